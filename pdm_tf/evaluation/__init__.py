@@ -1,0 +1,1 @@
+"""Pictures to numbers: runs as `python -m pdm_tf.evaluation`."""
