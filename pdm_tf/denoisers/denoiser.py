@@ -1,0 +1,90 @@
+"""What a denoiser is, and the one that asks a network."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import NamedTuple, Self
+
+import tensorflow as tf
+
+from pdm_tf.config import InputError
+from pdm_tf.diffusion import NoiseLevel, NoiseSchedule
+from pdm_tf.diffusion.gaussian import x_from_output
+
+
+class Prediction(NamedTuple):
+    """A belief about the clean picture."""
+
+    x: tf.Tensor  # float32 [B, H, W, C]; eps and v follow from it
+    variance: tf.Tensor  # float32 [B, H, W, C] in [0, 1]: 0 -> beta, 1 -> beta-tilde
+
+
+class Denoiser(ABC):
+    """Maps noisy pictures and their level to a belief about the clean ones.
+
+    Attributes:
+      image_shape: height, width and channels.
+      num_classes: number of classes it can be told; 0 for none.
+      schedule: the schedule whose timesteps it understands.
+      parts: the networks it asks, by name; what an export must hold.
+    """
+
+    image_shape: tuple[int, ...]
+    num_classes: int
+    schedule: NoiseSchedule
+    parts: dict[str, Callable]
+
+    @abstractmethod
+    def __call__(self, z: tf.Tensor, level: NoiseLevel) -> Prediction:
+        """The belief about z, float32 [B, H, W, C], at a level [] or [B]."""
+
+    def labelled(self, labels: tf.Tensor) -> "Denoiser":
+        """The same denoiser, told the classes int32 [B]; num_classes means none.
+
+        Raises:
+          InputError: it knows no classes.
+        """
+        raise InputError("labels were given, but the model has no classes")
+
+
+class NetworkDenoiser(Denoiser):
+    """Asks a network, which never learns what x, eps, v or a noise level are.
+
+    What leaves it is float32, whatever the network computes in. Without labels it
+    speaks for the null label.
+    """
+
+    def __init__(
+        self,
+        network: Callable,
+        schedule: NoiseSchedule,
+        prediction: str = "x",
+        labels: tf.Tensor | None = None,
+    ) -> None:
+        self.network, self.schedule = network, schedule
+        self.prediction, self.labels = prediction, labels
+        self.image_shape = tuple(network.config.image_shape)
+        self.num_classes = network.config.num_classes
+        self.parts = {"network": network}
+
+    def labelled(self, labels: tf.Tensor) -> Self:
+        if not self.num_classes:
+            super().labelled(labels)
+        made = type(self)(self.network, self.schedule, self.prediction)
+        made.labels = tf.convert_to_tensor(labels, tf.int32)
+        return made
+
+    def __call__(self, z: tf.Tensor, level: NoiseLevel) -> Prediction:
+        t = tf.reshape(level.t, [-1])  # [1] when all pictures share one level
+        output, variance = self.network(z, t, self._labels_for(z))
+        level = level.per_pixel()
+        return Prediction(
+            x_from_output(self.prediction, z, tf.cast(output, tf.float32), level),
+            tf.cast(variance, tf.float32),
+        )
+
+    def _labels_for(self, z: tf.Tensor) -> tf.Tensor | None:
+        if not self.num_classes:
+            return None
+        if self.labels is None:
+            return tf.fill([tf.shape(z)[0]], self.num_classes)
+        return self.labels

@@ -1,0 +1,83 @@
+"""Model splitting: specialists for ranges of noise (section 4.1)."""
+
+import math
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from pdm_tf.config import InputError
+from pdm_tf.denoisers.denoiser import Denoiser, Prediction
+from pdm_tf.diffusion import NoiseLevel
+
+
+class Split(Denoiser):
+    """Asks the one part in whose range of noise the level lies."""
+
+    def __init__(self, parts: Sequence[Denoiser], snrs: Sequence[float]) -> None:
+        _check(parts, snrs)
+        self.members, self.snrs = tuple(parts), tuple(snrs)
+        first = parts[0]
+        self.image_shape, self.schedule = first.image_shape, first.schedule
+        self.num_classes = first.num_classes
+        self.parts = {
+            f"part_{i}_{name}": network
+            for i, part in enumerate(parts)
+            for name, network in part.parts.items()
+        }
+
+    def labelled(self, labels: tf.Tensor) -> "Split":
+        return Split([part.labelled(labels) for part in self.members], self.snrs)
+
+    def __call__(self, z: tf.Tensor, level: NoiseLevel) -> Prediction:
+        # How many boundaries lie above the level: the part's index.
+        bounds = tf.constant([math.log(snr) for snr in self.snrs], tf.float32)
+        below = level.log_snr[..., None] < bounds
+        index = tf.reduce_sum(tf.cast(below, tf.int32), axis=-1)
+        if index.shape.rank == 0:
+            return tf.switch_case(
+                index, [lambda p=part: p(z, level) for part in self.members]
+            )
+        return self._chosen_per_picture(z, level, index)
+
+    def _chosen_per_picture(
+        self, z: tf.Tensor, level: NoiseLevel, index: tf.Tensor
+    ) -> Prediction:
+        """Levels of one batch may need all parts: each is asked, one is heard."""
+        chosen = self.members[0](z, level)
+        for i, part in enumerate(self.members[1:], start=1):
+            here = (index == i)[:, None, None, None]
+            said = part(z, level)
+            chosen = Prediction(*(tf.where(here, a, b) for a, b in zip(said, chosen)))
+        return chosen
+
+
+def _check(parts: Sequence[Denoiser], snrs: Sequence[float]) -> None:
+    if len(snrs) != len(parts) - 1 or list(snrs) != sorted(set(snrs), reverse=True):
+        raise InputError(
+            f"split of {len(parts)} parts at SNR {list(snrs)}: give "
+            f"{len(parts) - 1} boundaries, falling, least noisy part first"
+        )
+    for i, part in enumerate(parts[1:], start=2):
+        for name in ("image_shape", "num_classes", "schedule"):
+            first, other = getattr(parts[0], name), getattr(part, name)
+            if first != other:
+                shown = "" if name == "schedule" else f": {first} and {other}"
+                raise InputError(f"split: parts 1 and {i} differ in {name}{shown}")
+
+
+def split(*parts: Denoiser, snr: float | Sequence[float]) -> Denoiser:
+    """One denoiser out of specialists; evaluates only the one whose level it is.
+
+    A level with exactly the boundary's SNR belongs to the less noisy part. Parts may
+    differ in patch size and width.
+
+    Args:
+      *parts: denoisers, least noisy first.
+      snr: the boundaries between them, falling; one number for two parts.
+
+    Raises:
+      InputError: boundaries that leave gaps or overlap, or parts that differ in
+        picture shape, classes or schedule.
+    """
+    snrs = [snr] if isinstance(snr, int | float) else list(snr)
+    return Split(parts, snrs)

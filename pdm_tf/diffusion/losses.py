@@ -1,0 +1,96 @@
+"""What training minimises: L_simple with its weights, and L_vlb (Appendix C).
+
+Both are means over pixels and pictures, so that neither depends on batch size,
+picture size or number of replicas.
+"""
+
+import math
+
+import tensorflow as tf
+
+from pdm_tf.diffusion import gaussian
+from pdm_tf.diffusion.schedule import NoiseLevel, NoiseSchedule
+
+_MIN_SNR_CEILING = 5.0  # arXiv 2303.09556
+
+
+def weight(name: str, level: NoiseLevel) -> tf.Tensor:
+    """gamma_t, the weight of the squared error in x (equation 3).
+
+    sqrt_snr is the paper's; snr weighs the error in eps evenly, snr+1 that in v;
+    truncated_snr is max(snr, 1) (arXiv 2202.00512); min_snr is min(snr, 5); p2 is
+    snr·sqrt(1 - alpha); uniform weighs the error in x evenly.
+    """
+    snr = level.snr
+    return {
+        "sqrt_snr": lambda: tf.exp(0.5 * level.log_snr),
+        "snr": lambda: snr,
+        "snr+1": lambda: snr + 1.0,
+        "truncated_snr": lambda: tf.maximum(snr, 1.0),
+        "min_snr": lambda: tf.minimum(snr, _MIN_SNR_CEILING),
+        "p2": lambda: snr * level.noise,
+        "uniform": lambda: tf.ones_like(snr),
+    }[name]()
+
+
+def simple_loss(
+    x: tf.Tensor, belief: tf.Tensor, level: NoiseLevel, weighting: str
+) -> tf.Tensor:
+    """L_simple of each picture: gamma_t · mean squared error of the belief, [B]."""
+    error = tf.reduce_mean(tf.square(belief - x), axis=[1, 2, 3])
+    return weight(weighting, level) * error
+
+
+def reverse_variance(
+    schedule: NoiseSchedule, level: NoiseLevel
+) -> gaussian.PosteriorVariance:
+    """Both variances of the step of one timestep down from each level.
+
+    At t = 0 beta-tilde is 0 and its logarithm is not finite; it takes the value of
+    t = 1 there (arXiv 2102.09672), as the scale of the decoder.
+    """
+    floor = tf.maximum(level.t, 1)
+    inner = schedule.level(floor)
+    log_tilde = gaussian.posterior_variance(
+        inner, schedule.previous(inner)
+    ).log_beta_tilde
+    betas = tf.constant([math.log(beta) for beta in schedule.betas], tf.float32)
+    return gaussian.PosteriorVariance(tf.gather(betas, level.t), log_tilde)
+
+
+def vlb_loss(
+    schedule: NoiseSchedule,
+    z: tf.Tensor,
+    x: tf.Tensor,
+    belief: tf.Tensor,
+    variance: tf.Tensor,
+    level: NoiseLevel,
+) -> tf.Tensor:
+    """One term of the variational bound for each picture [bits per dimension], [B].
+
+    KL(q(z_{t-1} | z_t, x) ‖ p(z_{t-1} | z_t)) for t > 0; at t = 0 the negative log
+    likelihood of the 8-bit picture.
+
+    Args:
+      schedule: the schedule that the levels come from.
+      z: noisy pictures [B, H, W, C].
+      x: the pictures, in [-1, 1].
+      belief: the model's x.
+      variance: the model's interpolation in [0, 1], see `Prediction`.
+      level: level of each picture, [B].
+    """
+    wide = level.per_pixel()
+    lower = schedule.previous(level).per_pixel()
+    log_beta, log_tilde = reverse_variance(schedule, level)
+    both = gaussian.PosteriorVariance(
+        log_beta[:, None, None, None], log_tilde[:, None, None, None]
+    )
+    mean = gaussian.posterior_mean(z, belief, wide, lower)
+    p = gaussian.Gaussian(mean, both.interpolated(variance))
+    q = gaussian.Gaussian(
+        gaussian.posterior_mean(z, x, wide, lower), both.log_beta_tilde
+    )
+    decoder = -gaussian.discretised_log_likelihood(x, p)
+    at_start = (level.t == 0)[:, None, None, None]
+    nats = tf.where(at_start, decoder, gaussian.kl_divergence(q, p))
+    return tf.reduce_mean(nats, axis=[1, 2, 3]) / math.log(2.0)

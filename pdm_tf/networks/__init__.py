@@ -1,0 +1,7 @@
+"""Networks (z, t, labels) -> (output, variance): pictures in, pictures out."""
+
+from pdm_tf.networks.unet import PatchedUNet
+
+NETWORKS = {"unet": PatchedUNet}
+
+__all__ = ["NETWORKS", "PatchedUNet"]

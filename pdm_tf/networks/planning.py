@@ -1,0 +1,68 @@
+"""Which shapes a patched U-Net can take, and what to say about the others."""
+
+from pdm_tf.config import InputError, UNetConfig
+
+
+def blocks_of_levels(config: UNetConfig) -> tuple[int, ...]:
+    """Residual blocks of each level; one number counts for all.
+
+    Raises:
+      InputError: a list whose length is not the number of levels.
+    """
+    blocks, levels = config.blocks_per_level, len(config.channel_multipliers)
+    given = (blocks,) if isinstance(blocks, int) else tuple(blocks)
+    given = given * levels if len(given) == 1 else given
+    if len(given) != levels or min(given, default=0) < 1:
+        raise InputError(
+            f"--blocks_per_level={','.join(map(str, given))}: give one positive number, "
+            f"or {levels}, one for each of --channel_multipliers"
+        )
+    return given
+
+
+def channels_of_levels(config: UNetConfig) -> tuple[int, ...]:
+    """Channels of each level.
+
+    Raises:
+      InputError: no levels, or a level without channels.
+    """
+    channels = tuple(int(config.width * m) for m in config.channel_multipliers)
+    if not channels or min(channels) < 2:
+        raise InputError(
+            f"--width={config.width} with --channel_multipliers="
+            f"{','.join(map(str, config.channel_multipliers))}: every level needs at "
+            "least 2 channels"
+        )
+    for c in channels:
+        if c > 64 and c % (c // 64):
+            raise InputError(
+                f"--width={config.width}: {c} channels do not divide into "
+                f"{c // 64} attention heads; choose multiples of 64"
+            )
+    return channels
+
+
+def grid_shape(config: UNetConfig) -> tuple[int, int]:
+    """Height and width of the finest grid [patches].
+
+    Raises:
+      InputError: the picture does not divide into patches and levels; names the
+        nearest sizes that do.
+    """
+    shape, patch = tuple(config.image_shape), config.patch_size
+    given = f"--image_shape={','.join(map(str, shape))}"
+    if len(shape) != 3 or min(shape) < 1:
+        raise InputError(f"{given}: give height, width and channels, such as 32,32,1")
+    if patch < 1:
+        raise InputError(f"--patch_size={patch}: at least 1 is needed")
+    unit = patch * 2 ** (len(config.channel_multipliers) - 1)
+    for name, size in zip(("height", "width"), shape, strict=False):
+        if size % unit:
+            lower = size // unit * unit
+            nearest = f"{lower} or {lower + unit}" if lower else f"{unit}"
+            raise InputError(
+                f"{given}: the {name} must be a multiple of {unit} (patches of {patch} "
+                f"pixels, halved {len(config.channel_multipliers) - 1} times); the "
+                f"nearest that fits is {nearest}"
+            )
+    return shape[0] // patch, shape[1] // patch

@@ -1,0 +1,213 @@
+"""The patched U-Net of the paper (section 3, Appendix C)."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from pdm_tf.config import UNetConfig
+from pdm_tf.networks import planning
+from pdm_tf.networks.blocks import AttentionBlock, Downsample, ResidualBlock, Upsample
+from pdm_tf.networks.embeddings import position_code, timestep_code
+from pdm_tf.networks.layers import GroupNorm, conv, dense
+from pdm_tf.networks.patches import patchify, unpatchify
+
+
+class PatchedUNet(keras.Model):
+    """A U-Net on the grid of P×P patches; its weights exist once it is constructed.
+
+    Raises:
+      InputError: settings that do not fit each other, see `networks.planning`.
+    """
+
+    # Keras would trace a signature with one input; ours has three, and exports are
+    # written without it (`pdm_tf.export`).
+    _default_save_signature = None
+
+    def __init__(self, config: UNetConfig, **settings: Any) -> None:
+        settings = {"name": "unet", "dtype": config.precision, **settings}
+        super().__init__(autocast=False, **settings)
+        self.config = config
+        self.grid_height, self.grid_width = planning.grid_shape(config)
+        self._channels = planning.channels_of_levels(config)
+        self._blocks = planning.blocks_of_levels(config)
+        self._time_width = self._channels[-1]
+        self._gate_width = config.width if self._gated else 0
+        self._make_embeddings()
+        self._make_encoder()
+        self._make_decoder()
+        self._make_heads()
+        self.build()
+
+    @property
+    def _gated(self) -> bool:
+        return self.config.class_gate and self.config.num_classes > 0
+
+    def _make_embeddings(self) -> None:
+        config = self.config
+        self.patches_in = conv(config.width, 3, name="patches_in", dtype="float32")
+        place = position_code(self.grid_height, self.grid_width, config.width)
+        self._position = place[None]
+        self.time_1 = dense(4 * config.width, name="time_1", dtype="float32")
+        self.time_2 = dense(self._time_width, name="time_2", dtype="float32")
+        self.classes = None
+        if config.num_classes:
+            self.classes = keras.layers.Embedding(
+                config.num_classes + 1,  # the last one means: no label
+                self._gate_width or self._time_width,
+                name="classes",
+                dtype="float32",
+            )
+
+    def _residual(self, channels: int, name: str, project: bool) -> ResidualBlock:
+        return ResidualBlock(
+            channels,
+            self._time_width,
+            self._gate_width,
+            project,
+            name=name,
+            dtype=self.dtype_policy,
+        )
+
+    def _attention(self, level: int, channels: int, name: str) -> list:
+        """An attention block if the grid of this level is among those listed."""
+        if self.grid_height >> level not in self.config.attention_resolutions:
+            return []
+        return [AttentionBlock(channels, name=name, dtype=self.dtype_policy)]
+
+    def _make_encoder(self) -> None:
+        down: list[list[keras.layers.Layer]] = []
+        for level, channels in enumerate(self._channels):
+            if level:
+                name = f"down_{level}_sample"
+                down.append([Downsample(channels, name=name, dtype=self.dtype_policy)])
+            for i in range(self._blocks[level]):
+                name = f"down_{level}_{i}"
+                block = self._residual(channels, name, project=False)
+                attention = self._attention(level, channels, name + "_attention")
+                down.append([block, *attention])
+        self.down = down  # assigned whole: Keras does not see what joins later
+        c = self._channels[-1]
+        self.middle = [
+            self._residual(c, "middle_0", project=False),
+            AttentionBlock(c, name="middle_attention", dtype=self.dtype_policy),
+            self._residual(c, "middle_1", project=False),
+        ]
+
+    def _make_decoder(self) -> None:
+        up: list[list[keras.layers.Layer]] = []
+        for level, channels in reversed(list(enumerate(self._channels))):
+            for i in range(self._blocks[level] + 1):
+                name = f"up_{level}_{i}"
+                block = self._residual(channels, name, project=True)
+                attention = self._attention(level, channels, name + "_attention")
+                up.append([block, *attention])
+            if level:
+                below = self._channels[level - 1]
+                name = f"up_{level}_sample"
+                up[-1].append(Upsample(below, name=name, dtype=self.dtype_policy))
+        self.up = up
+
+    def _make_heads(self) -> None:
+        config, policy = self.config, self.dtype_policy
+        pixels = config.image_shape[2] * config.patch_size**2
+        self.norm = GroupNorm(name="norm", dtype="float32")
+        self.patches_out = conv(
+            pixels, 3, zero=True, name="patches_out", dtype="float32"
+        )
+        width = config.width
+        both = width + self._channels[0]
+        self.variance_time = dense(both, name="variance_time", dtype=policy)
+        self.variance_in = conv(width, 3, name="variance_in", dtype=policy)
+        self.variance_out = conv(pixels, 3, name="variance_out", dtype="float32")
+
+    def build(self, input_shape: Any = None) -> None:
+        config = self.config
+        pixels = config.image_shape[2] * config.patch_size**2
+        self.patches_in.build((None, None, None, pixels))
+        self.time_1.build((None, config.width))
+        self.time_2.build((None, 4 * config.width))
+        if self.classes:
+            self.classes.build((None,))
+        self._build_blocks()
+        last = self._channels[0]
+        self.norm.build((None, None, None, last))
+        self.patches_out.build((None, None, None, last))
+        self.variance_time.build((None, self._time_width))
+        self.variance_in.build((None, None, None, config.width + last))
+        self.variance_out.build((None, None, None, config.width))
+        self.built = True
+
+    def _build_blocks(self) -> None:
+        c = self.config.width
+        skips = [c]
+        for layers in self.down:
+            c = _build(layers, c)
+            skips.append(c)
+        c = _build(self.middle, c)
+        for layers in self.up:
+            c = _build(layers, c + skips.pop())
+
+    def call(
+        self, z: tf.Tensor, t: tf.Tensor, labels: tf.Tensor | None = None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """The network's raw belief.
+
+        Args:
+          z: noisy pictures, float32 [B, H, W, C].
+          t: timesteps, int32 [B], or [1] when all pictures share one.
+          labels: int32 [B]; num_classes means no label. Needed with classes.
+
+        Returns:
+          Output (x, eps or v, as trained) and variance in [0, 1], both float32
+          [B, H, W, C].
+        """
+        time, classes = self._embed(t, labels)
+        first = self.patches_in(patchify(z, self.config.patch_size)) + self._position
+        first = tf.cast(first, self.compute_dtype)
+        h, skips = first, [first]
+        for layers in self.down:
+            h = _apply(layers, h, time, classes)
+            skips.append(h)
+        h = _apply(self.middle, h, time, classes)
+        for layers in self.up:
+            h = _apply(layers, tf.concat([h, skips.pop()], axis=-1), time, classes)
+        out = self.patches_out(tf.nn.silu(self.norm(tf.cast(h, tf.float32))))
+        variance = self._variance(first, h, time)
+        patch = self.config.patch_size
+        return unpatchify(out, patch), unpatchify(variance, patch)
+
+    def _embed(
+        self, t: tf.Tensor, labels: tf.Tensor | None
+    ) -> tuple[tf.Tensor, tf.Tensor | None]:
+        code = timestep_code(t, self.config.width)
+        time = tf.nn.silu(self.time_2(tf.nn.silu(self.time_1(code))))
+        classes = None if self.classes is None else self.classes(labels)
+        if classes is not None and not self._gated:
+            time, classes = time + classes, None
+        return time, classes
+
+    def _variance(self, first: tf.Tensor, h: tf.Tensor, time: tf.Tensor) -> tf.Tensor:
+        """The auxiliary head, which learns without moving anything else."""
+        seen = tf.stop_gradient(tf.concat([first, h], axis=-1))
+        told = self.variance_time(tf.nn.silu(tf.stop_gradient(time)))
+        hidden = tf.nn.silu(self.variance_in(seen + told[:, None, None, :]))
+        return tf.sigmoid(self.variance_out(hidden))
+
+
+def _build(layers: list, channels: int) -> int:
+    """Builds layers that follow each other; returns the channels of the last."""
+    for layer in layers:
+        layer.build((None, None, None, channels))
+        made = getattr(layer, "channels", None) or layer.conv.filters
+        channels = made
+    return channels
+
+
+def _apply(
+    layers: list, h: tf.Tensor, time: tf.Tensor, classes: tf.Tensor | None
+) -> tf.Tensor:
+    for layer in layers:
+        told = isinstance(layer, ResidualBlock)
+        h = layer(h, time, classes) if told else layer(h)
+    return h

@@ -1,0 +1,1 @@
+"""Teaches a network: objective, optimiser, averaged weights, loop, checkpoints."""

@@ -1,0 +1,54 @@
+"""Exponential moving average of the weights: one copy, on the host (Appendix C)."""
+
+import tensorflow as tf
+
+
+class MovingAverage(tf.Module):
+    """Averaged weights by variable path, updated every so many steps.
+
+    Args:
+      variables: the weights that are averaged, by path.
+      decay: share of the old average that an update keeps.
+      every: steps between two updates.
+      warmup: begin with a shorter memory, (1 + n) / (10 + n) at update n, so that the
+        random start is forgotten; without it early averages are noise.
+    """
+
+    def __init__(
+        self,
+        variables: dict[str, tf.Variable],
+        decay: float = 0.99,
+        every: int = 100,
+        warmup: bool = True,
+    ) -> None:
+        super().__init__(name="ema")
+        self.decay, self.every, self.warmup = decay, every, warmup
+        self._variables = lambda: variables  # see Adam
+        with tf.device("CPU:0"):
+            self.weights = {
+                path: tf.Variable(variable.read_value(), trainable=False)
+                for path, variable in variables.items()
+            }
+
+    def update(self, step: tf.Tensor) -> None:
+        """Averages in the weights after `step` finished steps, when it is time to.
+
+        Must run outside of replicas, where it counts once for all of them.
+        """
+        due = tf.equal(step % self.every, 0)
+        tf.cond(due, lambda: self._average(step), tf.no_op)
+
+    def _average(self, step: tf.Tensor) -> tf.Operation:
+        n = tf.cast(step // self.every, tf.float32)
+        decay = tf.constant(self.decay)
+        if self.warmup:
+            decay = tf.minimum(decay, (1.0 + n) / (10.0 + n))
+        with tf.device("CPU:0"):
+            updates = [
+                average.assign_sub(
+                    tf.cast(1.0 - decay, average.dtype)
+                    * (average - self._variables()[path].read_value())
+                ).op
+                for path, average in self.weights.items()
+            ]
+        return tf.group(*updates)

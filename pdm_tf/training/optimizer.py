@@ -1,0 +1,92 @@
+"""Adam (arXiv 1412.6980) with a warm-up, its memory keyed by variable path.
+
+Keras' optimisers clip before gradients are summed over replicas and store their
+memory by index, where a change of order restores it to the wrong variable.
+"""
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+
+class LinearWarmup(tf.Module):
+    """A learning rate that rises linearly over the first steps, then stays."""
+
+    def __init__(self, learning_rate: float, steps: int) -> None:
+        super().__init__()
+        self.learning_rate, self.steps = learning_rate, steps
+
+    def __call__(self, step: tf.Tensor) -> tf.Tensor:
+        """Rate of the step that follows `step` finished ones, float32 []."""
+        risen = tf.cast(step + 1, tf.float32) / max(self.steps, 1)
+        return self.learning_rate * tf.minimum(risen, 1.0)
+
+
+class Adam(tf.Module):
+    """Algorithm 1 of arXiv 1412.6980; takes gradients already summed over replicas.
+
+    Args:
+      variables: what is trained, by path.
+      learning_rate: finished steps -> rate.
+      beta_1: decay of the mean of gradients.
+      beta_2: decay of the mean of squared gradients.
+      epsilon: added to the denominator.
+    """
+
+    def __init__(
+        self,
+        variables: dict[str, tf.Variable],
+        learning_rate: Callable[[tf.Tensor], tf.Tensor],
+        beta_1: float = 0.9,
+        beta_2: float = 0.99,
+        epsilon: float = 1e-8,
+    ) -> None:
+        super().__init__(name="adam")
+        self.learning_rate = learning_rate
+        self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
+        # In a closure: as an attribute the variables would be saved a second time.
+        pairs = tuple(variables.items())
+        self._variables = lambda: pairs
+        self.m = {path: _slot(variable) for path, variable in pairs}
+        self.v = {path: _slot(variable) for path, variable in pairs}
+
+    def apply(self, gradients: list[tf.Tensor], step: tf.Tensor) -> None:
+        """One update; called by every replica, or outside of replicas.
+
+        Args:
+          gradients: one for each variable, in their order.
+          step: int64 [], updates finished before this one.
+        """
+        t = tf.cast(step + 1, tf.float32)
+        correction = tf.sqrt(1.0 - self.beta_2**t) / (1.0 - self.beta_1**t)
+        rate = self.learning_rate(step) * correction
+        if tf.distribute.in_cross_replica_context():
+            self._update_all(tf.distribute.get_strategy(), gradients, rate)
+        else:
+            context = tf.distribute.get_replica_context()
+            context.merge_call(self._update_all, args=(gradients, rate))
+
+    def _update_all(
+        self, strategy: tf.distribute.Strategy, gradients: list, rate: tf.Tensor
+    ) -> None:
+        for (path, variable), g in zip(self._variables(), gradients, strict=True):
+            memory = (g, self.m[path], self.v[path], rate)
+            strategy.extended.update(variable, self._update, args=memory, group=False)
+
+    def _update(
+        self,
+        variable: tf.Variable,
+        g: tf.Tensor,
+        m: tf.Variable,
+        v: tf.Variable,
+        rate: tf.Tensor,
+    ) -> None:
+        new_m = m.assign(self.beta_1 * m + (1.0 - self.beta_1) * g)
+        new_v = v.assign(self.beta_2 * v + (1.0 - self.beta_2) * tf.square(g))
+        variable.assign_sub(rate * new_m / (tf.sqrt(new_v) + self.epsilon))
+
+
+def _slot(variable: tf.Variable) -> tf.Variable:
+    zeros = tf.zeros(variable.shape, variable.dtype)
+    mean = tf.VariableAggregation.MEAN
+    return tf.Variable(zeros, trainable=False, aggregation=mean)
