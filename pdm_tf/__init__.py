@@ -1,0 +1,47 @@
+"""Patched Diffusion Models for TensorFlow 2 and Keras.
+
+Improving Diffusion Model Efficiency Through Patching (Luhman & Luhman, 2022).
+Names load on first use, so that scripts answer `--help` without TensorFlow.
+"""
+
+from importlib import import_module
+from typing import Any
+
+_HOMES = {
+    "DDPM": "samplers",
+    "DataConfig": "config",
+    "DiffusionConfig": "config",
+    "Config": "config",
+    "InputError": "config",
+    "NetworkDenoiser": "denoisers",
+    "NoiseLevel": "diffusion",
+    "NoiseSchedule": "diffusion",
+    "PatchedUNet": "networks",
+    "Prediction": "denoisers",
+    "SamplingConfig": "config",
+    "TrainingConfig": "config",
+    "UNetConfig": "config",
+    "export_saved_model": "export",
+    "guided": "denoisers",
+    "patchify": "networks.patches",
+    "restore": "assemble",
+    "sample": "samplers",
+    "split": "denoisers",
+    "thresholded": "denoisers",
+    "train": "assemble",
+    "unpatchify": "networks.patches",
+}
+
+__all__ = sorted(_HOMES)  # noqa: PLE0605
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'pdm_tf' has no attribute {name!r}")
+    value = getattr(import_module(f"pdm_tf.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,29 @@
+"""Ctrl-C and SIGTERM, heard between two calls of the graph."""
+
+import signal
+import sys
+from types import FrameType
+from typing import Self
+
+
+class Interruption:
+    """While entered, the first signal asks to stop; a second Ctrl-C stops at once."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._before: dict[int, object] = {}
+
+    def __enter__(self) -> Self:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._hear)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
+
+    def _hear(self, number: int, frame: FrameType | None) -> None:
+        if self.asked and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.asked = True
+        print("\nstopping: saving a checkpoint first …", file=sys.stderr)

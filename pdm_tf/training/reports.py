@@ -1,0 +1,95 @@
+"""What a person sees of a training: a bar with time left, curves, grids of samples."""
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from pdm_tf.data.images import contact_sheet, save_png
+from pdm_tf.training.loop import Metrics
+
+
+class Reports:
+    """Writes the progress bar, TensorBoard's curves and grids of samples.
+
+    Args:
+      directory: the run's directory.
+      iterations: steps of the whole training.
+      done: steps already done.
+      batch_size: pictures a step.
+      learning_rate: finished steps -> rate.
+      draw: returns a grid's pictures, uint8 [N, H, W, C].
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        iterations: int,
+        done: int,
+        batch_size: int,
+        learning_rate: Callable[[tf.Tensor], tf.Tensor],
+        draw: Callable[[], np.ndarray],
+    ) -> None:
+        self._directory, self._batch_size = directory, batch_size
+        self._learning_rate, self._draw = learning_rate, draw
+        self._curves = tf.summary.create_file_writer(str(directory / "logs"))
+        self._bar = tqdm(
+            total=iterations,
+            initial=done,
+            unit="step",
+            desc="training",
+            dynamic_ncols=True,
+            mininterval=1.0 if sys.stderr.isatty() else 10.0,
+        )
+        self._since, self._pictures = time.monotonic(), 0
+
+    def advance(self, metrics: Metrics) -> None:
+        """Moves the bar by the steps of one call."""
+        steps = int(metrics.steps)
+        self._pictures += steps * self._batch_size
+        rate = self._pictures / max(time.monotonic() - self._since, 1e-9)
+        loss = float(metrics.simple / metrics.steps)
+        self._bar.set_postfix_str(f"loss {loss:.4f}, {rate:.0f} images/s", False)
+        self._bar.update(steps)
+
+    def log(self, step: int, metrics: Metrics) -> None:
+        """Writes the curves at a step, from sums since the last record."""
+        steps = float(metrics.steps)
+        seconds = max(time.monotonic() - self._since, 1e-9)
+        scalars = {
+            "loss/simple": float(metrics.simple) / steps,
+            "loss/vlb_bits_per_dim": float(metrics.vlb) / steps,
+            "gradient_norm": float(metrics.gradient_norm) / steps,
+            "learning_rate": float(self._learning_rate(tf.constant(step - 1))),
+            "images_per_second": self._pictures / seconds,
+        }
+        counts = np.maximum(metrics.quartile_count.numpy(), 1.0)
+        for i, loss in enumerate(metrics.quartile_loss.numpy() / counts):
+            scalars[f"loss_of_snr_quartile/{i + 1}_of_4_falling_snr"] = float(loss)
+        with self._curves.as_default(step=step):
+            for name, value in scalars.items():
+                tf.summary.scalar(name, value)
+        self._curves.flush()
+        self._since, self._pictures = time.monotonic(), 0
+
+    def show_samples(self, step: int) -> Path:
+        """Draws a grid of fixed seeds with the averaged weights; returns its path."""
+        before = time.monotonic()
+        sheet = contact_sheet(self._draw())
+        path = self._directory / "samples" / f"step_{step:06d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_png(path, sheet)
+        with self._curves.as_default(step=step):
+            tf.summary.image("samples", sheet[None])
+        self._curves.flush()
+        self._since += time.monotonic() - before  # drawing is not training
+        return path
+
+    def close(self) -> None:
+        """Ends the bar and the curves."""
+        self._bar.close()
+        self._curves.close()

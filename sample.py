@@ -1,0 +1,21 @@
+"""Draws pictures from a SavedModel; a stopped command goes on when repeated.
+
+Example: python sample.py --savedmodel=runs/mnist/export --num_images=64 --seed=0
+"""
+
+from pdm_tf import flags
+from pdm_tf.config import InputError, SampleConfig
+
+
+def main(argv: list[str]) -> None:
+    """Reads the flags and draws."""
+    (config,) = flags.parse(argv, SampleConfig, description=__doc__ or "")
+    if not config.savedmodel:
+        raise InputError("--savedmodel is missing: name the export/ directory of a run")
+    from pdm_tf.export.client import write_samples  # loads TensorFlow
+
+    print(f"pictures and grid.png in {write_samples(config)}")
+
+
+if __name__ == "__main__":
+    flags.run(main)
