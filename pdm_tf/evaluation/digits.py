@@ -17,15 +17,15 @@ from pdm_tf.config import InputError
 WEIGHTS = Path(__file__).with_name("digits.npz")
 CONVOLUTIONS = ("conv1", "conv2", "conv3", "conv4")
 POOLED = ("conv1", "conv2", "conv4")  # followed by a 2x2 maximum
-SPATIAL_CHANNELS = 7  # of the third convolution's 8x8 map, as ADM takes 7 of 17x17
+SPATIAL_CHANNELS = 7  # of the third convolution's map, as ADM takes 7 of its own
 SIDE = 32
 CLASSES = 10
 
 
 @cache
-def load_weights(path: Path = WEIGHTS) -> dict[str, np.ndarray]:
+def load_weights() -> dict[str, np.ndarray]:
     """Kernels [3, 3, in, out] or [in, out] and biases [out] by name, float32."""
-    with np.load(path, allow_pickle=False) as file:
+    with np.load(WEIGHTS, allow_pickle=False) as file:
         return {name: file[name].astype(np.float32) for name in file.files}
 
 
@@ -36,7 +36,7 @@ def forward(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
       x: float32 [N, 32, 32, 1], grey values in [0, 1], ink is 1.
 
     Returns:
-      features float32 [N, 64], spatial float32 [N, 8*8*7], logits float32 [N, 10].
+      features float32 [N, 64], spatial float32 [N, 4*4*7], logits float32 [N, 10].
     """
     weights = load_weights()
     spatial = x
@@ -44,7 +44,8 @@ def forward(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         x = tf.nn.conv2d(x, weights[f"{name}_kernel"], strides=1, padding="SAME")
         x = tf.nn.relu(x + weights[f"{name}_bias"])
         if name == "conv3":
-            spatial = x[..., :SPATIAL_CHANNELS]
+            # Halved to 4x4, so that a thousand digits determine a covariance well.
+            spatial = tf.nn.avg_pool2d(x[..., :SPATIAL_CHANNELS], 2, 2, "VALID")
         if name in POOLED:
             x = tf.nn.max_pool2d(x, ksize=2, strides=2, padding="VALID")
     x = tf.reshape(x, [tf.shape(x)[0], -1])
@@ -69,7 +70,7 @@ def extract(pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
       pictures: uint8 [N, 32, 32, 1]; 28x28 digits are padded with zeros to 32x32.
 
     Returns:
-      float32 [N, 64], float32 [N, 448], float32 [N, 10].
+      float32 [N, 64], float32 [N, 112], float32 [N, 10].
 
     Raises:
       InputError: pictures of another shape.
