@@ -1,0 +1,145 @@
+"""Two ways to hold a source: all pictures in memory, or made when asked for."""
+
+import math
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import numpy as np
+from tqdm import tqdm
+
+from pdm_tf.config import InputError
+
+MEMORY = 2**30  # bytes of decoded pictures that a source may keep
+_BLOCK = 256  # pictures made between two moves of the bar, and to wait for at Ctrl-C
+
+
+@dataclass(frozen=True)
+class InMemory:
+    """A source that is one array, which TensorFlow can gather from by itself."""
+
+    name: str
+    pictures: np.ndarray  # uint8 [N, H, W, C]
+    labels: np.ndarray  # int32 [N]
+    class_names: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def read(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """int64 [B] -> uint8 [B, H, W, C], int32 [B]."""
+        return self.pictures[indices], self.labels[indices]
+
+
+@dataclass(frozen=True)
+class OnDemand:
+    """A source whose pictures are made one by one, on several threads.
+
+    A picture that cannot be made is replaced by the next one that can, with that
+    one's label, so that what an index means depends on the source alone.
+    """
+
+    name: str
+    image_shape: tuple[int, int, int]
+    make: Callable[[int], np.ndarray]  # index -> uint8 [H, W, C], or InputError
+    title: Callable[[int], str]  # index -> what `skipped` calls the picture
+    labels: np.ndarray  # int32 [N]
+    class_names: tuple[str, ...] = ()
+    broken: set[int] = field(default_factory=set)
+    pool: ThreadPoolExecutor = field(default_factory=ThreadPoolExecutor)
+
+    @property
+    def skipped(self) -> tuple[str, ...]:
+        """Pictures found broken so far."""
+        return tuple(self.title(index) for index in sorted(self.broken))
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def read(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """int64 [B] -> uint8 [B, H, W, C], int32 [B]."""
+        pictures = np.empty((len(indices), *self.image_shape), np.uint8)
+        labels = np.empty(len(indices), np.int32)
+        warned = bool(self.broken)
+        found = self.pool.map(self._substituted, indices.tolist())
+        for row, (index, picture) in enumerate(found):
+            pictures[row], labels[row] = picture, self.labels[index]
+        if self.broken and not warned:
+            _warn(self)
+        return pictures, labels
+
+    def attempt(self, index: int) -> np.ndarray | None:
+        """The picture of an index, or None and a note in `broken`."""
+        try:
+            return self.make(index)
+        except InputError:
+            self.broken.add(index)
+            return None
+
+    def _substituted(self, index: int) -> tuple[int, np.ndarray]:
+        for candidate in range(index, index + len(self)):
+            candidate %= len(self)
+            if candidate not in self.broken:
+                picture = self.attempt(candidate)
+                if picture is not None:
+                    return candidate, picture
+        raise _none_readable(self)
+
+
+def kept_in_memory(source: OnDemand, memory: int = MEMORY) -> InMemory | OnDemand:
+    """Makes all pictures now, where they fit; the broken ones are left out.
+
+    Args:
+      source: whatever makes its pictures one by one.
+      memory: bytes that the pictures may take; a larger source comes back as it is.
+
+    Raises:
+      InputError: none of the pictures can be made.
+    """
+    count = len(source)
+    if count * math.prod(source.image_shape) > memory:
+        return source
+    pictures = np.empty((count, *source.image_shape), np.uint8)
+    with tqdm(
+        total=count,
+        desc=source.name,
+        unit=" pictures",
+        delay=2,
+        leave=False,
+        disable=None,  # where nobody watches
+    ) as bar:
+        for start in range(0, count, _BLOCK):
+            block = range(start, min(start + _BLOCK, count))
+            for index, picture in zip(
+                block, source.pool.map(source.attempt, block), strict=True
+            ):
+                if picture is not None:
+                    pictures[index] = picture
+            bar.update(len(block))
+    labels = source.labels
+    if source.broken:
+        good = np.setdiff1d(np.arange(count), list(source.broken))
+        if not len(good):
+            raise _none_readable(source)
+        pictures, labels = pictures[good], labels[good]
+        _warn(source)
+    return InMemory(source.name, pictures, labels, source.class_names, source.skipped)
+
+
+def _warn(source: OnDemand) -> None:
+    names = source.skipped
+    print(
+        f"{source.name}: skipped {len(names)} that cannot be read as pictures: "
+        + ", ".join(names[:3])
+        + (", …" if len(names) > 3 else ""),
+        file=sys.stderr,
+    )
+
+
+def _none_readable(source: OnDemand) -> InputError:
+    return InputError(
+        f"--dataset={source.name}: none of its {len(source)} pictures can be read "
+        f"(the first is {source.title(0)}); give a folder of sound pictures"
+    )
