@@ -108,13 +108,13 @@ def test_nothing_is_held_out_without_sub_folders(tmp_path):
         open_source(dataset, SHAPE, split="test")
 
 
-# --- broken pictures --------------------------------------------------------------------
+# --- broken pictures ------------------------------------------------------------------
 
 
 def break_pictures(root, names):
     for name in names:
         path = root / name
-        path.write_bytes(path.read_bytes()[:60] if path.exists() else b"")
+        path.write_bytes(path.read_bytes()[:40] if path.exists() else b"")
 
 
 def test_broken_pictures_are_left_out_and_named_once(tmp_path, capsys):
@@ -166,7 +166,7 @@ def test_only_what_fits_is_kept_in_memory(tmp_path):
     assert levels(lazy) == levels(kept)
 
 
-# --- what is said of faults -------------------------------------------------------------
+# --- what is said of faults -----------------------------------------------------------
 
 
 def test_missing_and_empty_folders(tmp_path):
