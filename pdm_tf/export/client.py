@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from pdm_tf.config import InputError, SampleConfig
 from pdm_tf.data.images import contact_sheet, save_png
+from pdm_tf.diffusion import respacing
 
 GRID_PICTURES = 100  # at most, in grid.png
 
@@ -39,25 +40,30 @@ class SavedSampler:
             )
         self._model = tf.saved_model.load(directory)
         signatures = self._model.signatures
-        if not {"sample", "config"} <= set(signatures):
+        if not {"sample_at", "config"} <= set(signatures):
             raise InputError(
                 f"--savedmodel={directory}: a SavedModel, but not one of pdm_tf "
-                "(it has no signatures 'sample' and 'config')"
+                "(it has no signatures 'sample_at' and 'config')"
             )
         described = signatures["config"]()["config"].numpy()
         self.description: dict[str, Any] = json.loads(described)
         self.num_classes = int(self.description["num_classes"])
         self.timesteps = int(self.description["timesteps"])
-        self._sample = signatures["sample"]
+        self._sample = signatures["sample_at"]
 
     def sample(
-        self, seeds: np.ndarray, labels: np.ndarray, steps: int, guidance: float
+        self, seeds: np.ndarray, labels: np.ndarray, steps: str, guidance: float
     ) -> np.ndarray:
-        """Pictures of seeds int32 [N] and labels int32 [N]: uint8 [N, H, W, C]."""
+        """Pictures of seeds int32 [N] and labels int32 [N]: uint8 [N, H, W, C].
+
+        Raises:
+          InputError: steps that do not fit the model's timesteps.
+        """
+        visited = respacing.spread(self.timesteps, steps)[::-1]
         drawn = self._sample(
             seeds=tf.constant(seeds, tf.int32),
             labels=tf.constant(labels, tf.int32),
-            steps=tf.constant(steps, tf.int32),
+            timesteps=tf.constant(visited, tf.int32),
             guidance=tf.constant(guidance, tf.float32),
         )
         return drawn["images"].numpy()
@@ -88,11 +94,7 @@ def check(config: SampleConfig, sampler: SavedSampler) -> None:
     for name in ("num_images", "batch_size"):
         if getattr(config, name) < 1:
             raise InputError(f"--{name}={getattr(config, name)}: at least 1 is needed")
-    if not 1 <= config.steps <= sampler.timesteps:
-        raise InputError(
-            f"--steps={config.steps}: choose from 1 to {sampler.timesteps}, the "
-            "model's number of timesteps"
-        )
+    respacing.spread(sampler.timesteps, config.steps)
     if not 0 <= config.seed <= 2**31 - 1 - config.num_images:
         raise InputError(f"--seed={config.seed}: choose from 0 to about 2 billion")
 

@@ -4,11 +4,12 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import tensorflow as tf
 
-from pdm_tf.config import InputError
+from pdm_tf.config import InputError, Variance
 from pdm_tf.data.images import to_uint8
 from pdm_tf.denoisers import guided
 from pdm_tf.denoisers.denoiser import Denoiser
@@ -17,33 +18,47 @@ from pdm_tf.samplers import DDPM, sample
 Signatures = dict[str, Callable]
 
 
+@dataclass(frozen=True)
+class Serving:
+    """What an export decides once for all requests.
+
+    Attributes:
+      record: the run's flagfile, kept in the JSON string.
+      threshold: percentile for dynamic thresholding under guidance, or None.
+      variance: of DDPM's steps: learned, large or small.
+    """
+
+    record: str = ""
+    threshold: float | None = 99.5
+    variance: Variance = "learned"
+
+
 def _many(name: str) -> tf.TensorSpec:
     return tf.TensorSpec([None], tf.int32, name)
 
 
-def _sampling(denoiser: Denoiser) -> Callable:
-    shape = denoiser.image_shape
+def _sampling(
+    denoiser: Denoiser, serving: Serving, where: tf.TensorSpec, grid: Callable
+) -> Callable:
+    """The sampler as a function of requests; `where` says which levels to visit."""
+    sampler = DDPM(serving.variance)
 
     def draw(
-        seeds: tf.Tensor, labels: tf.Tensor, steps: tf.Tensor, guidance: tf.Tensor
+        seeds: tf.Tensor, labels: tf.Tensor, visited: tf.Tensor, guidance: tf.Tensor
     ) -> dict[str, tf.Tensor]:
+        denoise = denoiser
         if denoiser.num_classes:
-            denoise = guided(denoiser, labels, guidance)
-        else:
-            denoise = denoiser
-        x = sample(denoise, DDPM(), denoiser.schedule.grid(steps), seeds, shape)
+            denoise = guided(denoiser, labels, guidance, serving.threshold)
+        x = sample(denoise, sampler, grid(visited), seeds, denoiser.image_shape)
         return {"images": to_uint8(x)}
 
-    one = tf.TensorSpec([], tf.int32, "steps")
     weight = tf.TensorSpec([], tf.float32, "guidance")
-    signature = [_many("seeds"), _many("labels"), one, weight]
+    signature = [_many("seeds"), _many("labels"), where, weight]
     return tf.function(draw, input_signature=signature, autograph=False)
 
 
 def _denoising(denoiser: Denoiser) -> Callable:
-    def believe(
-        z: tf.Tensor, t: tf.Tensor, labels: tf.Tensor
-    ) -> dict[str, tf.Tensor]:
+    def believe(z: tf.Tensor, t: tf.Tensor, labels: tf.Tensor) -> dict[str, tf.Tensor]:
         told = denoiser.labelled(labels) if denoiser.num_classes else denoiser
         return told(z, denoiser.schedule.level(t))._asdict()
 
@@ -52,7 +67,7 @@ def _denoising(denoiser: Denoiser) -> Callable:
     return tf.function(believe, input_signature=signature, autograph=False)
 
 
-def build_module(denoiser: Denoiser, record: str) -> tuple[tf.Module, Signatures]:
+def build_module(denoiser: Denoiser, serving: Serving) -> tuple[tf.Module, Signatures]:
     """What is saved: raw variables, and functions that reach networks by closure.
 
     A Keras model that is itself tracked would load in Python, but not through the
@@ -62,7 +77,7 @@ def build_module(denoiser: Denoiser, record: str) -> tuple[tf.Module, Signatures
         "image_shape": list(denoiser.image_shape),
         "num_classes": denoiser.num_classes,
         "timesteps": denoiser.schedule.timesteps,
-        "record": record,
+        "record": serving.record,
     }
     text = json.dumps(description)
     module = tf.Module(name="pdm")
@@ -71,22 +86,27 @@ def build_module(denoiser: Denoiser, record: str) -> tuple[tf.Module, Signatures
         for part, network in denoiser.parts.items()
         for v in network.variables
     }
-    module.sample = _sampling(denoiser)
+    schedule = denoiser.schedule
+    steps, timesteps = tf.TensorSpec([], tf.int32, "steps"), _many("timesteps")
+    module.sample = _sampling(denoiser, serving, steps, schedule.grid)
+    module.sample_at = _sampling(denoiser, serving, timesteps, schedule.visiting)
     module.denoise = _denoising(denoiser)
     module.config = tf.function(lambda: {"config": tf.constant(text)}, [])
     signatures = {
-        name: getattr(module, name) for name in ("sample", "denoise", "config")
+        name: getattr(module, name)
+        for name in ("sample", "sample_at", "denoise", "config")
     }
     return module, signatures
 
 
 def export_saved_model(
-    denoiser: Denoiser, directory: str | Path, record: str = ""
+    denoiser: Denoiser, directory: str | Path, serving: Serving | None = None
 ) -> None:
-    """Writes a SavedModel with the signatures sample, denoise and config.
+    """Writes a SavedModel with the signatures sample, sample_at, denoise and config.
 
     `sample` (also `serving_default`): seeds int32 [N], labels int32 [N] (ignored
     without classes), steps int32 [], guidance float32 [] -> images uint8 [N, H, W, C].
+    `sample_at`: the same with timesteps int32 [S], falling, in the place of steps.
     `denoise`: z float32 [N, H, W, C], t int32 [N], labels int32 [N] -> x, variance.
     `config`: a JSON string.
 
@@ -95,7 +115,7 @@ def export_saved_model(
     Args:
       denoiser: what is asked at every step.
       directory: where it goes; must be new, empty, or an older export.
-      record: the run's flagfile, kept in the JSON string.
+      serving: what is decided once for all requests.
 
     Raises:
       InputError: the directory holds something else.
@@ -107,7 +127,7 @@ def export_saved_model(
             "a new or empty directory"
         )
     directory.parent.mkdir(parents=True, exist_ok=True)
-    module, signatures = build_module(denoiser, record)
+    module, signatures = build_module(denoiser, serving or Serving())
     signatures["serving_default"] = signatures["sample"]
     beside = Path(tempfile.mkdtemp(prefix=".export-", dir=directory.parent))
     try:

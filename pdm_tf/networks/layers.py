@@ -44,7 +44,7 @@ class GroupNorm(keras.layers.Layer):
         super().__init__(autocast=False, **settings)
         self.affine = affine
 
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
+    def build(self, input_shape: tuple[Any, ...]) -> None:
         channels = int(input_shape[-1])
         self.groups = group_count(channels)
         if self.affine:

@@ -14,8 +14,8 @@ def blocks_of_levels(config: UNetConfig) -> tuple[int, ...]:
     given = given * levels if len(given) == 1 else given
     if len(given) != levels or min(given, default=0) < 1:
         raise InputError(
-            f"--blocks_per_level={','.join(map(str, given))}: give one positive number, "
-            f"or {levels}, one for each of --channel_multipliers"
+            f"--blocks_per_level={','.join(map(str, given))}: give one positive "
+            f"number, or {levels}, one for each of --channel_multipliers"
         )
     return given
 

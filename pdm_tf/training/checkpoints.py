@@ -105,13 +105,16 @@ def check_manifest(directory: Path, variables: dict[str, tf.Variable]) -> None:
         path for path in saved | built if saved.get(path) != built.get(path)
     )
     if different:
-        path = different[0]
+        listed = "; ".join(
+            f"{path} saved {saved.get(path, ['nothing'])[0]}, asked for "
+            f"{built.get(path, ['nothing'])[0]}"
+            for path in different[:5]
+        )
         raise InputError(
-            f"--run_dir={directory.parent}: its checkpoint is of another network, "
-            f"{len(different)} variables differ, first {path}: saved "
-            f"{saved.get(path, ['nothing'])[0]}, asked for "
-            f"{built.get(path, ['nothing'])[0]}; give its own network flags "
-            f"(see {directory.parent}/config.flags) or another --run_dir"
+            f"--run_dir={directory.parent}: its checkpoint is of another network; "
+            f"{len(different)} variables differ: {listed}"
+            f"{' …' if len(different) > 5 else ''}; give its own network flags (see "
+            f"{directory.parent / 'config.flags'}) or another --run_dir"
         )
 
 

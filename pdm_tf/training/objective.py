@@ -1,9 +1,9 @@
 """The loss of one batch: what is drawn at random, and what is then minimised."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import keras
 import tensorflow as tf
 
 from pdm_tf import seeds
@@ -56,7 +56,7 @@ class Objective:
       t_range: first and last timestep trained, both included.
     """
 
-    network: Callable
+    network: keras.Model
     schedule: NoiseSchedule
     prediction: str
     weighting: str
@@ -77,8 +77,6 @@ class Objective:
         belief, variance = denoise(z, level)
         return Losses(
             simple_loss(x, belief, level, self.weighting),
-            vlb_loss(
-                self.schedule, z, x, tf.stop_gradient(belief), variance, level
-            ),
+            vlb_loss(self.schedule, z, x, tf.stop_gradient(belief), variance, level),
             level.t,
         )

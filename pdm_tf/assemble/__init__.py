@@ -1,0 +1,10 @@
+"""Settings -> objects, run directory -> denoiser: the only room that knows all others.
+
+A run directory holds config.flags (its record), checkpoints/, samples/, logs/ and
+export/; a split's directory holds split.json.
+"""
+
+from pdm_tf.assemble.runs import export_run, join_runs, recall, restore
+from pdm_tf.assemble.training import train
+
+__all__ = ["export_run", "join_runs", "recall", "restore", "train"]

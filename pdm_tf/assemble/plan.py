@@ -1,0 +1,71 @@
+"""What a run would train, in words and numbers, before it is trained."""
+
+import math
+import os
+
+import tensorflow as tf
+
+from pdm_tf.config import Config
+from pdm_tf.denoisers import NetworkDenoiser
+from pdm_tf.networks import planning
+
+
+def count_flops(denoiser: NetworkDenoiser) -> int:
+    """Floating-point operations of convolutions and products in one call, one picture.
+
+    Counted from the traced graph; a multiplication with an addition counts as two.
+    """
+    spec = tf.TensorSpec([1, *denoiser.image_shape], tf.float32)
+    one = tf.TensorSpec([1], tf.int32)
+    network = tf.function(lambda z, t, y: denoiser.network(z, t, y), autograph=False)
+    graph = network.get_concrete_function(spec, one, one).graph
+    return sum(_flops_of(node) for node in graph.get_operations())
+
+
+def _flops_of(node: tf.Operation) -> int:
+    if node.type == "Conv2D":
+        height, width, inner, _ = node.inputs[1].shape
+        return 2 * height * width * inner * math.prod(node.outputs[0].shape)
+    if node.type in ("MatMul", "BatchMatMulV2"):
+        name = "transpose_a" if node.type == "MatMul" else "adj_x"
+        inner = node.inputs[0].shape[-2 if node.get_attr(name) else -1]
+        return 2 * inner * math.prod(node.outputs[0].shape)
+    return 0
+
+
+def describe(
+    config: Config, denoiser: NetworkDenoiser, t_range: tuple[int, int]
+) -> str:
+    """A table of what a run would train."""
+    network, training = config.network, config.training
+    height, width = planning.grid_shape(network)
+    channels = planning.channels_of_levels(network)
+    blocks = planning.blocks_of_levels(network)
+    parameters = sum(math.prod(v.shape) for v in denoiser.network.trainable_variables)
+    flops = count_flops(denoiser)
+    lines = [
+        f"run            {training.run_dir}",
+        f"data           {config.data.dataset}",
+        f"picture        {'×'.join(map(str, network.image_shape))}, patches of "
+        f"{network.patch_size}, classes {network.num_classes or 'none'}",
+        f"parameters     {parameters:,}",
+        f"network call   {flops / 1e9:.4g} GFLOP a picture",
+        f"training step  about {3 * flops * training.batch_size / 1e12:.3g} TFLOP at "
+        f"batch {training.batch_size}",
+        f"whole training about "
+        f"{3 * flops * training.batch_size * training.iterations / 1e18:.3g} EFLOP, "
+        f"{training.iterations:,} steps",
+        f"weights        {parameters * 4 / 2**20:,.0f} MiB; with gradients and Adam "
+        f"{parameters * 16 / 2**20:,.0f} MiB on the device, the average "
+        f"{parameters * 4 / 2**20:,.0f} MiB on the host",
+        f"timesteps      {t_range[0]} to {t_range[1]} of {config.diffusion.timesteps}",
+        f"precision      {network.precision}, {os.cpu_count()} processor cores, "
+        f"{len(tf.config.list_physical_devices('GPU'))} GPUs",
+    ]
+    for level, (c, count) in enumerate(zip(channels, blocks, strict=True)):
+        attends = height >> level in network.attention_resolutions
+        lines.append(
+            f"level {level}        grid {height >> level}×{width >> level}, {c} "
+            f"channels, {count} blocks{', attention' if attends else ''}"
+        )
+    return "\n".join([*lines, "ready to train; leave --dry_run out to begin"])

@@ -1,0 +1,111 @@
+"""A split on disk: split.json names its parts and their ranges of SNR (section 4.1).
+
+{"parts": [{"run_dir": "low", "snr_low": 0.25, "snr_high": null},
+           {"run_dir": "high", "snr_low": 0, "snr_high": 0.25}]}
+
+Relative directories count from the manifest's own; null is no upper end.
+"""
+
+import json
+import math
+import os
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+from pdm_tf.config import InputError
+from pdm_tf.denoisers import split
+from pdm_tf.denoisers.denoiser import Denoiser
+from pdm_tf.training.checkpoints import write_atomically
+
+MANIFEST = "split.json"
+
+
+class Part(NamedTuple):
+    """One member of a split: the levels with snr_low <= SNR < snr_high."""
+
+    run_dir: str
+    snr_low: float
+    snr_high: float  # infinite for the least noisy part
+
+
+def is_split(directory: str | Path) -> bool:
+    """Whether a directory holds a split's manifest."""
+    return (Path(directory) / MANIFEST).is_file()
+
+
+def read(directory: str | Path) -> list[Part]:
+    """The parts of a split, least noisy first.
+
+    Raises:
+      InputError: no manifest of that form, or parts that leave gaps or overlap.
+    """
+    path = Path(directory) / MANIFEST
+    try:
+        listed = json.loads(path.read_text())["parts"]
+        parts = [
+            Part(
+                str(path.parent / part["run_dir"]),
+                float(part["snr_low"]),
+                math.inf if part["snr_high"] is None else float(part["snr_high"]),
+            )
+            for part in listed
+        ]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"--run_dir={directory}: {MANIFEST} cannot be read ({error!r}); write it "
+            "with python -m pdm_tf.denoisers"
+        ) from None
+    return check(parts, str(directory))
+
+
+def check(parts: Sequence[Part], where: str) -> list[Part]:
+    """The parts, least noisy first, or InputError for gaps and overlaps."""
+    ordered = sorted(parts, key=lambda part: -part.snr_low)
+    if not ordered or ordered[0].snr_high != math.inf or ordered[-1].snr_low > 0:
+        raise InputError(
+            f"{where}: the parts must reach from SNR 0 to infinity; the outermost are "
+            f"{_shown(ordered)}"
+        )
+    for upper, lower in pairwise(ordered):
+        if upper.snr_low != lower.snr_high:
+            kind = "gap" if upper.snr_low > lower.snr_high else "overlap"
+            raise InputError(
+                f"{where}: {kind} between SNR {lower.snr_high:g} ({lower.run_dir}) and "
+                f"{upper.snr_low:g} ({upper.run_dir}); the ranges must touch"
+            )
+    return ordered
+
+
+def _shown(parts: Sequence[Part]) -> str:
+    return ", ".join(f"{p.run_dir} [{p.snr_low:g}, {p.snr_high:g})" for p in parts)
+
+
+def write(directory: str | Path, parts: Sequence[Part]) -> Path:
+    """Writes a split's manifest; returns its path.
+
+    Raises:
+      InputError: parts that leave gaps or overlap.
+    """
+    ordered = check(parts, f"--out={directory}")
+    path = Path(directory).resolve()
+    path.mkdir(parents=True, exist_ok=True)
+    listed = [
+        {
+            "run_dir": os.path.relpath(Path(part.run_dir).resolve(), path),
+            "snr_low": part.snr_low,
+            "snr_high": None if math.isinf(part.snr_high) else part.snr_high,
+        }
+        for part in ordered
+    ]
+    write_atomically(path / MANIFEST, json.dumps({"parts": listed}, indent=1))
+    return path / MANIFEST
+
+
+def join(parts: Sequence[Part], restore: Callable[[str], Denoiser]) -> Denoiser:
+    """The denoiser of a split whose parts are restored one by one."""
+    members = [restore(part.run_dir) for part in parts]
+    if len(members) == 1:
+        return members[0]
+    return split(*members, snr=[part.snr_low for part in parts[:-1]])

@@ -1,0 +1,52 @@
+"""Plain settings: one frozen dataclass for each room, the one home of all defaults.
+
+Imports nothing of ours and nothing heavy, so that a script can answer `--help`
+before TensorFlow is loaded. `pdm_tf.flags` turns every field into a command-line
+flag of the same name; the text given to `option` is what `--help` prints.
+"""
+
+from pdm_tf.config.commands import (
+    EditingConfig,
+    EvaluationConfig,
+    ExportConfig,
+    SampleConfig,
+    SplitConfig,
+)
+from pdm_tf.config.options import (
+    InputError,
+    Precision,
+    Prediction,
+    Spacing,
+    Variance,
+    Weighting,
+    option,
+)
+from pdm_tf.config.run import (
+    Config,
+    DataConfig,
+    DiffusionConfig,
+    SamplingConfig,
+    TrainingConfig,
+    UNetConfig,
+)
+
+__all__ = [
+    "Config",
+    "DataConfig",
+    "DiffusionConfig",
+    "EditingConfig",
+    "EvaluationConfig",
+    "ExportConfig",
+    "InputError",
+    "Precision",
+    "Prediction",
+    "SampleConfig",
+    "SamplingConfig",
+    "Spacing",
+    "SplitConfig",
+    "TrainingConfig",
+    "UNetConfig",
+    "Variance",
+    "Weighting",
+    "option",
+]

@@ -1,0 +1,154 @@
+"""The command lines of sample.py and of `python -m pdm_tf.ROOM`."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pdm_tf.config.options import Spacing, option
+
+
+@dataclass(frozen=True)
+class SampleConfig:
+    """The command line of `sample.py`."""
+
+    savedmodel: str = option("", "Directory of the SavedModel to sample from.")
+    out_dir: str = option("samples", "Where pictures, grid, npz and manifest go.")
+    num_images: int = option(64, "Number of pictures.")
+    seed: int = option(0, "Seed of the first picture; picture k has seed + k.")
+    labels: tuple[int, ...] = option(
+        (), "Classes, repeated in this order; empty: all classes in turn."
+    )
+    guidance: float = option(1.5, "Guidance weight w; 1 is none.")
+    steps: str = option(
+        "250",
+        "Steps of the sampler, each a call of the network: a number, ADM's sections "
+        "such as 90,60,60,20,20 (least noisy first), or ddimN.",
+    )
+    batch_size: int = option(64, "Pictures computed at once; changes no picture.")
+
+
+@dataclass(frozen=True)
+class ExportConfig:
+    """The command line of `python -m pdm_tf.export`."""
+
+    run_dir: str = option("", "Directory of the run to export.")
+    export_dir: str = option("", "Where the SavedModel goes; empty: RUN_DIR/export.")
+
+
+@dataclass(frozen=True)
+class EvaluationConfig:
+    """The command line of `python -m pdm_tf.evaluation`."""
+
+    samples: str = option(
+        "",
+        "Pictures to judge: an npz (arr_0, uint8 NHWC), a folder, a source such as "
+        "mnist, photos or folder:PATH (mnist@test is its held-out part), a SavedModel "
+        "or a run's directory (pictures are drawn), or an npz of statistics.",
+    )
+    reference: str = option(
+        "",
+        "Pictures to compare with, given as for --samples; empty: only what needs no "
+        "comparison.",
+    )
+    features: Literal["digits", "inception", "random"] = option(
+        "digits",
+        "Space in which pictures are compared: digits (a classifier in the package, "
+        "for mnist), inception (as published figures; needs --inception_graph) or "
+        "random (fixed random convolutions, any pictures).",
+    )
+    inception_graph: str = option(
+        "classify_image_graph_def.pb",
+        "File of the Inception network that ADM's evaluator uses.",
+    )
+    inception_sha256: str = option(
+        "", "SHA-256 that --inception_graph must have; empty: the published file."
+    )
+    image_shape: tuple[int, ...] = option(
+        (), "Height, width, channels to read folders and sources at; empty: as found."
+    )
+    num_images: int = option(
+        0, "Pictures taken of --samples; 0: all, or 10,000 of a SavedModel."
+    )
+    batch_size: int = option(64, "Pictures computed at once; changes no figure.")
+    steps: int = option(250, "Steps of the sampler, for a SavedModel.")
+    guidance: float = option(1.5, "Guidance weight w, for a SavedModel; 1 is none.")
+    label_policy: Literal["balanced", "uniform"] = option(
+        "balanced",
+        "Labels for a SavedModel: all classes in turn, or drawn at random.",
+    )
+    seed: int = option(0, "Seed of the first picture drawn, and of the bootstrap.")
+    bootstrap: int = option(
+        100, "Resamplings behind each 95 % interval; 0 leaves the intervals out."
+    )
+    manifold_images: int = option(
+        50_000,
+        "Pictures of each side, at most, for precision and recall, whose features are "
+        "kept in memory.",
+    )
+    half_distances: bool = option(
+        False,
+        "Distances of precision and recall in half precision, in blocks of 10,000, as "
+        "ADM's evaluator rounds them.",
+    )
+    patch_sizes: tuple[int, ...] = option(
+        (2, 4, 8), "Patch sides P [pixels] whose seams are measured; empty: none."
+    )
+    save_statistics: str = option(
+        "", "npz file for the statistics of --samples, to be a --reference later."
+    )
+    out: str = option("evaluation.json", "File of the report, as JSON.")
+
+
+@dataclass(frozen=True)
+class EditingConfig:
+    """The command line of `python -m pdm_tf.editing TASK`."""
+
+    run_dir: str = option("", "Directory of the run whose model edits.")
+    image: str = option(
+        "",
+        "Picture to edit, of the model's size; for super_resolve of that size divided "
+        "by a whole number.",
+    )
+    second_image: str = option("", "The other end of interpolate.")
+    mask: str = option(
+        "", "For inpaint: picture that is white where to paint, black where to keep."
+    )
+    out: str = option(
+        "edited", "Directory for the pictures and sheet.png, input and results."
+    )
+    count: int = option(8, "Results; picture k has seed + k.")
+    seed: int = option(0, "Seed of the first result.")
+    labels: tuple[int, ...] = option(
+        (), "Classes, repeated over the results; empty: told none."
+    )
+    guidance: float = option(
+        1.5,
+        "Guidance weight w where labels are given; 1 is none. interpolate and "
+        "variations take none, since guided beliefs are hard to invert.",
+    )
+    sampler: str = option(
+        "ddpm", "Sampler of inpaint, sdedit and super_resolve; the others use DDIM."
+    )
+    steps: str = option("100", "Steps of the sampler, as for grids of samples.")
+    spacing: Spacing = option("uniform", "How the steps are spaced.")
+    strength: float = option(
+        0.5,
+        "For sdedit and variations, from 0, the input, to 1, a picture drawn freely.",
+    )
+    resamplings: int = option(
+        1,
+        "For inpaint: times that each stretch is walked (RePaint, whose authors take "
+        "10); 1 walks straight on.",
+    )
+    jump: int = option(10, "For inpaint: steps in a stretch.")
+
+
+@dataclass(frozen=True)
+class SplitConfig:
+    """The command line of `python -m pdm_tf.denoisers`."""
+
+    parts: str = option(
+        "",
+        "Run directories of the parts, separated by commas; each run knows its own "
+        "range of SNR.",
+    )
+    out: str = option("", "Directory of the split; use it like a run's.")

@@ -1,0 +1,24 @@
+"""What every setting is made of."""
+
+from dataclasses import field
+from typing import Any, Literal
+
+Prediction = Literal["x", "eps", "v"]
+Weighting = Literal[
+    "sqrt_snr", "snr", "snr+1", "truncated_snr", "min_snr", "p2", "uniform"
+]
+Variance = Literal["learned", "large", "small"]
+Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
+Spacing = Literal["uniform", "log_snr", "karras", "quadratic"]
+
+
+class InputError(ValueError):
+    """Input that its user can mend: one line that names flag, value and remedy.
+
+    Scripts print the line and exit with code 2, without a traceback.
+    """
+
+
+def option(default: Any, help: str) -> Any:
+    """A field with a default and the sentence that `--help` prints for it."""
+    return field(default=default, metadata={"help": help})

