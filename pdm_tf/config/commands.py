@@ -69,7 +69,7 @@ class EvaluationConfig:
         0, "Pictures taken of --samples; 0: all, or 10,000 of a SavedModel."
     )
     batch_size: int = option(64, "Pictures computed at once; changes no figure.")
-    steps: int = option(250, "Steps of the sampler, for a SavedModel.")
+    steps: str = option("250", "Steps of the sampler for a SavedModel, as sample.py's.")
     guidance: float = option(1.5, "Guidance weight w, for a SavedModel; 1 is none.")
     label_policy: Literal["balanced", "uniform"] = option(
         "balanced",

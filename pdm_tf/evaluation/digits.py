@@ -6,13 +6,16 @@ convolutions with batch normalisation folded in, and two dense layers; the outpu
 the first dense layer is the feature vector.
 """
 
+import hashlib
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from pdm_tf.config import InputError
+from pdm_tf.evaluation.extractor import Features
 
 WEIGHTS = Path(__file__).with_name("digits.npz")
 CONVOLUTIONS = ("conv1", "conv2", "conv3", "conv4")
@@ -63,31 +66,37 @@ def _run(pictures: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     return features, spatial, tf.nn.softmax(logits)
 
 
-def extract(pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Features, spatial features and class probabilities of a batch of digits.
-
-    Args:
-      pictures: uint8 [N, 32, 32, 1]; 28x28 digits are padded with zeros to 32x32.
-
-    Returns:
-      float32 [N, 64], float32 [N, 112], float32 [N, 10].
-
-    Raises:
-      InputError: pictures of another shape.
-    """
-    if pictures.shape[1:] == (28, 28, 1):
-        pictures = np.pad(pictures, ((0, 0), (2, 2), (2, 2), (0, 0)))
-    if pictures.shape[1:] != (SIDE, SIDE, 1):
-        shape = "x".join(map(str, pictures.shape[1:]))
-        raise InputError(
-            f"--features=digits reads digits of 32x32x1 (or 28x28x1), these pictures "
-            f"are {shape}; use --features=inception or --features=random"
-        )
-    features, spatial, probabilities = _run(pictures)
-    return features.numpy(), spatial.numpy(), probabilities.numpy()
-
-
 def classify(pictures: np.ndarray) -> np.ndarray:
     """Class probabilities of digits: uint8 [N, 32, 32, 1] -> float32 [N, 10]."""
-    batches = [extract(pictures[i : i + 500])[2] for i in range(0, len(pictures), 500)]
-    return np.concatenate(batches) if batches else np.zeros((0, CLASSES), np.float32)
+    extract = Digits()
+    found = [extract(pictures[i : i + 500]) for i in range(0, len(pictures), 500)]
+    none = np.zeros((0, CLASSES), np.float32)
+    return np.concatenate([none, *(f.probabilities for f in found)])
+
+
+class Digits:
+    """64 features, a 4x4 map of 7 channels and 10 classes of a digit."""
+
+    name = "digits"
+    sizes = (64, 4 * 4 * SPATIAL_CHANNELS)
+
+    def describe(self) -> dict[str, Any]:
+        """What a report says of it."""
+        sha256 = hashlib.sha256(WEIGHTS.read_bytes()).hexdigest()
+        return {"kind": "classifier of digits in pdm_tf", "sha256": sha256}
+
+    def __call__(self, pictures: np.ndarray) -> Features:
+        """uint8 [N, 32, 32, 1] -> features; 28x28 digits are padded to 32x32.
+
+        Raises:
+          InputError: pictures of another shape.
+        """
+        if pictures.shape[1:] == (28, 28, 1):
+            pictures = np.pad(pictures, ((0, 0), (2, 2), (2, 2), (0, 0)))
+        if pictures.shape[1:] != (SIDE, SIDE, 1):
+            shape = "x".join(map(str, pictures.shape[1:]))
+            raise InputError(
+                "--features=digits reads digits of 32x32x1 (or 28x28x1), these "
+                f"pictures are {shape}; use --features=inception or --features=random"
+            )
+        return Features(*(value.numpy() for value in _run(pictures)))

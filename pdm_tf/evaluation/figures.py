@@ -1,0 +1,166 @@
+"""All figures of an evaluation, each with its interval."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from pdm_tf.config import EvaluationConfig
+from pdm_tf.evaluation.bootstrap import Figure, draw_weights, interval
+from pdm_tf.evaluation.frechet import frechet_distance
+from pdm_tf.evaluation.manifold import NEIGHBOURS, precision_recall
+from pdm_tf.evaluation.moments import Gaussian
+from pdm_tf.evaluation.seams import seam_energy
+from pdm_tf.evaluation.statistics import Statistics
+from pdm_tf.evaluation.summary import Summary
+
+Statistic = Callable[[np.ndarray | None, np.ndarray | None], float]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What is known of one side: its statistics, its pictures, or both.
+
+    Where a file holds both, as ADM's reference batches do, distances use the
+    statistics (of more pictures), precision and recall the pictures.
+    """
+
+    statistics: Statistics | None = None
+    summary: Summary | None = None
+
+    @property
+    def groups(self) -> int:
+        """Groups to resample; 1 for statistics alone."""
+        return self.summary.groups if self.summary else 1
+
+    @property
+    def count(self) -> int | None:
+        """Pictures behind the distances; None where nobody tells."""
+        if self.statistics:
+            return self.statistics.count
+        return self.summary.count if self.summary else None
+
+    def gaussian(self, kind: str, weights: np.ndarray | None) -> Gaussian | None:
+        """Of "pooled" or "spatial" features; None where there is none."""
+        if self.statistics:
+            return getattr(self.statistics, kind)
+        return self.summary.gaussian(kind, weights) if self.summary else None
+
+
+def name_figures(features: str) -> dict[str, str]:
+    """Names to print: FID is what Inception gives, and nothing else."""
+    if features == "inception":
+        frechet = {"frechet": "FID", "spatial": "sFID", "score": "IS"}
+        return {**frechet, "precision": "precision", "recall": "recall"}
+    names = {"frechet": "FD", "spatial": "sFD", "score": "IS"}
+    names.update(precision="precision", recall="recall")
+    return {key: f"{name} ({features})" for key, name in names.items()}
+
+
+def compute_figures(
+    samples: Judged, reference: Judged | None, config: EvaluationConfig
+) -> dict[str, Figure | None]:
+    """Every figure that the sides allow, by its printed name; None for the others."""
+    names = name_figures(config.features)
+    found: dict[str, Figure | None] = dict.fromkeys(names.values())
+    bootstrap = Bootstrap(samples, reference, config)
+    if reference:
+        for key, kind in (("frechet", "pooled"), ("spatial", "spatial")):
+            if samples.gaussian(kind, None) and reference.gaussian(kind, None):
+                statistic = _distance(samples, reference, kind)
+                found[names[key]] = bootstrap.judge(statistic)
+        found.update(_manifold_figures(samples, reference, config, bootstrap, names))
+    score = samples.summary.score if samples.summary else None
+    if score:
+        found[names["score"]] = bootstrap.judge(lambda w, _: score.score(w), low=1)
+    return found
+
+
+def compute_seams(
+    samples: Judged, reference: Judged | None, config: EvaluationConfig
+) -> dict[str, dict[str, Figure]]:
+    """Seam energy by patch size and side."""
+    bootstrap = Bootstrap(samples, reference, config)
+    found: dict[str, dict[str, Figure]] = {}
+    for patch_size in config.patch_sizes:
+        row = found[str(patch_size)] = {}
+        for i, (name, side) in enumerate(
+            (("samples", samples), ("reference", reference))
+        ):
+            if side and side.summary:
+                sums = side.summary.seams[patch_size]
+                row[name] = bootstrap.judge(_energy(sums, i))
+    return found
+
+
+class Bootstrap:
+    """Resamples both sides at once, each on its own."""
+
+    def __init__(
+        self, samples: Judged, reference: Judged | None, config: EvaluationConfig
+    ) -> None:
+        sides = (samples, reference or Judged())
+        self.groups = [side.groups for side in sides]
+        self._weights = [
+            draw_weights(groups, config.bootstrap, config.seed + 2 + i)
+            for i, groups in enumerate(self.groups)
+        ]
+
+    def judge(
+        self, statistic: Statistic, low: float = 0, high: float = np.inf
+    ) -> Figure:
+        """The statistic and its interval, known to lie between low and high."""
+        value = statistic(None, None)
+        groups = max(self.groups)
+        if groups < 2:
+            return Figure(value)
+        replicates = [statistic(*w) for w in zip(*self._weights, strict=True)]
+        return interval(value, replicates, groups, (low, high))
+
+
+def _distance(samples: Judged, reference: Judged, kind: str) -> Statistic:
+    def distance(first: np.ndarray | None, second: np.ndarray | None) -> float:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            x, y = samples.gaussian(kind, first), reference.gaussian(kind, second)
+        if x is None or y is None or not np.isfinite(x.covariance + y.covariance).all():
+            return float("nan")  # a resampling of less than two pictures
+        return frechet_distance(x, y)
+
+    return distance
+
+
+def _energy(sums: np.ndarray, side: int) -> Statistic:
+    def energy(*weights: np.ndarray | None) -> float:
+        w = weights[side]
+        return seam_energy(sums if w is None else sums * w[:, None])
+
+    return energy
+
+
+def _manifold_figures(
+    samples: Judged,
+    reference: Judged,
+    config: EvaluationConfig,
+    bootstrap: Bootstrap,
+    names: dict[str, str],
+) -> dict[str, Figure | None]:
+    sides = samples.summary, reference.summary
+    if not all(side and len(side.kept[0]) > NEIGHBOURS for side in sides):
+        return {}
+    (x, x_group), (y, y_group) = (side.kept for side in sides if side)
+    inside = precision_recall(x, y, config.half_distances)
+    found: dict[str, Figure | None] = {}
+    for i, (key, group) in enumerate((("precision", x_group), ("recall", y_group))):
+        found[names[key]] = bootstrap.judge(_share(inside[i], group, i), high=1)
+    return found
+
+
+def _share(inside: np.ndarray, group: np.ndarray, side: int) -> Statistic:
+    """Share of pictures inside; the manifolds themselves are not drawn again."""
+
+    def share(*weights: np.ndarray | None) -> float:
+        w = weights[side]
+        times = np.ones(len(group)) if w is None else w[group]
+        return float(inside @ times / times.sum()) if times.sum() else float("nan")
+
+    return share

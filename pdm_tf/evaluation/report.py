@@ -1,0 +1,145 @@
+"""The report of an evaluation: warnings, a table to read, JSON to keep."""
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pdm_tf.config import EvaluationConfig, InputError
+from pdm_tf.evaluation.bootstrap import Figure
+from pdm_tf.evaluation.figures import Judged
+
+USUAL = (10_000, 50_000)  # samples in published figures
+
+
+def find_warnings(
+    samples: Judged,
+    reference: Judged | None,
+    sizes: tuple[int, int],
+    config: EvaluationConfig,
+) -> list[str]:
+    """What a reader of the figures must know."""
+    found = []
+    if samples.count not in USUAL:
+        found.append(
+            f"{_counted(samples.count)} samples; published figures take 10,000 or "
+            "50,000, and distances grow as samples get fewer"
+        )
+    if reference and reference.count != samples.count:
+        found.append(
+            f"the sides differ: {_counted(samples.count)} samples, "
+            f"{_counted(reference.count)} pictures of reference"
+        )
+    for name, side in (("samples", samples), ("reference", reference)):
+        if side and side.count and side.count <= max(sizes):
+            found.append(
+                f"{side.count:,} {name} for {max(sizes):,} features: the covariance "
+                "is singular and the distance mostly bias"
+            )
+        limit = config.manifold_images
+        if side and side.summary and side.summary.count > limit:
+            found.append(
+                f"precision and recall use the first {limit:,} of {name} "
+                "(--manifold_images)"
+            )
+    return found
+
+
+def _counted(count: int | None) -> str:
+    return "an unknown number of" if count is None else f"{count:,}"
+
+
+def plain(value: Any) -> Any:
+    """Nested values as JSON knows them: figures as objects, NaN as null."""
+    if isinstance(value, Figure):
+        return plain(value._asdict())
+    if isinstance(value, Mapping):
+        return {str(key): plain(member) for key, member in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(member) for member in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value
+
+
+def check_writable(flag: str, path: str) -> None:
+    """Raises InputError now rather than after the work where `path` cannot be."""
+    target = Path(path)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        beside = target.with_name(f".{target.name}.tmp")
+        beside.touch()
+        beside.unlink()
+    except OSError as error:
+        raise InputError(
+            f"--{flag}={path}: cannot be written ({error.strerror}); give another path"
+        ) from error
+    if target.is_dir():
+        raise InputError(f"--{flag}={path}: is a directory; give the name of a file")
+
+
+def write_report(path: str, report: dict[str, Any]) -> None:
+    """Writes the report as JSON, whole or not at all."""
+    target = Path(path)
+    beside = target.with_name(f".{target.name}.tmp")
+    beside.write_text(json.dumps(plain(report), indent=1, allow_nan=False) + "\n")
+    beside.replace(target)
+
+
+def format_report(report: dict[str, Any]) -> str:
+    """The report as a table."""
+    lines = []
+    for name in ("samples", "reference"):
+        if name in report:
+            lines.append(f"{name:<22}{_side(report[name])}")
+    features = report["features"]
+    lines += [
+        f"{'features':<22}{features['name']}: {features['pooled']:,} numbers, "
+        f"{features['spatial']:,} spatial",
+        "",
+    ]
+    for name, figure in report["figures"].items():
+        lines.append(f"{name:<22}{_figure(figure)}")
+    for patch_size, row in report["seam_energy"].items():
+        for side, figure in row.items():
+            title = f"seams P={patch_size} {side}"
+            lines.append(f"{title:<22}{_figure(figure)}")
+    lines.append("")
+    for title, cost in report["cost"].items():
+        lines.append(f"{title:<22}{_cost(cost)}")
+    lines += [f"warning: {text}" for text in report["warnings"]]
+    return "\n".join(lines)
+
+
+def _side(side: dict[str, Any]) -> str:
+    shape = "x".join(map(str, side.get("image_shape", ())))
+    rest = [f"{_counted(side['count'])} pictures", shape, side["kind"]]
+    rest += [
+        f"{key.replace('_', ' ')} {value}"
+        for key, value in side.items()
+        if key in ("split", "label_policy", "steps", "guidance", "seed")
+    ]
+    return f"{side['given']}: {', '.join(part for part in rest if part)}"
+
+
+def _figure(figure: Figure | None) -> str:
+    if figure is None or not math.isfinite(figure.value):
+        return "-"
+    text = f"{figure.value:10.4f}"
+    if figure.low is None:
+        return text
+    return f"{text}   [{figure.low:.4f}, {figure.high:.4f}]"
+
+
+def _cost(cost: dict[str, Any]) -> str:
+    parts = []
+    for key, value in cost.items():
+        name = key.replace("_", " ")
+        if isinstance(value, Mapping):  # bytes by device
+            parts += [f"{name} {k} {v / 2**20:,.0f} MiB" for k, v in value.items()]
+        elif isinstance(value, float) or (isinstance(value, int) and value > 10**9):
+            parts.append(f"{name} {value:,.4g}")
+        elif value is not None:
+            parts.append(f"{name} {value:,}")
+    return ", ".join(parts)

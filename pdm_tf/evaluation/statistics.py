@@ -1,0 +1,78 @@
+"""Statistics of a set of pictures in a file: `mu`, `sigma`, `mu_s`, `sigma_s`.
+
+These are ADM's keys, so the reference batches that its authors publish can be read;
+theirs hold pictures beside the statistics, from which precision and recall follow.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pdm_tf.config import InputError
+from pdm_tf.evaluation import npz
+from pdm_tf.evaluation.moments import Gaussian
+
+_KEYS = {"mu", "sigma", "mu_s", "sigma_s", "count", "features"}
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Gaussians of the pooled and of the spatial features of some pictures."""
+
+    pooled: Gaussian
+    spatial: Gaussian | None
+    count: int | None = None  # pictures behind it, where the file tells
+    features: str | None = None  # name of the extractor, where the file tells
+
+
+def load_statistics(flag: str, path: str) -> Statistics:
+    """Reads statistics.
+
+    Raises:
+      InputError: missing, not finite, or of shapes that do not fit each other.
+    """
+    arrays = npz.read_arrays(flag, path, _KEYS)
+    pooled = _gaussian(flag, path, arrays, "")
+    spatial = _gaussian(flag, path, arrays, "_s") if "mu_s" in arrays else None
+    count = int(arrays["count"]) if "count" in arrays else None
+    features = str(arrays["features"]) if "features" in arrays else None
+    return Statistics(pooled, spatial, count, features)
+
+
+def _gaussian(flag: str, path: str, arrays: dict, suffix: str) -> Gaussian:
+    none = np.zeros(0)
+    mu, sigma = (arrays.get(f"{name}{suffix}", none) for name in ("mu", "sigma"))
+    fault = ""
+    if not mu.size or not sigma.size:
+        fault = "is missing mu or sigma"
+    elif mu.ndim != 1 or sigma.shape != mu.shape * 2 or mu.dtype.kind != "f":
+        fault = f"has mu of {mu.dtype} {mu.shape} and sigma of {sigma.shape}"
+    elif not (np.isfinite(mu).all() and np.isfinite(sigma).all()):
+        fault = "has mu or sigma that are not finite"
+    if fault:
+        raise InputError(
+            f"--{flag}={path}: {fault} (keys mu{suffix}, sigma{suffix}); make it again "
+            "with --save_statistics"
+        )
+    return Gaussian(mu.astype(np.float64), sigma.astype(np.float64))
+
+
+def save_statistics(path: str, statistics: Statistics) -> None:
+    """Writes statistics as `load_statistics` reads them, whole or not at all."""
+    arrays: dict[str, Any] = {
+        "mu": statistics.pooled.mean,
+        "sigma": statistics.pooled.covariance,
+        "count": np.int64(statistics.count or 0),
+        "features": np.str_(statistics.features or ""),
+    }
+    if statistics.spatial is not None:
+        arrays["mu_s"] = statistics.spatial.mean
+        arrays["sigma_s"] = statistics.spatial.covariance
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    beside = target.with_name(f".{target.name}.tmp")
+    with beside.open("wb") as file:
+        np.savez(file, **arrays)
+    beside.replace(target)
