@@ -1,0 +1,159 @@
+"""Splits as artefacts: checked for gaps, restored like runs, equal to their parts."""
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+import pdm_tf as pdm
+from pdm_tf import assemble
+from pdm_tf.assemble import splits
+from pdm_tf.assemble.runs import remember
+from pdm_tf.assemble.training import build_state, t_range
+from pdm_tf.config import Config, InputError, TrainingConfig, UNetConfig
+
+SMALL = UNetConfig(
+    image_shape=(8, 8, 1),
+    patch_size=2,
+    width=8,
+    channel_multipliers=(1.0,),
+    blocks_per_level=1,
+    attention_resolutions=(),
+)
+
+
+def make_run(directory: Path, seed: int, **settings) -> Path:
+    """A run directory with a checkpoint of random weights."""
+    import tensorflow as tf
+
+    network = replace(SMALL, **settings.pop("network", {}))
+    training = TrainingConfig(run_dir=str(directory), seed=seed, **settings)
+    config = Config(network=network, training=training)
+    remember(config)
+    state = build_state(config, tf.distribute.get_strategy())
+    rng = np.random.default_rng(seed)
+    for weights in state.average.weights.values():
+        weights.assign(0.3 * rng.normal(size=weights.shape))
+    state.checkpoints.save()
+    return directory
+
+
+@pytest.fixture
+def low(tmp_path):
+    return make_run(tmp_path / "low", 1, snr_low=0.25)
+
+
+@pytest.fixture
+def high(tmp_path):
+    return make_run(tmp_path / "high", 2, snr_high=0.25, network={"patch_size": 4})
+
+
+def drawn(run_dir, steps=6):
+    denoise = pdm.restore(run_dir)
+    grid = denoise.schedule.grid(steps)
+    return pdm.sample(denoise, pdm.DDPM(), grid, range(3), (8, 8, 1)).numpy()
+
+
+def test_a_split_of_a_run_with_itself_draws_the_same_pictures(tmp_path):
+    run_dir = make_run(tmp_path / "run", 1)
+    parts = [splits.Part(str(run_dir), 0.25, math.inf), splits.Part(str(run_dir), 0, 0.25)]
+    splits.write(tmp_path / "both", parts)
+    np.testing.assert_array_equal(drawn(run_dir), drawn(tmp_path / "both"))
+
+
+@pytest.mark.parametrize(("snr", "part"), [(1e-9, 0), (1e9, 1)])
+def test_a_split_at_an_end_is_its_part(tmp_path, snr, part):
+    runs = [make_run(tmp_path / "a", 1), make_run(tmp_path / "b", 2)]
+    parts = [
+        splits.Part(str(runs[0]), snr, math.inf),
+        splits.Part(str(runs[1]), 0, snr),
+    ]
+    splits.write(tmp_path / "both", parts)
+    np.testing.assert_array_equal(drawn(runs[part]), drawn(tmp_path / "both"))
+
+
+def test_parts_know_their_ranges_and_may_differ_in_patch_size(tmp_path, low, high):
+    manifest = assemble.join_runs([str(high), str(low)], tmp_path / "both")
+    listed = json.loads(manifest.read_text())["parts"]
+    assert [part["run_dir"] for part in listed] == ["../low", "../high"]
+    assert [part["snr_low"] for part in listed] == [0.25, 0]
+    denoise = pdm.restore(tmp_path / "both")
+    assert np.all(np.isfinite(drawn(tmp_path / "both")))
+    level = denoise.schedule.level(100)
+    z = np.random.default_rng(0).normal(size=(2, 8, 8, 1)).astype("f4")
+    np.testing.assert_array_equal(denoise(z, level).x, pdm.restore(low)(z, level).x)
+
+
+def test_an_exported_split_equals_the_python_path(tmp_path, low, high):
+    import tensorflow as tf
+
+    from pdm_tf.data.images import to_uint8
+
+    assemble.join_runs([str(low), str(high)], tmp_path / "both")
+    directory = assemble.export_run(tmp_path / "both")
+    served = tf.saved_model.load(str(directory)).signatures["sample"](
+        seeds=tf.range(3),
+        labels=tf.zeros([3], tf.int32),
+        steps=tf.constant(6),
+        guidance=tf.constant(1.0),
+    )["images"]
+    np.testing.assert_array_equal(served, to_uint8(drawn(tmp_path / "both")))
+
+
+@pytest.mark.parametrize(
+    ("ranges", "word"),
+    [
+        ([(0.5, math.inf), (0, 0.25)], "gap"),
+        ([(0.25, math.inf), (0, 0.5)], "overlap"),
+        ([(0.25, math.inf)], "SNR 0 to infinity"),
+        ([(0, 0.25)], "SNR 0 to infinity"),
+    ],
+)
+def test_gaps_and_overlaps_are_refused(tmp_path, ranges, word):
+    parts = [splits.Part(f"run{i}", *ends) for i, ends in enumerate(ranges)]
+    with pytest.raises(InputError, match=word):
+        splits.write(tmp_path / "both", parts)
+    assert not (tmp_path / "both").exists()
+
+
+def test_parts_of_another_picture_shape_are_refused(tmp_path, low):
+    other = make_run(
+        tmp_path / "other", 3, snr_high=0.25, network={"image_shape": (16, 16, 1)}
+    )
+    with pytest.raises(InputError, match="image_shape"):
+        assemble.join_runs([str(low), str(other)], tmp_path / "both")
+    assert not (tmp_path / "both").exists()
+
+
+def test_ranges_of_a_split_leave_no_timestep_untrained():
+    def ends(**training):
+        return t_range(Config(training=TrainingConfig(**training)))
+
+    assert ends() == (0, 999)
+    assert ends(snr_low=0.25) == (0, 395)
+    assert ends(snr_high=0.25) == (396, 999)
+    with pytest.raises(InputError, match="--snr_low"):
+        ends(snr_low=1e9)
+
+
+def test_a_warm_start_copies_the_averaged_weights_and_leaves_its_source(tmp_path, low):
+    before = {p: p.read_bytes() for p in low.rglob("*") if p.is_file()}
+    import tensorflow as tf
+
+    def state(**network):
+        training = TrainingConfig(run_dir=str(tmp_path / "new"), init_from=str(low))
+        config = Config(network=replace(SMALL, **network), training=training)
+        return build_state(config, tf.distribute.get_strategy())
+
+    keras.utils.set_random_seed(5)
+    source = pdm.restore(low).network.trainable_variables
+    made = state().denoiser.network.trainable_variables
+    for a, b in zip(source, made, strict=True):
+        np.testing.assert_array_equal(a.numpy(), b.numpy())
+    with pytest.raises(InputError, match=r"unet/\S+ saved \[.*\], asked for \["):
+        state(width=16)
+    assert before == {p: p.read_bytes() for p in low.rglob("*") if p.is_file()}

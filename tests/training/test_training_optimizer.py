@@ -1,0 +1,46 @@
+"""Adam against Keras' own; the warm-up; memory keyed by path."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from pdm_tf.training.optimizer import Adam, LinearWarmup
+
+
+def test_equals_keras_adam_without_warmup():
+    rng = np.random.default_rng(0)
+    start = rng.normal(size=(3, 4)).astype("f4")
+    ours, theirs = tf.Variable(start), keras.Variable(start)
+    adam = Adam({"w": ours}, LinearWarmup(1e-2, 0), 0.9, 0.99, epsilon=1e-8)
+    reference = keras.optimizers.Adam(1e-2, beta_1=0.9, beta_2=0.99, epsilon=1e-8)
+    reference.build([theirs])
+    for step in range(20):
+        g = tf.constant(rng.normal(size=(3, 4)), tf.float32)
+        adam.apply([g], tf.constant(step, tf.int64))
+        reference.apply([g])
+    np.testing.assert_allclose(ours, theirs.value, atol=2e-6)
+
+
+def test_warmup_rises_linearly_and_stays():
+    rate = LinearWarmup(0.5, 10)
+    values = [float(rate(tf.constant(step))) for step in (0, 4, 9, 10, 1000)]
+    np.testing.assert_allclose(values, [0.05, 0.25, 0.5, 0.5, 0.5])
+
+
+def test_memory_is_restored_by_path_whatever_the_order(tmp_path):
+    a, b = tf.Variable([1.0, 2.0]), tf.Variable([3.0, 4.0])
+    first = Adam({"a": a, "b": b}, LinearWarmup(0.1, 0))
+    first.apply([tf.constant([1.0, 1.0]), tf.constant([5.0, 5.0])], tf.constant(0))
+    path = tf.train.Checkpoint(adam=first).write(str(tmp_path / "ckpt"))
+    second = Adam({"b": b, "a": a}, LinearWarmup(0.1, 0))
+    tf.train.Checkpoint(adam=second).read(path).assert_consumed()
+    np.testing.assert_array_equal(second.m["a"], first.m["a"])
+    np.testing.assert_array_equal(second.v["b"], first.v["b"])
+
+
+@pytest.mark.parametrize("size", [1e-4, 1.0, 1e4])
+def test_first_step_has_the_size_of_the_rate_whatever_the_gradient(size):
+    w = tf.Variable([0.0])
+    Adam({"w": w}, LinearWarmup(0.1, 0)).apply([tf.constant([size])], tf.constant(0))
+    np.testing.assert_allclose(w, [-0.1], rtol=1e-3)
