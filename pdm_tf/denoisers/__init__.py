@@ -1,9 +1,15 @@
 """The seam: a denoiser maps (z, level) to a belief about the picture.
 
-Guidance, thresholding and splitting are denoisers made of denoisers.
+Guidance, thresholding, constraints and splitting are denoisers made of denoisers.
 """
 
-from pdm_tf.denoisers.denoiser import Denoiser, NetworkDenoiser, Prediction
+from pdm_tf.denoisers.constrained import constrained
+from pdm_tf.denoisers.denoiser import (
+    Denoiser,
+    NetworkDenoiser,
+    Prediction,
+    RememberingDenoiser,
+)
 from pdm_tf.denoisers.guidance import guided
 from pdm_tf.denoisers.split import split
 from pdm_tf.denoisers.threshold import thresholded
@@ -12,6 +18,8 @@ __all__ = [
     "Denoiser",
     "NetworkDenoiser",
     "Prediction",
+    "RememberingDenoiser",
+    "constrained",
     "guided",
     "split",
     "thresholded",

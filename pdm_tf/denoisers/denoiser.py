@@ -1,9 +1,9 @@
 """What a denoiser is, and the one that asks a network."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
+import keras
 import tensorflow as tf
 
 from pdm_tf.config import InputError
@@ -31,11 +31,26 @@ class Denoiser(ABC):
     image_shape: tuple[int, ...]
     num_classes: int
     schedule: NoiseSchedule
-    parts: dict[str, Callable]
+    parts: dict[str, keras.Model]
 
     @abstractmethod
     def __call__(self, z: tf.Tensor, level: NoiseLevel) -> Prediction:
         """The belief about z, float32 [B, H, W, C], at a level [] or [B]."""
+
+    def memory(self, z: tf.Tensor) -> Any:
+        """What to remember before the first step of a walk from z; most: nothing.
+
+        Returns:
+          A nest of tensors, each with one row for each picture of z. Shapes and types
+          stay through a walk.
+        """
+        return ()
+
+    def recall(
+        self, z: tf.Tensor, level: NoiseLevel, memory: Any
+    ) -> tuple[Prediction, Any]:
+        """The belief about z, and the memory to be handed to the next call."""
+        return self(z, level), memory
 
     def labelled(self, labels: tf.Tensor) -> "Denoiser":
         """The same denoiser, told the classes int32 [B]; num_classes means none.
@@ -44,6 +59,25 @@ class Denoiser(ABC):
           InputError: it knows no classes.
         """
         raise InputError("labels were given, but the model has no classes")
+
+
+class RememberingDenoiser(Denoiser):
+    """Carries tensors from step to step, or is made of denoisers that may.
+
+    Whoever walks owns the memory, so that a denoiser can be shared. Called without a
+    memory it starts afresh.
+    """
+
+    @abstractmethod
+    def memory(self, z: tf.Tensor) -> Any: ...
+
+    @abstractmethod
+    def recall(
+        self, z: tf.Tensor, level: NoiseLevel, memory: Any
+    ) -> tuple[Prediction, Any]: ...
+
+    def __call__(self, z: tf.Tensor, level: NoiseLevel) -> Prediction:
+        return self.recall(z, level, self.memory(z))[0]
 
 
 class NetworkDenoiser(Denoiser):
@@ -55,7 +89,7 @@ class NetworkDenoiser(Denoiser):
 
     def __init__(
         self,
-        network: Callable,
+        network: keras.Model,
         schedule: NoiseSchedule,
         prediction: str = "x",
         labels: tf.Tensor | None = None,

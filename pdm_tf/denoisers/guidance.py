@@ -5,12 +5,12 @@ import math
 import tensorflow as tf
 
 from pdm_tf.config import InputError
-from pdm_tf.denoisers.denoiser import Denoiser, Prediction
+from pdm_tf.denoisers.denoiser import Denoiser, Prediction, RememberingDenoiser
 from pdm_tf.denoisers.threshold import check_percentile, clip_dynamically
 from pdm_tf.diffusion import NoiseLevel
 
 
-class Guided(Denoiser):
+class Guided(RememberingDenoiser):
     """w·conditional - (w - 1)·unconditional, in x (arXiv 2207.12598)."""
 
     def __init__(
@@ -35,14 +35,21 @@ class Guided(Denoiser):
     def labelled(self, labels: tf.Tensor) -> "Guided":
         return Guided(self.denoise, labels, self.weight, self.threshold, self.interval)
 
-    def __call__(self, z: tf.Tensor, level: NoiseLevel) -> Prediction:
+    def memory(self, z: tf.Tensor) -> tuple:
+        """Two memories: of the conditional and of the unconditional half."""
+        return self.denoise.memory(z), self.denoise.memory(z)
+
+    def recall(
+        self, z: tf.Tensor, level: NoiseLevel, memory: tuple
+    ) -> tuple[Prediction, tuple]:
         needed = self._needed(level)
         if isinstance(needed, bool):
-            return self._both(z, level) if needed else self._conditional(z, level)
+            ask = self._both if needed else self._conditional
+            return ask(z, level, memory)
         return tf.cond(
             needed,
-            lambda: self._both(z, level),
-            lambda: self._conditional(z, level),
+            lambda: self._both(z, level, memory),
+            lambda: self._conditional(z, level, memory),
         )
 
     def _needed(self, level: NoiseLevel) -> bool | tf.Tensor:
@@ -55,18 +62,29 @@ class Guided(Denoiser):
         inside = below if low == 0 else below & (level.log_snr > math.log(low))
         return tf.reduce_all(inside) & needed
 
-    def _conditional(self, z: tf.Tensor, level: NoiseLevel) -> Prediction:
-        return self.denoise.labelled(self.labels)(z, level)
+    def _conditional(
+        self, z: tf.Tensor, level: NoiseLevel, memory: tuple
+    ) -> tuple[Prediction, tuple]:
+        told, null = memory
+        prediction, told = self.denoise.labelled(self.labels).recall(z, level, told)
+        return prediction, (told, null)
 
-    def _both(self, z: tf.Tensor, level: NoiseLevel) -> Prediction:
+    def _both(
+        self, z: tf.Tensor, level: NoiseLevel, memory: tuple
+    ) -> tuple[Prediction, tuple]:
         null = tf.fill(tf.shape(self.labels), self.num_classes)
         both = self.denoise.labelled(tf.concat([self.labels, null], 0))
-        x, variance = both(tf.concat([z, z], 0), _twice(level))
-        conditional, unconditional = tf.split(x, 2)
+        joined = tf.nest.map_structure(lambda *rows: tf.concat(rows, 0), *memory)
+        prediction, joined = both.recall(tf.concat([z, z], 0), _twice(level), joined)
+        conditional, unconditional = tf.split(prediction.x, 2)
         x = self.weight * conditional - (self.weight - 1.0) * unconditional
         if self.threshold is not None:
             x = clip_dynamically(x, self.threshold)
-        return Prediction(x, tf.split(variance, 2)[0])
+        memory = tuple(
+            tf.nest.map_structure(lambda rows, h=half: tf.split(rows, 2)[h], joined)
+            for half in (0, 1)
+        )
+        return Prediction(x, tf.split(prediction.variance, 2)[0]), memory
 
 
 def _twice(level: NoiseLevel) -> NoiseLevel:

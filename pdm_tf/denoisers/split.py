@@ -2,15 +2,17 @@
 
 import math
 from collections.abc import Sequence
+from functools import partial
+from typing import Any
 
 import tensorflow as tf
 
 from pdm_tf.config import InputError
-from pdm_tf.denoisers.denoiser import Denoiser, Prediction
+from pdm_tf.denoisers.denoiser import Denoiser, Prediction, RememberingDenoiser
 from pdm_tf.diffusion import NoiseLevel
 
 
-class Split(Denoiser):
+class Split(RememberingDenoiser):
     """Asks the one part in whose range of noise the level lies."""
 
     def __init__(self, parts: Sequence[Denoiser], snrs: Sequence[float]) -> None:
@@ -28,27 +30,38 @@ class Split(Denoiser):
     def labelled(self, labels: tf.Tensor) -> "Split":
         return Split([part.labelled(labels) for part in self.members], self.snrs)
 
-    def __call__(self, z: tf.Tensor, level: NoiseLevel) -> Prediction:
+    def memory(self, z: tf.Tensor) -> tuple:
+        return tuple(part.memory(z) for part in self.members)
+
+    def recall(
+        self, z: tf.Tensor, level: NoiseLevel, memory: tuple
+    ) -> tuple[Prediction, tuple]:
         # How many boundaries lie above the level: the part's index.
         bounds = tf.constant([math.log(snr) for snr in self.snrs], tf.float32)
         below = level.log_snr[..., None] < bounds
         index = tf.reduce_sum(tf.cast(below, tf.int32), axis=-1)
+        asked = range(len(self.members))
         if index.shape.rank == 0:
-            return tf.switch_case(
-                index, [lambda p=part: p(z, level) for part in self.members]
-            )
-        return self._chosen_per_picture(z, level, index)
-
-    def _chosen_per_picture(
-        self, z: tf.Tensor, level: NoiseLevel, index: tf.Tensor
-    ) -> Prediction:
-        """Levels of one batch may need all parts: each is asked, one is heard."""
-        chosen = self.members[0](z, level)
-        for i, part in enumerate(self.members[1:], start=1):
-            here = (index == i)[:, None, None, None]
-            said = part(z, level)
-            chosen = Prediction(*(tf.where(here, a, b) for a, b in zip(said, chosen)))
+            answers = [lambda i=i: self._ask(i, z, level, memory) for i in asked]
+            return tf.switch_case(index, answers)
+        # Levels of one batch may need all parts: each is asked, one is heard.
+        chosen = self._ask(0, z, level, memory)
+        for i in asked[1:]:
+            answer = self._ask(i, z, level, memory)
+            chosen = tf.nest.map_structure(partial(_rows, index == i), answer, chosen)
         return chosen
+
+    def _ask(
+        self, i: int, z: tf.Tensor, level: NoiseLevel, memory: tuple
+    ) -> tuple[Prediction, tuple]:
+        said, kept = self.members[i].recall(z, level, memory[i])
+        return said, (*memory[:i], kept, *memory[i + 1 :])
+
+
+def _rows(here: tf.Tensor, new: Any, old: Any) -> tf.Tensor:
+    """The rows of `new` where it is here, else those of `old`."""
+    wide = tf.reshape(here, [-1] + [1] * (new.shape.rank - 1))
+    return tf.where(wide, new, old)
 
 
 def _check(parts: Sequence[Denoiser], snrs: Sequence[float]) -> None:

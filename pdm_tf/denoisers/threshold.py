@@ -1,9 +1,11 @@
 """Keeps a belief within the range of pictures."""
 
+from typing import Any
+
 import tensorflow as tf
 
 from pdm_tf.config import InputError
-from pdm_tf.denoisers.denoiser import Denoiser, Prediction
+from pdm_tf.denoisers.denoiser import Denoiser, Prediction, RememberingDenoiser
 from pdm_tf.diffusion import NoiseLevel
 
 
@@ -39,7 +41,7 @@ def clip_dynamically(x: tf.Tensor, percentile: float) -> tf.Tensor:
     return tf.clip_by_value(x, -s, s) / s
 
 
-class Thresholded(Denoiser):
+class Thresholded(RememberingDenoiser):
     """A denoiser whose belief is clipped."""
 
     def __init__(self, denoise: Denoiser, percentile: float | None) -> None:
@@ -51,11 +53,16 @@ class Thresholded(Denoiser):
     def labelled(self, labels: tf.Tensor) -> "Thresholded":
         return Thresholded(self.denoise.labelled(labels), self.percentile)
 
-    def __call__(self, z: tf.Tensor, level: NoiseLevel) -> Prediction:
-        x, variance = self.denoise(z, level)
+    def memory(self, z: tf.Tensor) -> Any:
+        return self.denoise.memory(z)
+
+    def recall(
+        self, z: tf.Tensor, level: NoiseLevel, memory: Any
+    ) -> tuple[Prediction, Any]:
+        (x, variance), memory = self.denoise.recall(z, level, memory)
         if self.percentile is None:
-            return Prediction(clip_statically(x), variance)
-        return Prediction(clip_dynamically(x, self.percentile), variance)
+            return Prediction(clip_statically(x), variance), memory
+        return Prediction(clip_dynamically(x, self.percentile), variance), memory
 
 
 def thresholded(denoise: Denoiser, percentile: float | None = None) -> Denoiser:

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from pdm_tf.config import InputError
-from pdm_tf.diffusion import respacing
+from pdm_tf.config import InputError, Spacing
+from pdm_tf.diffusion import grids, respacing
 
 
 class NoiseLevel(NamedTuple):
@@ -126,8 +126,8 @@ class NoiseSchedule:
         """The timestep whose SNR is nearest to the given one on a log scale."""
         return int(np.argmin(np.abs(self.log_snr - np.log(snr))))
 
-    def grid(self, steps: int | str | tf.Tensor) -> Grid:
-        """ADM's respacing (arXiv 2105.05233): which timesteps a sampler visits.
+    def grid(self, steps: int | str | tf.Tensor, spacing: Spacing = "uniform") -> Grid:
+        """Which timesteps a sampler visits: ADM's respacing (arXiv 2105.05233).
 
         The network keeps its original t; betas follow from the levels.
 
@@ -135,6 +135,8 @@ class NoiseSchedule:
           steps: a number of steps; "90,60,60,20,20", steps for each section of equal
             length, least noisy first; "ddim50", a constant integer stride; or an
             int32 tensor [], for graphs that leave the number open.
+          spacing: uniform is ADM's; log_snr, karras and quadratic take a number of
+            steps only, see `grids.spaced`.
 
         Returns:
           The levels, noisiest first.
@@ -142,11 +144,16 @@ class NoiseSchedule:
         Raises:
           InputError: the steps do not fit T.
         """
-        if isinstance(steps, tf.Tensor):
+        if spacing != "uniform":
+            if not isinstance(steps, tf.Tensor):
+                steps = grids.check_count(steps, self.timesteps, spacing)
+            t = grids.spaced(self.log_snr, steps, spacing)
+        elif isinstance(steps, tf.Tensor):
             t = respacing.spread_in_graph(self.timesteps, steps)
         else:
             t = tf.constant(respacing.spread(self.timesteps, str(steps)), tf.int32)
-        return self._visiting(t[::-1])
+        return self.visiting(t[::-1])
 
-    def _visiting(self, t: tf.Tensor) -> Grid:
+    def visiting(self, t: tf.Tensor) -> Grid:
+        """The levels of timesteps int32 [S], noisiest first."""
         return Grid(t, tf.gather(tf.constant(self.log_snr, tf.float32), t))

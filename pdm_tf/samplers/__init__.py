@@ -1,8 +1,40 @@
 """Everything that walks: from noise to pictures, one file a paper."""
 
+from collections.abc import Callable
+from functools import partial
+
+from pdm_tf.samplers.ddim import DDIM, encode
 from pdm_tf.samplers.ddpm import DDPM
-from pdm_tf.samplers.sampler import Sampler, sample
+from pdm_tf.samplers.dpm_solver import DPMSolver
+from pdm_tf.samplers.heun import Heun
+from pdm_tf.samplers.momentum import GHVB, HeavyBall
+from pdm_tf.samplers.plms import PLMS
+from pdm_tf.samplers.sampler import Sampler, sample, start, travel, walk
 
-SAMPLERS = {"ddpm": DDPM}
+SAMPLERS: dict[str, Callable[[], Sampler]] = {
+    "ddpm": DDPM,
+    "ddim": DDIM,
+    "heun": Heun,
+    "dpm_solver": DPMSolver,
+    "dpm_solver_sde": partial(DPMSolver, sde=True),
+    "plms": PLMS,
+    "heavy_ball": HeavyBall,
+    "ghvb": GHVB,
+}
 
-__all__ = ["DDPM", "SAMPLERS", "Sampler", "sample"]
+__all__ = [
+    "DDIM",
+    "DDPM",
+    "GHVB",
+    "PLMS",
+    "SAMPLERS",
+    "DPMSolver",
+    "HeavyBall",
+    "Heun",
+    "Sampler",
+    "encode",
+    "sample",
+    "start",
+    "travel",
+    "walk",
+]

@@ -2,19 +2,25 @@
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import tensorflow as tf
 
 from pdm_tf import seeds as noises
-from pdm_tf.denoisers.denoiser import Prediction
+from pdm_tf.denoisers.denoiser import Denoiser, Prediction
 from pdm_tf.diffusion import Grid, NoiseLevel
 
 Denoise = Callable[[tf.Tensor, NoiseLevel], Prediction]
+Seeds: TypeAlias = tf.Tensor | Sequence[int]
 
 
 class Sampler(Protocol):
-    """Steps from one noise level to the next; knows nothing of T, labels, networks."""
+    """Steps from one noise level to the next; knows nothing of T, labels, networks.
+
+    A sampler is a frozen dataclass: equal ones share a graph.
+    """
+
+    def __hash__(self) -> int: ...
 
     def init(self, z: tf.Tensor) -> Any:
         """What to remember before the first step: a nest of tensors."""
@@ -30,53 +36,122 @@ class Sampler(Protocol):
     ) -> tuple[tf.Tensor, Any]:
         """One step of z [B, H, W, C] from a level to the less noisy level `to`.
 
-        `to` is never the clean picture: the loop ends with the denoiser's belief.
+        `to` is never the clean picture: the loop ends with the denoiser's belief. The
+        denoiser may remember its calls, so none may stand inside a tf.cond.
         """
 
 
-def walk(
-    denoise: Denoise, sampler: Sampler, grid: Grid, seeds: tf.Tensor, z: tf.Tensor
-) -> tf.Tensor:
-    """Walks z [N, H, W, C] from the grid's first level to a belief in the picture.
+class _Remembering:
+    """A denoiser with its memory, which samplers thus never see."""
 
-    Picture n draws its i-th noise from stream i of its own seed.
-    """
+    def __init__(self, denoise: Denoiser, memory: Any) -> None:
+        self.denoise, self.memory = denoise, memory
+
+    def __call__(self, z: tf.Tensor, level: NoiseLevel) -> Prediction:
+        prediction, self.memory = self.denoise.recall(z, level, self.memory)
+        return prediction
+
+
+def _travelled(
+    denoise: Denoiser, sampler: Sampler, grid: Grid, seeds: tf.Tensor, z: tf.Tensor
+) -> tuple[tf.Tensor, Any]:
+    """z at the grid's last level, and the denoiser's memory of the way."""
     shape, last = tuple(z.shape[1:]), grid.size - 1
 
-    def step(i: tf.Tensor, z: tf.Tensor, state: Any) -> tuple:
+    def step(i: tf.Tensor, z: tf.Tensor, state: Any, memory: Any) -> tuple:
         noise = noises.normal(noises.keys(seeds, i + 1), shape)
         level, to = grid.level(i), grid.level(i + 1)
-        return i + 1, *sampler.step(denoise, z, level, to, state, noise)
+        ask = _Remembering(denoise, memory)
+        z, state = sampler.step(ask, z, level, to, state, noise)
+        return i + 1, z, state, ask.memory
 
-    start = (tf.constant(0), z, sampler.init(z))
-    _, z, _ = tf.while_loop(lambda i, *_: i < last, step, start)
-    return denoise(z, grid.level(last)).x
+    start = (tf.constant(0), z, sampler.init(z), denoise.memory(z))
+    _, z, _, memory = tf.while_loop(lambda i, *_: i < last, step, start)
+    return z, memory
+
+
+def _believed(
+    denoise: Denoiser, sampler: Sampler, grid: Grid, seeds: tf.Tensor, z: tf.Tensor
+) -> tf.Tensor:
+    z, memory = _travelled(denoise, sampler, grid, seeds, z)
+    return denoise.recall(z, grid.level(grid.size - 1), memory)[0].x
 
 
 @lru_cache(maxsize=8)
-def _compiled(denoise: Denoise, sampler: Sampler, shape: tuple[int, ...]) -> Callable:
+def _compiled(
+    road: Callable, denoise: Denoiser, sampler: Sampler, shape: tuple[int, ...]
+) -> Callable:
     """One graph for each pair, for any number of pictures and levels."""
+    signature = [
+        Grid(tf.TensorSpec([None], tf.int32), tf.TensorSpec([None], tf.float32)),
+        tf.TensorSpec([None], tf.int32),
+        tf.TensorSpec([None, *shape], tf.float32),
+    ]
+    return tf.function(
+        lambda *arguments: road(denoise, sampler, *arguments),
+        input_signature=signature,
+        autograph=False,
+    )
 
-    def run(grid: Grid, seeds: tf.Tensor) -> tf.Tensor:
-        z = noises.normal(noises.keys(seeds, 0), shape)
-        return walk(denoise, sampler, grid, seeds, z)
 
-    levels = Grid(tf.TensorSpec([None], tf.int32), tf.TensorSpec([None], tf.float32))
-    many = tf.TensorSpec([None], tf.int32)
-    return tf.function(run, input_signature=[levels, many], autograph=False)
+def _run(
+    road: Callable,
+    denoise: Denoiser,
+    sampler: Sampler,
+    grid: Grid,
+    seeds: Seeds,
+    z: tf.Tensor,
+) -> Any:
+    seeds = as_seeds(seeds)
+    if tf.executing_eagerly():
+        return _compiled(road, denoise, sampler, tuple(z.shape[1:]))(grid, seeds, z)
+    return road(denoise, sampler, grid, seeds, z)
+
+
+def as_seeds(seeds: Seeds) -> tf.Tensor:
+    """Seeds as int32 [N]."""
+    seeds = tf.convert_to_tensor(list(seeds) if isinstance(seeds, range) else seeds)
+    return tf.cast(seeds, tf.int32)
+
+
+def start(seeds: Seeds, image_shape: tuple[int, ...]) -> tf.Tensor:
+    """The noise that each picture begins with: stream 0 of its seed, [N, H, W, C]."""
+    return _start(as_seeds(seeds), tuple(image_shape))
+
+
+@tf.function(autograph=False, reduce_retracing=True)
+def _start(seeds: tf.Tensor, shape: tuple[int, ...]) -> tf.Tensor:
+    return noises.normal(noises.keys(seeds, 0), shape)
+
+
+def travel(
+    denoise: Denoiser, sampler: Sampler, grid: Grid, seeds: Seeds, z: tf.Tensor
+) -> tf.Tensor:
+    """Walks z [N, H, W, C] from the grid's first level to its last, and stays there.
+
+    Picture n draws its i-th noise from stream i of its own seed.
+    """
+    return _run(_travelled, denoise, sampler, grid, seeds, z)[0]
+
+
+def walk(
+    denoise: Denoiser, sampler: Sampler, grid: Grid, seeds: Seeds, z: tf.Tensor
+) -> tf.Tensor:
+    """Walks z [N, H, W, C] from the grid's first level to a belief in the picture."""
+    return _run(_believed, denoise, sampler, grid, seeds, z)
 
 
 def sample(
-    denoise: Denoise,
+    denoise: Denoiser,
     sampler: Sampler,
     grid: Grid,
-    seeds: tf.Tensor | Sequence[int],
+    seeds: Seeds,
     image_shape: tuple[int, ...],
 ) -> tf.Tensor:
     """Draws pictures: the same one for a seed, whatever else is in the batch.
 
     Args:
-      denoise: (z, level) -> Prediction.
+      denoise: what is asked at every step.
       sampler: how to step.
       grid: the levels to visit, see `NoiseSchedule.grid`.
       seeds: int32 [N], one per picture.
@@ -85,9 +160,4 @@ def sample(
     Returns:
       float32 [N, H, W, C], meant for [-1, 1] and not clipped.
     """
-    seeds = tf.convert_to_tensor(list(seeds) if isinstance(seeds, range) else seeds)
-    seeds = tf.cast(seeds, tf.int32)
-    if tf.executing_eagerly():
-        return _compiled(denoise, sampler, tuple(image_shape))(grid, seeds)
-    z = noises.normal(noises.keys(seeds, 0), tuple(image_shape))
-    return walk(denoise, sampler, grid, seeds, z)
+    return walk(denoise, sampler, grid, seeds, start(seeds, image_shape))

@@ -1,0 +1,186 @@
+"""python -m pdm_tf.editing TASK --run_dir=RUN --image=PNG: edits a picture.
+
+TASK is inpaint, sdedit, super_resolve, interpolate or variations.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from pdm_tf import flags
+from pdm_tf.config import EditingConfig, InputError
+from pdm_tf.data.images import (
+    contact_sheet,
+    read_picture,
+    save_png,
+    to_float,
+    to_uint8,
+)
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from pdm_tf.denoisers import Denoiser
+    from pdm_tf.diffusion import Grid
+    from pdm_tf.samplers import Sampler
+
+Shape = tuple[int, ...]
+# What a task shows of its input, and what it made: uint8 and float32 [N, H, W, C].
+Edited = tuple[np.ndarray, "tf.Tensor"]
+
+
+def _size(flag: str, path: str) -> tuple[int, int]:
+    """Height and width of a picture file, upright."""
+    if not path:
+        raise InputError(f"--{flag} is missing: name a picture file")
+    try:
+        with Image.open(path) as image:
+            width, height = ImageOps.exif_transpose(image).size
+    except (OSError, ValueError) as error:
+        raise InputError(f"--{flag}={path}: not a picture ({error})") from error
+    return height, width
+
+
+def _read(flag: str, path: str, shape: Shape) -> np.ndarray:
+    """A picture of exactly this shape, uint8 [1, H, W, C]; never scaled or cropped."""
+    height, width = _size(flag, path)
+    if (height, width) != tuple(shape[:2]):
+        raise InputError(
+            f"--{flag}={path}: {width}x{height} pixels; give {shape[1]}x{shape[0]}, "
+            "the size that the model draws"
+        )
+    return read_picture(path, shape)[None]
+
+
+def _walking(
+    config: EditingConfig, denoise: "Denoiser"
+) -> "tuple[Denoiser, Sampler, Grid, range]":
+    """Denoiser, sampler, grid and seeds of a task that samples."""
+    from pdm_tf.denoisers import guided
+    from pdm_tf.samplers import SAMPLERS
+
+    if config.sampler not in SAMPLERS:
+        raise InputError(
+            f"--sampler={config.sampler}: choose from {', '.join(SAMPLERS)}"
+        )
+    if config.labels:
+        labels = np.resize(config.labels, config.count).astype(np.int32)
+        denoise = guided(denoise, labels, config.guidance)
+    grid = denoise.schedule.grid(config.steps, config.spacing)
+    return denoise, SAMPLERS[config.sampler](), grid, _seeds(config)
+
+
+def _encoding(config: EditingConfig, denoise: "Denoiser") -> "tuple[Denoiser, Grid]":
+    """Denoiser and grid of a task that encodes."""
+    if len(config.labels) > 1:
+        raise InputError(f"--labels={config.labels}: give one for this task, or none")
+    if config.labels:
+        denoise = denoise.labelled(np.asarray(config.labels, np.int32))
+    return denoise, denoise.schedule.grid(config.steps, config.spacing)
+
+
+def _seeds(config: EditingConfig) -> range:
+    return range(config.seed, config.seed + config.count)
+
+
+def _inpaint(config: EditingConfig, denoise: "Denoiser") -> Edited:
+    from pdm_tf.editing import inpaint
+
+    picture = _read("image", config.image, denoise.image_shape)
+    paint = _read("mask", config.mask, (*denoise.image_shape[:2], 1)) > 127
+    x = inpaint(
+        *_walking(config, denoise),
+        picture=to_float(picture),
+        mask=paint,
+        resamplings=config.resamplings,
+        jump=config.jump,
+    )
+    return np.where(paint, np.uint8(127), picture), x
+
+
+def _sdedit(config: EditingConfig, denoise: "Denoiser") -> Edited:
+    from pdm_tf.editing import sdedit
+
+    picture = _read("image", config.image, denoise.image_shape)
+    return picture, sdedit(
+        *_walking(config, denoise),
+        picture=to_float(picture),
+        strength=config.strength,
+    )
+
+
+def _super_resolve(config: EditingConfig, denoise: "Denoiser") -> Edited:
+    from pdm_tf.editing.super_resolve import enlarge, factor_between, super_resolve
+
+    size = _size("image", config.image)
+    factor = factor_between(size, denoise.image_shape)
+    small = read_picture(config.image, (*size, denoise.image_shape[2]))[None]
+    x = super_resolve(*_walking(config, denoise), small=to_float(small))
+    return enlarge(small, factor).numpy(), x
+
+
+def _interpolate(config: EditingConfig, denoise: "Denoiser") -> Edited:
+    from pdm_tf.editing import interpolate
+
+    shape = denoise.image_shape
+    first = _read("image", config.image, shape)
+    second = _read("second_image", config.second_image, shape)
+    shares = np.linspace(0.0, 1.0, config.count).tolist()
+    x = interpolate(
+        *_encoding(config, denoise),
+        first=to_float(first),
+        second=to_float(second),
+        shares=shares,
+    )
+    return np.concatenate([first, second]), x
+
+
+def _variations(config: EditingConfig, denoise: "Denoiser") -> Edited:
+    from pdm_tf.editing import variations
+
+    picture = _read("image", config.image, denoise.image_shape)
+    return picture, variations(
+        *_encoding(config, denoise),
+        seeds=_seeds(config),
+        picture=to_float(picture),
+        strength=config.strength,
+    )
+
+
+TASKS: dict[str, Callable[[EditingConfig, "Denoiser"], Edited]] = {
+    "inpaint": _inpaint,
+    "sdedit": _sdedit,
+    "super_resolve": _super_resolve,
+    "interpolate": _interpolate,
+    "variations": _variations,
+}
+
+
+def main(argv: list[str]) -> None:
+    """Reads the task and the flags, edits, and writes pictures and a sheet."""
+    task, rest = (argv[1], argv[2:]) if len(argv) > 1 else ("", [])
+    if task.startswith("-"):  # no task: perhaps --help
+        task, rest = "", argv[1:]
+    (config,) = flags.parse([argv[0], *rest], EditingConfig, description=__doc__)
+    if task not in TASKS:
+        raise InputError(f"task {task!r}: choose from {', '.join(TASKS)}")
+    if not config.run_dir:
+        raise InputError("--run_dir is missing: name the directory of a run")
+    if config.count < 1:
+        raise InputError(f"--count={config.count}: at least 1 is needed")
+    from pdm_tf import assemble
+
+    given, x = TASKS[task](config, assemble.restore(config.run_dir))
+    made = to_uint8(x).numpy()
+    for i, picture in enumerate(made):
+        save_png(Path(config.out) / f"{i:04d}.png", picture)
+    sheet = contact_sheet(np.concatenate([given, made]), len(given) + len(made))
+    save_png(Path(config.out) / "sheet.png", sheet)
+    print(f"{len(made)} pictures and sheet.png in {config.out}")
+
+
+if __name__ == "__main__":
+    flags.run(main)

@@ -1,0 +1,44 @@
+"""Pictures near a picture: its noise turned towards other noise."""
+
+import tensorflow as tf
+
+from pdm_tf.denoisers import Denoiser
+from pdm_tf.diffusion import Grid
+from pdm_tf.editing.interpolate import slerp
+from pdm_tf.editing.sdedit import check_strength
+from pdm_tf.samplers import DDIM, encode, start, walk
+from pdm_tf.samplers.sampler import Seeds
+
+
+def variations(
+    denoise: Denoiser,
+    grid: Grid,
+    seeds: Seeds,
+    picture: tf.Tensor,
+    strength: float,
+    iterations: int = 2,
+) -> tf.Tensor:
+    """Encodes a picture by DDIM, turns its noise, and decodes.
+
+    Unlike `sdedit`, which redraws details and keeps the layout, all sizes of features
+    change a little.
+
+    Args:
+      denoise: what is asked, without guidance.
+      grid: the levels to visit, up and down.
+      seeds: int32 [N], one for each result.
+      picture: [1, H, W, C] in [-1, 1].
+      strength: 0 gives the picture back as well as encoding can, 1 is `sample` with
+        DDIM and these seeds.
+      iterations: of `encode`.
+
+    Returns:
+      float32 [N, H, W, C].
+
+    Raises:
+      InputError: a strength outside [0, 1].
+    """
+    check_strength(strength)
+    z = encode(denoise, grid, picture, iterations)
+    z = slerp(z, start(seeds, tuple(picture.shape[1:])), strength)
+    return walk(denoise, DDIM(), grid, seeds, z)

@@ -1,0 +1,65 @@
+"""DDIM there and back."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from toys import SHAPE, GaussianToy, MixtureToy, gaussian_flow
+
+from pdm_tf.config import InputError
+from pdm_tf.samplers import DDIM, encode, sample, start, walk
+
+TOY = MixtureToy()
+SEEDS = range(8)
+
+
+def pictures():
+    return sample(TOY, DDIM(), TOY.schedule.grid(250), SEEDS, SHAPE)
+
+
+def returned(steps, iterations=2):
+    """Root mean square error of encoding and decoding."""
+    x, grid = pictures(), TOY.schedule.grid(steps)
+    z = encode(TOY, grid, x, iterations)
+    again = walk(TOY, DDIM(), grid, SEEDS, z)
+    return float(tf.sqrt(tf.reduce_mean(tf.square(again - x))))
+
+
+def test_fifty_steps_lead_back_with_35_db():
+    assert 20 * np.log10(2.0 / returned(50)) > 35
+
+
+@pytest.mark.parametrize("steps", [20, 50])
+def test_iterations_make_it_exact(steps):
+    wrong = [returned(steps, iterations) for iterations in (1, 2, 4, 8)]
+    assert wrong[0] > wrong[1] > wrong[2] > wrong[3]
+    assert wrong[3] < 0.1 * wrong[0]
+
+
+@pytest.mark.parametrize("iterations", [1, 2])
+def test_error_falls_with_as_many_orders_as_iterations(iterations):
+    steps = (125, 250, 500)
+    wrong = [returned(n, iterations) for n in steps]
+    slope = -np.polyfit(np.log(steps), np.log(wrong), 1)[0]
+    assert slope > iterations - 0.15
+
+
+def test_noise_found_is_the_noise_of_the_flow():
+    toy = GaussianToy()
+    grid = toy.schedule.grid(1000)
+    x = 0.5 * start(SEEDS, SHAPE)
+    z = encode(toy, grid, x).numpy()
+    clean = type(grid.level(0)).from_alpha(-1, 1.0)
+    truth = gaussian_flow(x.numpy().astype(np.float64), clean, grid.level(0))
+    np.testing.assert_allclose(z, truth, rtol=0.02, atol=0.01)
+
+
+def test_what_was_drawn_leads_back_to_its_noise():
+    grid = TOY.schedule.grid(250)
+    z = start(SEEDS, SHAPE)
+    x = walk(TOY, DDIM(), grid, SEEDS, z)
+    np.testing.assert_allclose(encode(TOY, grid, x, 8), z, rtol=0, atol=0.02)
+
+
+def test_no_iteration_is_refused():
+    with pytest.raises(InputError, match="at least 1"):
+        encode(TOY, TOY.schedule.grid(5), pictures(), 0)
