@@ -91,9 +91,15 @@ class GroupNorm(keras.layers.Layer):
             value = tf.reshape(value, [-1, self.groups, size])
             return tf.reduce_mean(value, axis=2, keepdims=True)
 
-        mean = grouped(tf.reduce_mean(x, axis=[1, 2]))
-        square = grouped(tf.reduce_mean(tf.square(x), axis=[1, 2]))
-        variance = tf.maximum(square - tf.square(mean), 0.0)
+        means = tf.reduce_mean(x, axis=[1, 2])
+        # Squares of what is left after the mean: E[x²] - E[x]² would cancel where the
+        # mean is many deviations. No gradient is lost: the sum of x - mean is 0.
+        centre = tf.stop_gradient(means)[:, None, None, :]
+        within = tf.reduce_mean(tf.math.squared_difference(x, centre), axis=[1, 2])
+        mean = grouped(means)
+        apart = tf.reshape(means, [-1, self.groups, size]) - mean
+        between = tf.reduce_mean(tf.square(apart), axis=2, keepdims=True)
+        variance = grouped(within) + between
         pair = tf.concat([mean, tf.math.rsqrt(variance + EPSILON)], axis=2)
         pair = tf.repeat(pair[:, :, None, :], size, axis=2)
         pair = tf.reshape(pair, [-1, self.groups * size, 2])
