@@ -87,7 +87,7 @@ def _seeds(config: EditingConfig) -> range:
 
 
 def _inpaint(config: EditingConfig, denoise: "Denoiser") -> Edited:
-    from pdm_tf.editing import inpaint
+    from pdm_tf.editing.inpaint import inpaint
 
     picture = _read("image", config.image, denoise.image_shape)
     paint = _read("mask", config.mask, (*denoise.image_shape[:2], 1)) > 127
@@ -102,7 +102,7 @@ def _inpaint(config: EditingConfig, denoise: "Denoiser") -> Edited:
 
 
 def _sdedit(config: EditingConfig, denoise: "Denoiser") -> Edited:
-    from pdm_tf.editing import sdedit
+    from pdm_tf.editing.sdedit import sdedit
 
     picture = _read("image", config.image, denoise.image_shape)
     return picture, sdedit(
@@ -123,7 +123,7 @@ def _super_resolve(config: EditingConfig, denoise: "Denoiser") -> Edited:
 
 
 def _interpolate(config: EditingConfig, denoise: "Denoiser") -> Edited:
-    from pdm_tf.editing import interpolate
+    from pdm_tf.editing.interpolate import interpolate
 
     shape = denoise.image_shape
     first = _read("image", config.image, shape)
@@ -139,7 +139,7 @@ def _interpolate(config: EditingConfig, denoise: "Denoiser") -> Edited:
 
 
 def _variations(config: EditingConfig, denoise: "Denoiser") -> Edited:
-    from pdm_tf.editing import variations
+    from pdm_tf.editing.variations import variations
 
     picture = _read("image", config.image, denoise.image_shape)
     return picture, variations(

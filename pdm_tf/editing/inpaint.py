@@ -94,7 +94,7 @@ def inpaint(
       float32 [N, H, W, C].
     """
     keeping = constrained(denoise, lambda x: tf.where(mask, x, picture))
-    if resamplings > 1:
+    if resamplings != 1:
         grid = resampled_grid(grid, resamplings, jump)
         sampler = Resampled(sampler)
     return sample(keeping, sampler, grid, seeds, tuple(picture.shape[1:]))
