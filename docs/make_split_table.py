@@ -83,10 +83,10 @@ def main(flagfile: str, work: str, iterations: str) -> None:
 MNIST, the network of `configs/mnist.flags` ({cost[2] / 1e6:.0f} MFLOP a call) and the
 same one with patches of 4 ({cost[4] / 1e6:.0f} MFLOP). Each row cost the same
 training, counted in FLOP: {fine:,} steps at P=2, {coarse:,} at P=4, and half of these
-for each part of a split at SNR {SNR}. {COUNT:,} digits, {STEPS} steps of DDPM, w = 1.5;
-made by
-`python docs/make_split_table.py configs/mnist.flags runs/splitting {fine}`. FD (digits) is the Fréchet
-distance to the 4,000 training digits in the features of the shipped classifier.
+for each part of a split at SNR {SNR}. {COUNT:,} digits, {STEPS} steps of DDPM, w = 1.5.
+FD (digits) is the Fréchet distance to the 4,000 training digits in the features of the
+shipped classifier. Made by
+`python docs/make_split_table.py configs/mnist.flags runs/splitting {fine}`.
 
 | model | recognised | FD (digits) | images/s | relative speed |
 |---|---|---|---|---|
