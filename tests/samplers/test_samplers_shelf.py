@@ -100,6 +100,21 @@ def test_what_changes_nothing_changes_nothing(name):
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
+def test_xla_draws_the_same(name):
+    toy = MixtureToy()
+    grid = toy.schedule.grid(9)
+
+    def draw(compiled):
+        return tf.function(
+            lambda: sample(toy, SAMPLERS[name](), grid, tf.constant([3, 5]), SHAPE),
+            jit_compile=compiled,
+            autograph=False,
+        )()
+
+    np.testing.assert_allclose(draw(True), draw(False), rtol=0, atol=5e-5)
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
 def test_equal_samplers_are_one(name):
     make = SAMPLERS[name]
     assert make() == make()
