@@ -57,6 +57,8 @@ def interval(
     The spread of the resampled values is laid about the figure itself, because they
     are biased: a resampling repeats pictures, which moves a Fréchet distance up. The
     interval tells the chance of the draw, not the bias of a distance for finite N.
+    Pictures count as drawn independently: with all classes equally often the chance is
+    less, and the interval wider than need be.
 
     Args:
       value: the figure.

@@ -29,6 +29,11 @@ def draw_labels(policy: str, num_classes: int, count: int, seed: int) -> np.ndar
     return np.arange(count, dtype=np.int32) % max(1, num_classes)
 
 
+def count_evaluations(steps: int, num_classes: int, guidance: float) -> int:
+    """Evaluations of the network for one picture: two a step under guidance."""
+    return steps * (2 if num_classes and guidance != 1 else 1)
+
+
 class SavedSampler:
     """A SavedModel, opened, and a clock for the pictures it draws.
 
@@ -41,30 +46,34 @@ class SavedSampler:
     """
 
     def __init__(self, flag: str, directory: str, config: EvaluationConfig) -> None:
-        self._directory, self._config = directory, config
+        self._config = config
         self._name = f"--{flag}={directory}"
         try:
-            signatures = tf.saved_model.load(directory).signatures
+            self._model = tf.saved_model.load(directory)  # it owns the variables
         except Exception as error:  # damage shows in many kinds of errors
             reason = " ".join(str(error).split())[:120]
             raise InputError(
                 f"{self._name}: not a SavedModel that loads ({reason}); write it "
                 "again with python -m pdm_tf.export"
             ) from error
-        if not {"sample_at", "config"} <= set(signatures):
+        signatures = self._model.signatures
+        if not {"sample_at", "denoise", "config"} <= set(signatures):
             raise InputError(
-                f"{self._name}: the SavedModel has no signatures sample_at and config; "
-                "write one with python -m pdm_tf.export"
+                f"{self._name}: the SavedModel was not written by this version "
+                "of pdm_tf; write it again with python -m pdm_tf.export"
             )
         description = json.loads(signatures["config"]()["config"].numpy())
         self.image_shape = tuple(int(side) for side in description["image_shape"])
         self.num_classes = int(description["num_classes"])
-        self._signatures, self._seconds, self._drawn = signatures, 0.0, 0
+        self._sample, self._seconds, self._drawn = signatures["sample_at"], 0.0, 0
         self._visited = spread(int(description["timesteps"]), config.steps)[::-1]
         if not np.isfinite(config.guidance):
             raise InputError(
                 f"--guidance={config.guidance}: give a finite number; 1 is none"
             )
+        # Counted now: nothing may fail once hours of pictures are drawn.
+        self._flops = count_flops(signatures["denoise"], self.image_shape)
+        self._parameters = count_parameters(Path(directory))
 
     def batches(self, count: int, batch_size: int) -> Iterator[np.ndarray]:
         """Pictures of seeds --seed … --seed + count - 1: uint8 [B, H, W, C]."""
@@ -83,7 +92,7 @@ class SavedSampler:
     def _draw(
         self, seeds: np.ndarray, labels: np.ndarray, visited: list[int]
     ) -> np.ndarray:
-        drawn = self._signatures["sample_at"](
+        drawn = self._sample(
             seeds=tf.constant(seeds, tf.int32),
             labels=tf.constant(labels, tf.int32),
             timesteps=tf.constant(visited, tf.int32),
@@ -107,19 +116,16 @@ class SavedSampler:
 
     def cost(self) -> dict[str, Any]:
         """What drawing took; None where it cannot be told."""
-        config = self._config
-        twice = self.num_classes > 0 and config.guidance != 1
-        evaluations = len(self._visited) * (2 if twice else 1)
-        flops = None
-        if "denoise" in self._signatures:
-            flops = count_flops(self._signatures["denoise"], self.image_shape)
+        evaluations = count_evaluations(
+            len(self._visited), self.num_classes, self._config.guidance
+        )
         rate = self._drawn / self._seconds if self._seconds else None
         return {
             "pictures": self._drawn,
             "evaluations_per_picture": evaluations,
             "seconds": self._seconds,
             "pictures_per_second": rate,
-            "parameters": count_parameters(Path(self._directory)),
-            "flops_per_evaluation": flops,
-            "flops_per_picture": flops and flops * evaluations,
+            "parameters": self._parameters,
+            "flops_per_evaluation": self._flops,
+            "flops_per_picture": self._flops and self._flops * evaluations,
         }

@@ -36,9 +36,8 @@ def load_statistics(flag: str, path: str) -> Statistics:
     arrays = npz.read_arrays(flag, path, _KEYS)
     pooled = _gaussian(flag, path, arrays, "")
     spatial = _gaussian(flag, path, arrays, "_s") if "mu_s" in arrays else None
-    count = int(arrays["count"]) if "count" in arrays else None
-    features = str(arrays["features"]) if "features" in arrays else None
-    return Statistics(pooled, spatial, count, features)
+    count, features = int(arrays.get("count", 0)), str(arrays.get("features", ""))
+    return Statistics(pooled, spatial, count or None, features or None)
 
 
 def _gaussian(flag: str, path: str, arrays: dict, suffix: str) -> Gaussian:

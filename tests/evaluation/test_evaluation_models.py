@@ -1,0 +1,137 @@
+"""SavedModels: pictures drawn as a user would draw them, and what that costs."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from pdm_tf.config import EvaluationConfig, InputError
+from pdm_tf.evaluation.cost import count_flops, peak_memory
+from pdm_tf.evaluation.models import SavedSampler, count_evaluations, draw_labels
+
+CONFIG = EvaluationConfig(steps="3", seed=5)
+
+
+@pytest.fixture(scope="module")
+def sampler(saved_model) -> SavedSampler:
+    return SavedSampler("samples", saved_model, CONFIG)
+
+
+def draw(sampler: SavedSampler, count: int, batch_size: int) -> np.ndarray:
+    return np.concatenate(list(sampler.batches(count, batch_size)))
+
+
+def test_pictures_are_those_of_the_signature(saved_model, sampler):
+    """Seeds from --seed on, classes in turn, steps and weight as set."""
+    asked = tf.saved_model.load(saved_model).signatures["sample"](
+        seeds=tf.range(5, 12),
+        labels=tf.constant([0, 1, 2, 0, 1, 2, 0]),
+        steps=tf.constant(3),
+        guidance=tf.constant(1.5),
+    )
+    found = draw(sampler, 7, 7)
+    assert found.std() > 5
+    np.testing.assert_array_equal(found, asked["images"])
+
+
+def test_batch_size_changes_no_picture(sampler):
+    difference = draw(sampler, 7, 7) - draw(sampler, 7, 3).astype(int)
+    assert np.abs(difference).max() <= 1  # rounding to grey levels
+
+
+def test_cost_counts_what_was_drawn(saved_model, sampler):
+    before = sampler.cost()["pictures"]
+    draw(sampler, 4, 2)
+    cost = sampler.cost()
+    assert cost["pictures"] == before + 4
+    rate = cost["pictures"] / cost["seconds"]
+    assert cost["pictures_per_second"] == pytest.approx(rate)
+    assert cost["evaluations_per_picture"] == 6  # three steps, guided
+    assert cost["flops_per_picture"] == 6 * cost["flops_per_evaluation"] > 0
+    weights = tf.saved_model.load(saved_model).weights
+    assert cost["parameters"] == sum(int(tf.size(v)) for v in weights.values())
+
+
+@pytest.mark.parametrize(
+    "steps, num_classes, guidance, evaluations",
+    [(3, 10, 1.5, 6), (3, 10, 1.0, 3), (3, 0, 1.5, 3), (250, 10, 0.0, 500)],
+)
+def test_guidance_evaluates_twice(steps, num_classes, guidance, evaluations):
+    assert count_evaluations(steps, num_classes, guidance) == evaluations
+
+
+def test_flops_by_hand():
+    kernel = tf.Variable(tf.ones([3, 3, 2, 5]))
+    matrix = tf.Variable(tf.ones([5, 7]))
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None, 8, 6, 2], tf.float32),
+            tf.TensorSpec([None], tf.int32),
+            tf.TensorSpec([None], tf.int32),
+        ]
+    )
+    def denoise(z, t, labels):
+        z = tf.nn.conv2d(z, kernel, 2, "SAME")  # [1, 4, 3, 5]
+        rows = tf.reshape(z, [-1, 12, 5])
+        scores = tf.einsum("nqd,nkd->nqk", rows, rows)  # [1, 12, 12]
+        rows = tf.matmul(scores, rows)  # [1, 12, 5]
+        return tf.matmul(tf.reshape(rows, [-1, 5]), matrix)  # [12, 7]
+
+    products = 4 * 3 * 5 * 9 * 2 + 12 * 12 * 5 + 12 * 5 * 12 + 12 * 7 * 5
+    assert count_flops(denoise, (8, 6, 2)) == 2 * products
+
+
+def test_flops_of_branches_are_not_guessed():
+    kernel = tf.Variable(tf.ones([1, 1, 1, 1]))
+
+    @tf.function
+    def denoise(z, t, labels):
+        return tf.cond(t[0] > 5, lambda: tf.nn.conv2d(z, kernel, 1, "SAME"), lambda: z)
+
+    assert count_flops(denoise, (4, 4, 1)) is None
+
+
+def test_peak_memory_is_no_less_than_what_is_held():
+    held = np.ones(2**24)  # 128 MiB
+    assert peak_memory()["host"] > held.nbytes
+
+
+def test_balanced_labels_take_turns():
+    labels = draw_labels("balanced", 3, 10, seed=0)
+    np.testing.assert_array_equal(labels, [0, 1, 2, 0, 1, 2, 0, 1, 2, 0])
+
+
+def test_uniform_labels_are_uniform_and_repeatable():
+    labels = draw_labels("uniform", 4, 20_000, seed=0)
+    np.testing.assert_allclose(np.bincount(labels), 5000, rtol=0.05)
+    np.testing.assert_array_equal(labels, draw_labels("uniform", 4, 20_000, seed=0))
+    assert (labels != draw_labels("uniform", 4, 20_000, seed=1)).any()
+
+
+@pytest.mark.parametrize("policy", ["balanced", "uniform"])
+def test_no_classes_no_labels(policy):
+    np.testing.assert_array_equal(draw_labels(policy, 0, 3, seed=0), [0, 0, 0])
+
+
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        ({"steps": "101"}, "choose 1 to 100"),
+        ({"steps": "9", "guidance": float("nan")}, "--guidance=nan"),
+    ],
+)
+def test_settings_it_cannot_take(saved_model, settings, message):
+    with pytest.raises(InputError, match=message):
+        SavedSampler("samples", saved_model, EvaluationConfig(**settings))
+
+
+def test_damaged_or_foreign_models_are_one_line(tmp_path):
+    (tmp_path / "damaged").mkdir()
+    (tmp_path / "damaged" / "saved_model.pb").write_bytes(b"nothing of the kind")
+    foreign = tf.Module()
+    foreign.f = tf.function(lambda: tf.constant(1), input_signature=[])
+    tf.saved_model.save(foreign, str(tmp_path / "foreign"), {"f": foreign.f})
+    for name, message in (("damaged", "not a SavedModel"), ("foreign", "not written")):
+        with pytest.raises(InputError, match=message) as error:
+            SavedSampler("samples", str(tmp_path / name), CONFIG)
+        assert "\n" not in str(error.value)

@@ -1,0 +1,163 @@
+"""Every way to name pictures gives the pictures that are there."""
+
+import numpy as np
+import pytest
+
+from pdm_tf.config import EvaluationConfig, InputError
+from pdm_tf.data.images import save_png
+from pdm_tf.data.sources import open_source
+from pdm_tf.evaluation.places import locate, natural_shape
+from pdm_tf.evaluation.sides import Pictures, open_sides
+
+
+def noise(count: int, *shape: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (count, *shape), np.uint8)
+
+
+def opened(*given: str, **settings) -> list[Pictures]:
+    places = [
+        locate(flag, name)
+        for flag, name in zip(("samples", "reference"), given, strict=False)
+    ]
+    return open_sides(places, EvaluationConfig(**settings))
+
+
+def contents(pictures: Pictures, batch_size: int = 7) -> np.ndarray:
+    return np.concatenate(list(pictures.batches(batch_size)))
+
+
+@pytest.fixture
+def npz_file(tmp_path) -> str:
+    path = str(tmp_path / "a.npz")
+    np.savez(path, noise(20, 16, 16, 3), labels=np.arange(20) % 3)
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path) -> str:
+    directory = tmp_path / "pictures"
+    for n, picture in enumerate(noise(10, 16, 16, 3, seed=1)):
+        save_png(directory / f"{n:03d}.png", picture)
+    return str(directory)
+
+
+def test_npz(npz_file):
+    (side,) = opened(npz_file)
+    np.testing.assert_array_equal(contents(side), noise(20, 16, 16, 3))
+    assert side.describe() == {"label_policy": "3 classes, 6 to 7 pictures each"}
+    assert side.cost is None
+
+
+def test_folder_with_and_without_prefix(folder):
+    for given in (folder, f"folder:{folder}"):
+        (side,) = opened(given)
+        np.testing.assert_array_equal(contents(side), noise(10, 16, 16, 3, seed=1))
+
+
+@pytest.mark.parametrize("given, split", [("mnist", "train"), ("mnist@test", "test")])
+def test_source_and_its_held_out_part(given, split):
+    (side,) = opened(given)
+    source = open_source("mnist", (32, 32, 1), split=split)
+    assert side.count == len(source)
+    expected, _ = source.read(np.arange(len(source)))
+    np.testing.assert_array_equal(contents(side, 64), expected)
+
+
+def test_saved_model_and_run_directory(saved_model, tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "config.flags").write_text("")
+    with pytest.raises(InputError, match=r"python -m pdm_tf\.export --run_dir="):
+        locate("samples", str(run))
+    (run / "export").symlink_to(saved_model)
+    assert locate("samples", saved_model).kind == "SavedModel"
+    (model,) = opened(str(run), num_images=4, steps="2")
+    assert contents(model).shape == (4, 16, 16, 1)
+    assert model.count == 4
+    assert model.cost()["pictures"] == 4
+    assert model.describe()["label_policy"] == "balanced"
+
+
+def test_directory_of_sample_py_means_its_npz(tmp_path, npz_file):
+    directory = tmp_path / "samples"
+    save_png(directory / "grid.png", noise(1, 99, 99, 3)[0])
+    (directory / ".parts").mkdir()
+    with pytest.raises(InputError, match="not complete"):
+        locate("samples", str(directory))
+    np.savez(directory / "samples.npz", noise(5, 8, 8, 1))
+    (side,) = opened(str(directory))
+    np.testing.assert_array_equal(contents(side), noise(5, 8, 8, 1))
+
+
+def test_folder_follows_the_other_side(npz_file, tmp_path):
+    directory = tmp_path / "large"
+    for n, picture in enumerate(noise(3, 48, 64, 3)):
+        save_png(directory / f"{n}.png", picture)
+    for given in ((npz_file, str(directory)), (str(directory), npz_file)):
+        assert {side.image_shape for side in opened(*given)} == {(16, 16, 3)}
+
+
+def test_image_shape_decides(folder):
+    (side,) = opened(folder, image_shape=(8, 12, 1))
+    assert contents(side).shape == (10, 8, 12, 1)
+
+
+def test_natural_shapes(folder, tmp_path):
+    assert natural_shape(locate("samples", folder)) == (16, 16, 3)
+    save_png(tmp_path / "grey" / "a.png", noise(1, 20, 24, 1)[0])
+    (tmp_path / "grey" / "0.png").write_bytes(b"broken")
+    grey = locate("samples", str(tmp_path / "grey"))
+    assert natural_shape(grey) == (20, 24, 1)
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, 100])
+def test_num_images_takes_the_first(npz_file, folder, batch_size):
+    for given in (npz_file, folder):
+        (whole,), (part,) = opened(given), opened(given, num_images=6)
+        assert part.count == 6
+        expected = contents(whole)[:6]
+        np.testing.assert_array_equal(contents(part, batch_size), expected)
+
+
+def test_num_images_leaves_the_reference_alone(npz_file, folder):
+    _, reference = opened(folder, npz_file, num_images=6)
+    assert reference.count == len(contents(reference)) == 20
+
+
+def test_different_shapes_are_refused(npz_file, tmp_path):
+    other = str(tmp_path / "b.npz")
+    np.savez(other, noise(20, 16, 16, 1))
+    with pytest.raises(InputError, match="16x16x1, while the evaluation is of 16x16x3"):
+        opened(npz_file, other)
+    with pytest.raises(InputError, match="of 16x16x3, while"):
+        opened(npz_file, image_shape=(32, 32, 3))
+
+
+@pytest.mark.parametrize("count, message", [(0, "0 picture"), (1, "1 picture")])
+def test_too_few_pictures(tmp_path, count, message):
+    path = str(tmp_path / "few.npz")
+    np.savez(path, noise(count, 8, 8, 1))
+    with pytest.raises(InputError, match=message):
+        opened(path)
+
+
+def test_unknown_names_are_refused(tmp_path):
+    for name in ("none.npz", str(tmp_path / "nowhere"), "cifar"):
+        with pytest.raises(InputError, match="no such file, directory or source"):
+            locate("reference", name)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=r"^--samples=.*no picture"):
+        opened(str(tmp_path / "empty"))
+
+
+def test_faults_of_sources_name_the_right_flag(tmp_path):
+    with pytest.raises(InputError, match=r"^--reference=folder:"):
+        open_sides(
+            [locate("reference", f"folder:{tmp_path}/none")],
+            EvaluationConfig(image_shape=(8, 8, 3)),
+        )
+
+
+def test_asking_for_more_than_there_is(npz_file):
+    with pytest.raises(InputError, match=r"--num_images=21: .* has 20"):
+        opened(npz_file, num_images=21)
