@@ -165,7 +165,8 @@ class UNet:
         if gate is not None:
             opened = sigmoid(self.dense(gate, f"{name}/gate") + 2.0)
             h = h * opened[:, None, None, :]
-        return h + (self.conv(x, f"{name}/skip") if name[:2] == "up" else x)
+        projected = name[:2] == "up" or x.shape != h.shape
+        return h + (self.conv(x, f"{name}/skip") if projected else x)
 
     def attention(self, x, name):
         b, height, width, c = x.shape

@@ -134,3 +134,22 @@ class Upsample(keras.layers.Layer):
     def call(self, x: tf.Tensor) -> tf.Tensor:
         size = [2 * x.shape[1], 2 * x.shape[2]]
         return self.conv(tf.image.resize(x, size, method="nearest"))
+
+
+def build_in_turn(layers: list, channels: int) -> int:
+    """Builds layers that follow each other; returns the channels of the last."""
+    for layer in layers:
+        layer.build((None, None, None, channels))
+        made = getattr(layer, "channels", None) or layer.conv.filters
+        channels = made
+    return channels
+
+
+def apply_in_turn(
+    layers: list, h: tf.Tensor, time: tf.Tensor, classes: tf.Tensor | None
+) -> tf.Tensor:
+    """Sends h through layers that follow each other; only some hear time and class."""
+    for layer in layers:
+        told = isinstance(layer, ResidualBlock)
+        h = layer(h, time, classes) if told else layer(h)
+    return h

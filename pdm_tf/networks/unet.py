@@ -7,7 +7,14 @@ import tensorflow as tf
 
 from pdm_tf.config import UNetConfig
 from pdm_tf.networks import planning
-from pdm_tf.networks.blocks import AttentionBlock, Downsample, ResidualBlock, Upsample
+from pdm_tf.networks.blocks import (
+    AttentionBlock,
+    Downsample,
+    ResidualBlock,
+    Upsample,
+    apply_in_turn,
+    build_in_turn,
+)
 from pdm_tf.networks.embeddings import position_code, timestep_code
 from pdm_tf.networks.layers import GroupNorm, conv, dense
 from pdm_tf.networks.patches import patchify, unpatchify
@@ -60,14 +67,8 @@ class PatchedUNet(keras.Model):
             )
 
     def _residual(self, channels: int, name: str, project: bool) -> ResidualBlock:
-        return ResidualBlock(
-            channels,
-            self._time_width,
-            self._gate_width,
-            project,
-            name=name,
-            dtype=self.dtype_policy,
-        )
+        sizes = channels, self._time_width, self._gate_width
+        return ResidualBlock(*sizes, project, name=name, dtype=self.dtype_policy)
 
     def _attention(self, level: int, channels: int, name: str) -> list:
         """An attention block if the grid of this level is among those listed."""
@@ -83,7 +84,8 @@ class PatchedUNet(keras.Model):
                 down.append([Downsample(channels, name=name, dtype=self.dtype_policy)])
             for i in range(self._blocks[level]):
                 name = f"down_{level}_{i}"
-                block = self._residual(channels, name, project=False)
+                widens = not down and channels != self.config.width
+                block = self._residual(channels, name, project=widens)
                 attention = self._attention(level, channels, name + "_attention")
                 down.append([block, *attention])
         self.down = down  # assigned whole: Keras does not see what joins later
@@ -142,11 +144,11 @@ class PatchedUNet(keras.Model):
         c = self.config.width
         skips = [c]
         for layers in self.down:
-            c = _build(layers, c)
+            c = build_in_turn(layers, c)
             skips.append(c)
-        c = _build(self.middle, c)
+        c = build_in_turn(self.middle, c)
         for layers in self.up:
-            c = _build(layers, c + skips.pop())
+            c = build_in_turn(layers, c + skips.pop())
 
     def call(
         self, z: tf.Tensor, t: tf.Tensor, labels: tf.Tensor | None = None
@@ -167,11 +169,12 @@ class PatchedUNet(keras.Model):
         first = tf.cast(first, self.compute_dtype)
         h, skips = first, [first]
         for layers in self.down:
-            h = _apply(layers, h, time, classes)
+            h = apply_in_turn(layers, h, time, classes)
             skips.append(h)
-        h = _apply(self.middle, h, time, classes)
+        h = apply_in_turn(self.middle, h, time, classes)
         for layers in self.up:
-            h = _apply(layers, tf.concat([h, skips.pop()], axis=-1), time, classes)
+            h = tf.concat([h, skips.pop()], axis=-1)
+            h = apply_in_turn(layers, h, time, classes)
         out = self.patches_out(tf.nn.silu(self.norm(tf.cast(h, tf.float32))))
         variance = self._variance(first, h, time)
         patch = self.config.patch_size
@@ -193,21 +196,3 @@ class PatchedUNet(keras.Model):
         told = self.variance_time(tf.nn.silu(tf.stop_gradient(time)))
         hidden = tf.nn.silu(self.variance_in(seen + told[:, None, None, :]))
         return tf.sigmoid(self.variance_out(hidden))
-
-
-def _build(layers: list, channels: int) -> int:
-    """Builds layers that follow each other; returns the channels of the last."""
-    for layer in layers:
-        layer.build((None, None, None, channels))
-        made = getattr(layer, "channels", None) or layer.conv.filters
-        channels = made
-    return channels
-
-
-def _apply(
-    layers: list, h: tf.Tensor, time: tf.Tensor, classes: tf.Tensor | None
-) -> tf.Tensor:
-    for layer in layers:
-        told = isinstance(layer, ResidualBlock)
-        h = layer(h, time, classes) if told else layer(h)
-    return h

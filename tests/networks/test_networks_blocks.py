@@ -48,9 +48,7 @@ def test_the_gate_multiplies_the_residual_branch_and_starts_nearly_open():
         block.gate.bias.assign(tf.fill([8], bias))
         opened.append(block(x, time, noise(2, 6)).numpy() - x)
     np.testing.assert_allclose(opened[0], 0.0, atol=1e-6)
-    np.testing.assert_allclose(
-        opened[1], opened[2] * reference.sigmoid(2.0), atol=1e-5
-    )
+    np.testing.assert_allclose(opened[1], opened[2] * reference.sigmoid(2.0), atol=1e-5)
 
 
 def test_attention_does_not_care_for_the_order_of_patches():

@@ -1,0 +1,77 @@
+"""The variance head learns from L_vlb alone, and nothing else does (Appendix C)."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import reference
+import tensorflow as tf
+
+from pdm_tf.config import UNetConfig
+from pdm_tf.diffusion import NoiseSchedule
+from pdm_tf.networks import NETWORKS
+from pdm_tf.training.objective import Objective, draw
+
+PLAIN = UNetConfig(
+    image_shape=(8, 8, 1),
+    width=8,
+    channel_multipliers=(1.0, 2.0),
+    attention_resolutions=(4,),
+)
+GATED = replace(PLAIN, num_classes=3)
+ADDED = replace(GATED, class_gate=False)
+
+
+def movements(network, loss):
+    """The largest gradient of each variable, by path; 0 for none.
+
+    Without the biases that a normalisation of single channels takes away at once.
+    """
+    variables = network.trainable_variables
+    variables = [v for v in variables if not v.path.endswith("conv_in/bias")]
+    with tf.GradientTape() as tape:
+        value = loss()
+    gradients = tape.gradient(value, [v.value for v in variables])
+    return {
+        v.path: 0.0 if g is None else float(tf.reduce_max(tf.abs(g)))
+        for v, g in zip(variables, gradients, strict=True)
+    }
+
+
+def of_head(path):
+    return "/variance_" in path
+
+
+@pytest.mark.parametrize("config", [PLAIN, GATED, ADDED])
+@pytest.mark.parametrize("kind", NETWORKS)
+@pytest.mark.parametrize("prediction", ["x", "eps", "v"])
+def test_each_loss_moves_its_own_weights(kind, config, prediction):
+    network = reference.randomise(NETWORKS[kind](config))
+    schedule = NoiseSchedule.linear()
+    objective = Objective(network, schedule, prediction, "sqrt_snr", 0.1, (0, 999))
+    rng = np.random.default_rng(0)
+    x = tf.constant(rng.uniform(-1, 1, (6, *config.image_shape)), tf.float32)
+    labels = tf.constant([0, 1, 2, 0, 1, 2])
+    draws = draw(0, tf.constant(3), 6)
+
+    simple = movements(network, lambda: objective(x, labels, draws).simple)
+    assert not any(size for path, size in simple.items() if of_head(path))
+    assert all(size for path, size in simple.items() if not of_head(path))
+
+    vlb = movements(network, lambda: objective(x, labels, draws).vlb)
+    assert not any(size for path, size in vlb.items() if not of_head(path))
+    assert all(size for path, size in vlb.items() if of_head(path))
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_the_head_sees_the_picture_the_belief_and_the_time(kind):
+    network = reference.randomise(NETWORKS[kind](GATED))
+    rng = np.random.default_rng(0)
+    z = tf.constant(rng.normal(size=(1, 8, 8, 1)), tf.float32)
+
+    def variance(z, t, label):
+        return network(z, tf.constant([t]), tf.constant([label]))[1].numpy()
+
+    here = variance(z, 500, 0)
+    for other in (variance(z + 0.5, 500, 0), variance(z, 20, 0), variance(z, 500, 1)):
+        assert np.abs(other - here).max() > 1e-3
