@@ -7,9 +7,11 @@ import numpy as np
 import tensorflow as tf
 
 import pdm_tf as pdm
+from pdm_tf.config import Thresholding
 from pdm_tf.data.images import to_uint8
 from pdm_tf.data.sources import open_source
 from pdm_tf.denoisers.denoiser import Denoiser
+from pdm_tf.denoisers.guidance import steered
 from pdm_tf.evaluation.digits import Digits
 from pdm_tf.evaluation.extractor import Features
 from pdm_tf.evaluation.frechet import frechet_distance
@@ -67,7 +69,7 @@ def draw(
     count: int,
     steps: int,
     weight: float = 1.5,
-    threshold: float | None = 99.5,
+    thresholding: Thresholding = "static",
     sampler: Sampler | None = None,
 ) -> tuple[np.ndarray, np.ndarray, float]:
     """Digits of all classes in turn.
@@ -77,7 +79,8 @@ def draw(
       the time of the first batch, in which the graph is traced.
     """
     labels = np.arange(count) % 10
-    told = pdm.guided(denoise, labels[:BATCH], weight, threshold)
+    sampling = pdm.SamplingConfig(thresholding=thresholding)
+    told = steered(denoise, labels[:BATCH], weight, sampling)
     grid, pictures, seconds = denoise.schedule.grid(steps), [], []
     for first in range(0, count, BATCH):
         begun = time.perf_counter()

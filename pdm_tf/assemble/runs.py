@@ -10,7 +10,7 @@ from pdm_tf.assemble import splits
 from pdm_tf.assemble.building import build_denoiser, named_variables
 from pdm_tf.config import Config, InputError
 from pdm_tf.denoisers.denoiser import Denoiser
-from pdm_tf.export.saved_model import Serving, export_saved_model
+from pdm_tf.export.saved_model import export_saved_model
 from pdm_tf.training.checkpoints import load_average, write_atomically
 
 RECORD = "config.flags"
@@ -93,11 +93,6 @@ def export_run(run_dir: str | Path, export_dir: str | Path = "") -> Path:
     """
     directory = Path(export_dir) if export_dir else Path(run_dir) / "export"
     config = record_of(run_dir)
-    sampling = config.sampling
-    serving = Serving(
-        record=flags.to_flagfile(config),
-        threshold=sampling.threshold or None,
-        variance=sampling.variance,
-    )
-    export_saved_model(restore(run_dir), directory, serving)
+    record = flags.to_flagfile(config)
+    export_saved_model(restore(run_dir), directory, record, config.sampling)
     return directory

@@ -15,7 +15,9 @@ from pdm_tf.config import Config, InputError
 from pdm_tf.data.images import to_uint8
 from pdm_tf.data.pipeline import training_batches
 from pdm_tf.data.sources import open_source
-from pdm_tf.denoisers import NetworkDenoiser, guided
+from pdm_tf.denoisers import NetworkDenoiser
+from pdm_tf.denoisers.guidance import check_interval, steered
+from pdm_tf.denoisers.threshold import check_percentile
 from pdm_tf.samplers import DDPM, sample
 from pdm_tf.training.checkpoints import Checkpoints, load_average
 from pdm_tf.training.distribution import choose_strategy
@@ -40,6 +42,8 @@ def check_settings(config: Config) -> None:
             f"--label_dropout={training.label_dropout}: a share between 0 and 1"
         )
     build_schedule(config).grid(config.sampling.sample_steps)
+    check_percentile(config.sampling.percentile)
+    check_interval(config.sampling.guidance_interval)
     t_range(config)
 
 
@@ -166,11 +170,9 @@ def grid_drawer(config: Config, average: MovingAverage) -> Callable[[], np.ndarr
     def draw() -> np.ndarray:
         if not made:
             made.append(build_denoiser(config))
-            if classes:
-                labels = tf.range(sampling.sample_images) % classes
-                threshold = sampling.threshold or None
-                weight = sampling.sample_guidance
-                made.append(guided(made[0], labels, weight, threshold))
+            labels = tf.range(sampling.sample_images) % max(classes, 1)
+            weight = sampling.sample_guidance
+            made.append(steered(made[0], labels, weight, sampling))
         for path, variable in named_variables(made[0].network).items():
             variable.assign(average.weights[path])
         x = sample(

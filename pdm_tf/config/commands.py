@@ -77,7 +77,9 @@ class EvaluationConfig:
     )
     seed: int = option(0, "Seed of the first picture drawn, and of the bootstrap.")
     bootstrap: int = option(
-        100, "Resamplings behind each 95 % interval; 0 leaves the intervals out."
+        100,
+        "Resamplings behind each 95 % interval; 0 leaves the intervals out. With "
+        "--features=inception each takes several seconds.",
     )
     manifold_images: int = option(
         50_000,

@@ -7,6 +7,7 @@ Prediction = Literal["x", "eps", "v"]
 Weighting = Literal[
     "sqrt_snr", "snr", "snr+1", "truncated_snr", "min_snr", "p2", "uniform"
 ]
+Thresholding = Literal["dynamic", "static", "none"]
 Variance = Literal["learned", "large", "small"]
 Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
 Spacing = Literal["uniform", "log_snr", "karras", "quadratic"]

@@ -2,7 +2,14 @@
 
 from dataclasses import dataclass
 
-from pdm_tf.config.options import Precision, Prediction, Variance, Weighting, option
+from pdm_tf.config.options import (
+    Precision,
+    Prediction,
+    Thresholding,
+    Variance,
+    Weighting,
+    option,
+)
 
 
 @dataclass(frozen=True)
@@ -120,9 +127,17 @@ class SamplingConfig:
     sample_guidance: float = option(
         1.5, "Guidance weight w of sample grids; 1 is none."
     )
-    threshold: float = option(
-        99.5,
-        "Percentile of |x| for dynamic thresholding under guidance; 0: none.",
+    thresholding: Thresholding = option(
+        "dynamic",
+        "How a belief is kept within [-1, 1]: dynamic rescales at a percentile, under "
+        "guidance only; static clips; none. Dynamic suits photographs; it greys the "
+        "background of pictures that are mostly black or white.",
+    )
+    percentile: float = option(
+        99.5, "Percentile of |x| at which dynamic thresholding sets in."
+    )
+    guidance_interval: tuple[float, ...] = option(
+        (), "Guide only where the SNR is in this range, low,high; empty: everywhere."
     )
     variance: Variance = option(
         "learned",

@@ -4,9 +4,13 @@ import math
 
 import tensorflow as tf
 
-from pdm_tf.config import InputError
+from pdm_tf.config import InputError, SamplingConfig
 from pdm_tf.denoisers.denoiser import Denoiser, Prediction, RememberingDenoiser
-from pdm_tf.denoisers.threshold import check_percentile, clip_dynamically
+from pdm_tf.denoisers.threshold import (
+    check_percentile,
+    clip_dynamically,
+    thresholded,
+)
 from pdm_tf.diffusion import NoiseLevel
 
 
@@ -24,8 +28,7 @@ class Guided(RememberingDenoiser):
         check_percentile(threshold)
         if not denoise.num_classes:
             raise InputError("guidance needs labels, but the model has no classes")
-        if interval is not None and not 0 <= interval[0] < interval[1]:
-            raise InputError(f"guidance interval {interval}: give low < high, as SNR")
+        check_interval(interval or ())
         self.denoise, self.threshold = denoise, threshold
         self.weight, self.interval = weight, interval
         self.labels = tf.convert_to_tensor(labels, tf.int32)
@@ -117,3 +120,40 @@ def guided(
       InputError: no classes, or a percentile outside (0, 100].
     """
     return Guided(denoise, labels, weight, threshold, interval)
+
+
+def steered(
+    denoise: Denoiser,
+    labels: tf.Tensor,
+    weight: float | tf.Tensor,
+    sampling: SamplingConfig,
+) -> Denoiser:
+    """The denoiser as a run samples with it: guided if it has classes, thresholded.
+
+    Args:
+      denoise: a trained denoiser.
+      labels: classes, int32 [B]; not looked at without classes.
+      weight: w, see `guided`.
+      sampling: thresholding, percentile and guidance interval of the run.
+
+    Raises:
+      InputError: a percentile or an interval that makes no sense.
+    """
+    if denoise.num_classes:
+        dynamic = sampling.thresholding == "dynamic"
+        threshold = sampling.percentile if dynamic else None
+        interval = check_interval(sampling.guidance_interval)
+        denoise = guided(denoise, labels, weight, threshold, interval)
+    return thresholded(denoise) if sampling.thresholding == "static" else denoise
+
+
+def check_interval(interval: tuple[float, ...]) -> tuple[float, float] | None:
+    """Low and high end of a guidance interval, None for an empty one, or InputError."""
+    if not interval:
+        return None
+    if len(interval) != 2 or not 0 <= interval[0] < interval[1]:
+        shown = ",".join(f"{end:g}" for end in interval)
+        raise InputError(
+            f"--guidance_interval={shown}: give two numbers, low,high, as SNR"
+        )
+    return interval[0], interval[1]

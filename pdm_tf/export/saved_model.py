@@ -4,33 +4,17 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import tensorflow as tf
 
-from pdm_tf.config import InputError, Variance
+from pdm_tf.config import InputError, SamplingConfig
 from pdm_tf.data.images import to_uint8
-from pdm_tf.denoisers import guided
 from pdm_tf.denoisers.denoiser import Denoiser
+from pdm_tf.denoisers.guidance import steered
 from pdm_tf.samplers import DDPM, sample
 
 Signatures = dict[str, Callable]
-
-
-@dataclass(frozen=True)
-class Serving:
-    """What an export decides once for all requests.
-
-    Attributes:
-      record: the run's flagfile, kept in the JSON string.
-      threshold: percentile for dynamic thresholding under guidance, or None.
-      variance: of DDPM's steps: learned, large or small.
-    """
-
-    record: str = ""
-    threshold: float | None = 99.5
-    variance: Variance = "learned"
 
 
 def _many(name: str) -> tf.TensorSpec:
@@ -38,17 +22,15 @@ def _many(name: str) -> tf.TensorSpec:
 
 
 def _sampling(
-    denoiser: Denoiser, serving: Serving, where: tf.TensorSpec, grid: Callable
+    denoiser: Denoiser, sampling: SamplingConfig, where: tf.TensorSpec, grid: Callable
 ) -> Callable:
     """The sampler as a function of requests; `where` says which levels to visit."""
-    sampler = DDPM(serving.variance)
+    sampler = DDPM(sampling.variance)
 
     def draw(
         seeds: tf.Tensor, labels: tf.Tensor, visited: tf.Tensor, guidance: tf.Tensor
     ) -> dict[str, tf.Tensor]:
-        denoise = denoiser
-        if denoiser.num_classes:
-            denoise = guided(denoiser, labels, guidance, serving.threshold)
+        denoise = steered(denoiser, labels, guidance, sampling)
         x = sample(denoise, sampler, grid(visited), seeds, denoiser.image_shape)
         return {"images": to_uint8(x)}
 
@@ -67,7 +49,9 @@ def _denoising(denoiser: Denoiser) -> Callable:
     return tf.function(believe, input_signature=signature, autograph=False)
 
 
-def build_module(denoiser: Denoiser, serving: Serving) -> tuple[tf.Module, Signatures]:
+def build_module(
+    denoiser: Denoiser, record: str, sampling: SamplingConfig
+) -> tuple[tf.Module, Signatures]:
     """What is saved: raw variables, and functions that reach networks by closure.
 
     A Keras model that is itself tracked would load in Python, but not through the
@@ -77,7 +61,7 @@ def build_module(denoiser: Denoiser, serving: Serving) -> tuple[tf.Module, Signa
         "image_shape": list(denoiser.image_shape),
         "num_classes": denoiser.num_classes,
         "timesteps": denoiser.schedule.timesteps,
-        "record": serving.record,
+        "record": record,
     }
     text = json.dumps(description)
     module = tf.Module(name="pdm")
@@ -88,8 +72,8 @@ def build_module(denoiser: Denoiser, serving: Serving) -> tuple[tf.Module, Signa
     }
     schedule = denoiser.schedule
     steps, timesteps = tf.TensorSpec([], tf.int32, "steps"), _many("timesteps")
-    module.sample = _sampling(denoiser, serving, steps, schedule.grid)
-    module.sample_at = _sampling(denoiser, serving, timesteps, schedule.visiting)
+    module.sample = _sampling(denoiser, sampling, steps, schedule.grid)
+    module.sample_at = _sampling(denoiser, sampling, timesteps, schedule.visiting)
     module.denoise = _denoising(denoiser)
     module.config = tf.function(lambda: {"config": tf.constant(text)}, [])
     signatures = {
@@ -100,7 +84,10 @@ def build_module(denoiser: Denoiser, serving: Serving) -> tuple[tf.Module, Signa
 
 
 def export_saved_model(
-    denoiser: Denoiser, directory: str | Path, serving: Serving | None = None
+    denoiser: Denoiser,
+    directory: str | Path,
+    record: str = "",
+    sampling: SamplingConfig | None = None,
 ) -> None:
     """Writes a SavedModel with the signatures sample, sample_at, denoise and config.
 
@@ -115,7 +102,9 @@ def export_saved_model(
     Args:
       denoiser: what is asked at every step.
       directory: where it goes; must be new, empty, or an older export.
-      serving: what is decided once for all requests.
+      record: the run's flagfile, kept in the JSON string.
+      sampling: what is decided once for all requests: thresholding, guidance
+        interval, variance.
 
     Raises:
       InputError: the directory holds something else.
@@ -127,7 +116,7 @@ def export_saved_model(
             "a new or empty directory"
         )
     directory.parent.mkdir(parents=True, exist_ok=True)
-    module, signatures = build_module(denoiser, serving or Serving())
+    module, signatures = build_module(denoiser, record, sampling or SamplingConfig())
     signatures["serving_default"] = signatures["sample"]
     beside = Path(tempfile.mkdtemp(prefix=".export-", dir=directory.parent))
     try:
