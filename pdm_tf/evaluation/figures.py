@@ -124,7 +124,7 @@ def _distance(samples: Judged, reference: Judged, kind: str) -> Statistic:
             x, y = samples.gaussian(kind, first), reference.gaussian(kind, second)
         if x is None or y is None or not np.isfinite(x.covariance + y.covariance).all():
             return float("nan")  # a resampling of less than two pictures
-        return frechet_distance(x, y)
+        return frechet_distance(x, y, quick=first is not None)
 
     return distance
 

@@ -1,23 +1,32 @@
 """Fréchet distance between Gaussians (FID: arXiv 1706.08500, equation 6)."""
 
 import numpy as np
+import scipy.linalg
 
 from pdm_tf.evaluation.moments import Gaussian
 
 
-def frechet_distance(first: Gaussian, second: Gaussian) -> float:
+def frechet_distance(first: Gaussian, second: Gaussian, quick: bool = False) -> float:
     """|mu1 - mu2|^2 + trace(sigma1 + sigma2 - 2 (sigma1 sigma2)^(1/2)).
 
     The trace of the root is the sum of singular values of sigma1^(1/2) sigma2^(1/2).
     That needs no root of a product that is not symmetric, and stays exact where a
     covariance is singular, that is, with fewer pictures than features.
 
+    Args:
+      first: a Gaussian.
+      second: another of the same size.
+      quick: take eigenvalues of a product instead, about ten times faster for 2,048
+        features; half of the digits are lost, which intervals can bear.
+
     Returns:
       A number >= 0 up to rounding; 0 for equal Gaussians.
     """
     difference = first.mean - second.mean
-    product = _root(first.covariance).T @ _root(second.covariance)
-    shared = np.linalg.svd(product, compute_uv=False).sum()
+    shared = _quick_trace(first, second) if quick else None
+    if shared is None:
+        product = _root(first.covariance).T @ _root(second.covariance)
+        shared = np.linalg.svd(product, compute_uv=False).sum()
     traces = np.trace(first.covariance) + np.trace(second.covariance)
     return float(difference @ difference + traces - 2 * shared)
 
@@ -26,3 +35,14 @@ def _root(covariance: np.ndarray) -> np.ndarray:
     """R [D, D] with R R^T = covariance, by eigenvalues; those below 0 are rounding."""
     values, vectors = np.linalg.eigh(covariance)
     return vectors * np.sqrt(np.maximum(values, 0))
+
+
+def _quick_trace(first: Gaussian, second: Gaussian) -> float | None:
+    """Trace of the root by Cholesky's factor; None where that does not exist."""
+    try:
+        factor = np.linalg.cholesky(first.covariance)
+    except np.linalg.LinAlgError:
+        return None
+    product = factor.T @ second.covariance @ factor
+    values = scipy.linalg.eigvalsh(product, overwrite_a=True)
+    return float(np.sqrt(np.maximum(values, 0)).sum())

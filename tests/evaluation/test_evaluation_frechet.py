@@ -23,10 +23,20 @@ def gaussian(seed: int, size: int = 20, count: int = 200) -> Gaussian:
 
 
 @pytest.mark.parametrize("size", [2, 20, 112])
-def test_equals_scipy(size):
+@pytest.mark.parametrize("quick", [False, True])
+def test_equals_scipy(size, quick):
     first, second = gaussian(0, size), gaussian(1, size)
     expected = reference_distance(first, second)
-    assert frechet_distance(first, second) == pytest.approx(expected, rel=1e-6)
+    found = frechet_distance(first, second, quick)
+    assert found == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("count", [5, 200])
+def test_quick_way_agrees_where_a_covariance_is_singular(count):
+    first, second = gaussian(0, 20, count), gaussian(1, 20, 5)
+    expected = frechet_distance(first, second)
+    found = frechet_distance(first, second, quick=True)
+    assert found == pytest.approx(expected, rel=1e-6)
 
 
 def test_golden_case():
