@@ -81,18 +81,22 @@ def record_of(run_dir: str | Path) -> Config:
     return recall(run_dir)
 
 
-def export_run(run_dir: str | Path, export_dir: str | Path = "") -> Path:
+def export_run(
+    run_dir: str | Path, export_dir: str | Path = "", **changes: str
+) -> Path:
     """Writes the SavedModel of a run or split; returns its directory.
 
     Args:
       run_dir: see `restore`.
       export_dir: where it goes; RUN_DIR/export if not given.
+      **changes: fields of `SamplingConfig` that differ from the run's record.
 
     Raises:
       InputError: not a run directory, or nothing saved in it yet.
     """
     directory = Path(export_dir) if export_dir else Path(run_dir) / "export"
     config = record_of(run_dir)
+    config = replace(config, sampling=replace(config.sampling, **changes))
     record = flags.to_flagfile(config)
     export_saved_model(restore(run_dir), directory, record, config.sampling)
     return directory

@@ -30,8 +30,14 @@ class SampleConfig:
 class ExportConfig:
     """The command line of `python -m pdm_tf.export`."""
 
-    run_dir: str = option("", "Directory of the run to export.")
+    run_dir: str = option("", "Directory of the run or split to export.")
     export_dir: str = option("", "Where the SavedModel goes; empty: RUN_DIR/export.")
+    variance: Literal["run", "learned", "large", "small"] = option(
+        "run", "Variance of DDPM's steps; run: as the run's record says."
+    )
+    thresholding: Literal["run", "dynamic", "static", "none"] = option(
+        "run", "How a belief is kept within [-1, 1]; run: as the run's record says."
+    )
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,10 @@ def main(argv: list[str]) -> None:
         raise InputError("--run_dir is missing: name the directory of a run")
     from pdm_tf import assemble
 
-    print(f"SavedModel in {assemble.export_run(config.run_dir, config.export_dir)}")
+    asked = {"variance": config.variance, "thresholding": config.thresholding}
+    changes = {name: value for name, value in asked.items() if value != "run"}
+    directory = assemble.export_run(config.run_dir, config.export_dir, **changes)
+    print(f"SavedModel in {directory}")
 
 
 if __name__ == "__main__":
