@@ -49,9 +49,10 @@ def test_blocks_do_not_matter(rows, columns, monkeypatch):
 
 def test_copies_count_as_neighbours():
     """Sets with copies, of each other too: the ties that rounding would decide."""
-    reference = cloud(40, shift=1000)
+    reference = cloud(40, size=300, shift=1000)
     reference[10:20] = reference[0]
-    samples = np.concatenate([reference[5:15], cloud(30, seed=1, shift=1000)])
+    near = cloud(30, size=300, seed=1, shift=1000)
+    samples = np.concatenate([reference[5:15], near])
     assert_naive(samples, reference)
     assert (manifold_radii(reference)[10:20] == 0).all()
 

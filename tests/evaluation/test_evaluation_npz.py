@@ -127,3 +127,21 @@ def test_wrong_statistics_are_refused(tmp_path, arrays, message):
     np.savez(path, **arrays)
     with pytest.raises(InputError, match=message):
         load_statistics("reference", path)
+
+
+class Trap:
+    """Its pickle would write a file when loaded."""
+
+    def __init__(self, path) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return open, (str(self.path), "w")
+
+
+def test_pickles_are_not_loaded(tmp_path):
+    path, sprung = str(tmp_path / "s.npz"), tmp_path / "sprung"
+    np.savez(path, mu=np.array([Trap(sprung)], object), sigma=np.eye(1))
+    with pytest.raises(InputError, match="not a sound npz"):
+        load_statistics("reference", path)
+    assert not sprung.exists()
