@@ -13,6 +13,7 @@ from pdm_tf import seeds
 from pdm_tf.config import InputError
 from pdm_tf.data.reading import InMemory
 from pdm_tf.data.sources import Source
+from pdm_tf.data.stopping import StoppableReader
 
 FLIP_STREAM = 0x666C6970  # "flip", apart from the streams of the training's noise
 _FOREVER = 2**40  # steps
@@ -61,8 +62,7 @@ def training_batches(
         x, labels = gather(_order(step, batch_size, len(source), seed)[mine])
         if horizontal_flip:
             key = seeds.step_keys(seed, step, FLIP_STREAM, batch_size)[mine]
-            mirror = key[:, 0] < 0  # one fair bit of the key
-            x = tf.where(mirror[:, None, None, None], tf.reverse(x, [2]), x)
+            x = _mirrored(x, key[:, 0] < 0)  # one fair bit of the key
         return x, labels
 
     dataset = tf.data.Dataset.range(start_step, _FOREVER)
@@ -113,11 +113,21 @@ def _gatherer(source: Source, share: int) -> Callable[[tf.Tensor], Batch]:
             tf.gather(labels, indices),
         )
 
+    reader = StoppableReader(source, shape)
+
     def read(indices: tf.Tensor) -> Batch:
-        x, y = tf.numpy_function(source.read, [indices], (tf.uint8, tf.int32))
+        x, y = tf.numpy_function(reader, [indices], (tf.uint8, tf.int32))
         return tf.ensure_shape(x, [share, *shape]), tf.ensure_shape(y, [share])
 
     return read
+
+
+def _mirrored(x: tf.Tensor, mirror: tf.Tensor) -> tf.Tensor:
+    """Those rows of x [B, H, W, C] left to right for which mirror [B] is true."""
+    both = tf.stack([x, tf.reverse(x, [2])])
+    # Rows are gathered and not chosen by tf.where, which is four times as slow.
+    row = tf.range(tf.shape(x)[0])
+    return tf.gather_nd(both, tf.stack([tf.cast(mirror, tf.int32), row], axis=1))
 
 
 def _options() -> tf.data.Options:

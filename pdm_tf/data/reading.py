@@ -1,10 +1,12 @@
 """Two ways to hold a source: all pictures in memory, or made when asked for."""
 
 import math
+import os
 import sys
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cache
+from multiprocessing.pool import ThreadPool
 
 import numpy as np
 from tqdm import tqdm
@@ -12,7 +14,6 @@ from tqdm import tqdm
 from pdm_tf.config import InputError
 
 MEMORY = 2**30  # bytes of decoded pictures that a source may keep
-_BLOCK = 256  # pictures made between two moves of the bar, and to wait for at Ctrl-C
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,6 @@ class OnDemand:
     labels: np.ndarray  # int32 [N]
     class_names: tuple[str, ...] = ()
     broken: set[int] = field(default_factory=set)
-    pool: ThreadPoolExecutor = field(default_factory=ThreadPoolExecutor)
 
     @property
     def skipped(self) -> tuple[str, ...]:
@@ -63,7 +63,7 @@ class OnDemand:
         pictures = np.empty((len(indices), *self.image_shape), np.uint8)
         labels = np.empty(len(indices), np.int32)
         warned = bool(self.broken)
-        found = self.pool.map(self._substituted, indices.tolist())
+        found = _threads().map(self._substituted, indices.tolist())
         for row, (index, picture) in enumerate(found):
             pictures[row], labels[row] = picture, self.labels[index]
         if self.broken and not warned:
@@ -110,14 +110,11 @@ def kept_in_memory(source: OnDemand, memory: int = MEMORY) -> InMemory | OnDeman
         leave=False,
         disable=None,  # where nobody watches
     ) as bar:
-        for start in range(0, count, _BLOCK):
-            block = range(start, min(start + _BLOCK, count))
-            for index, picture in zip(
-                block, source.pool.map(source.attempt, block), strict=True
-            ):
-                if picture is not None:
-                    pictures[index] = picture
-            bar.update(len(block))
+        made = _threads().imap(source.attempt, range(count), chunksize=16)
+        for index, picture in enumerate(made):
+            if picture is not None:
+                pictures[index] = picture
+            bar.update()
     labels = source.labels
     if source.broken:
         good = np.setdiff1d(np.arange(count), list(source.broken))
@@ -126,6 +123,12 @@ def kept_in_memory(source: OnDemand, memory: int = MEMORY) -> InMemory | OnDeman
         pictures, labels = pictures[good], labels[good]
         _warn(source)
     return InMemory(source.name, pictures, labels, source.class_names, source.skipped)
+
+
+@cache
+def _threads() -> ThreadPool:
+    """More than there are cores: some wait for the disk."""
+    return ThreadPool(min(32, (os.cpu_count() or 1) + 4))
 
 
 def _warn(source: OnDemand) -> None:

@@ -1,0 +1,70 @@
+"""An end without a hang, for pictures that TensorFlow's threads fetch from Python."""
+
+import atexit
+import threading
+import time
+import weakref
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from pdm_tf.data.sources import Source
+
+_CALM = 0.1  # seconds without a call after which the threads are taken to be idle
+
+
+@dataclass(eq=False)
+class StoppableReader:
+    """`source.read`, answered with black pictures once it is stopped.
+
+    Counts its calls, so that `stop` can wait for the end of them.
+    """
+
+    source: Source
+    shape: tuple[int, ...]  # of one picture
+    stopped: bool = False
+    calls: int = 0
+    running: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        _in_use.add(self)
+
+    def __call__(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """int64 [B] -> uint8 [B, H, W, C], int32 [B]."""
+        with self.lock:
+            self.calls += 1
+            self.running += 1
+        try:
+            if not self.stopped:
+                return self.source.read(indices)
+            count = len(indices)
+            return np.zeros((count, *self.shape), np.uint8), np.zeros(count, np.int32)
+        finally:
+            with self.lock:
+                self.running -= 1
+
+
+_in_use: "weakref.WeakSet[StoppableReader]" = weakref.WeakSet()
+
+
+@atexit.register
+def _stop_all() -> None:
+    stop(list(_in_use))
+
+
+def stop(readers: list[StoppableReader]) -> None:
+    """Lets the threads of tf.data come to rest; called when the interpreter ends.
+
+    A thread that enters Python while the interpreter is torn down is killed on the
+    spot, and the destructor of its iterator waits for it for ever. Nobody takes
+    batches any more: black ones fill the buffers at once, and then no call comes.
+    """
+    for reader in readers:
+        reader.stopped = True
+    calls = 0  # where none was ever made there is nothing to wait for
+    while calls != (total := sum(r.calls for r in readers)) or any(
+        r.running for r in readers
+    ):
+        calls = total
+        time.sleep(_CALM)

