@@ -96,7 +96,7 @@ def kl_divergence(q: Gaussian, p: Gaussian) -> tf.Tensor:
     """KL(q ‖ p) of each pixel [nats]."""
     ratio = q.log_variance - p.log_variance
     squared = tf.square(q.mean - p.mean) * tf.exp(-p.log_variance)
-    return 0.5 * (tf.exp(ratio) - 1.0 - ratio + squared)
+    return 0.5 * (tf.math.expm1(ratio) - ratio + squared)
 
 
 def _normal_cdf(x: tf.Tensor) -> tf.Tensor:

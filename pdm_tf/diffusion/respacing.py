@@ -34,14 +34,15 @@ def spread(timesteps: int, steps: str) -> list[int]:
     Raises:
       InputError: not of that form, or more steps than a section has timesteps.
     """
+    strides, numbers = steps.startswith("ddim"), steps.removeprefix("ddim")
     try:
-        if steps.startswith("ddim"):
-            return _constant_stride(timesteps, int(steps.removeprefix("ddim")))
-        counts = [int(count) for count in steps.split(",")]
+        counts = [int(n) for n in ([numbers] if strides else numbers.split(","))]
     except ValueError:
         raise InputError(
             f"steps {steps!r}: give a number, a list such as 90,60,60,20,20, or ddimN"
         ) from None
+    if strides:
+        return _constant_stride(timesteps, counts[0])
     size, longer = divmod(timesteps, len(counts))
     start, chosen = 0, []
     for i, count in enumerate(counts):
