@@ -65,10 +65,11 @@ def _rows(here: tf.Tensor, new: Any, old: Any) -> tf.Tensor:
 
 
 def _check(parts: Sequence[Denoiser], snrs: Sequence[float]) -> None:
-    if len(snrs) != len(parts) - 1 or list(snrs) != sorted(set(snrs), reverse=True):
+    falling = list(snrs) == sorted(set(snrs), reverse=True)
+    if len(snrs) != len(parts) - 1 or not falling or min(snrs, default=1.0) <= 0:
         raise InputError(
             f"split of {len(parts)} parts at SNR {list(snrs)}: give "
-            f"{len(parts) - 1} boundaries, falling, least noisy part first"
+            f"{len(parts) - 1} boundaries above 0, falling, least noisy part first"
         )
     for i, part in enumerate(parts[1:], start=2):
         for name in ("image_shape", "num_classes", "schedule"):
