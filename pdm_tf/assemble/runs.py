@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from pdm_tf import flags
 from pdm_tf.assemble import splits
@@ -82,7 +83,7 @@ def record_of(run_dir: str | Path) -> Config:
 
 
 def export_run(
-    run_dir: str | Path, export_dir: str | Path = "", **changes: str
+    run_dir: str | Path, export_dir: str | Path = "", **changes: Any
 ) -> Path:
     """Writes the SavedModel of a run or split; returns its directory.
 

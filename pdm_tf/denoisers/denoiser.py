@@ -1,6 +1,7 @@
 """What a denoiser is, and the one that asks a network."""
 
 from abc import ABC, abstractmethod
+from copy import copy
 from typing import Any, NamedTuple, Self
 
 import keras
@@ -85,6 +86,14 @@ class NetworkDenoiser(Denoiser):
 
     What leaves it is float32, whatever the network computes in. Without labels it
     speaks for the null label.
+
+    Args:
+      network: (z, t, labels) -> (output, variance), with a `config`.
+      schedule: the schedule that it was trained with.
+      prediction: what its output means: x, eps or v.
+      labels: classes, int32 [B], or None.
+      apart: keep the network a function of its own, so that its numbers do not depend
+        on what surrounds it; without this a training step is a few per cent faster.
     """
 
     def __init__(
@@ -93,23 +102,32 @@ class NetworkDenoiser(Denoiser):
         schedule: NoiseSchedule,
         prediction: str = "x",
         labels: tf.Tensor | None = None,
+        apart: bool = True,
     ) -> None:
         self.network, self.schedule = network, schedule
         self.prediction, self.labels = prediction, labels
         self.image_shape = tuple(network.config.image_shape)
         self.num_classes = network.config.num_classes
         self.parts = {"network": network}
+        # As a function of its own the network is optimised by itself: in a split or
+        # under guidance it then gives the same bits as alone.
+        self._ask = network
+        if apart:
+            settings = {"_noinline": True}
+            self._ask = tf.function(
+                network, autograph=False, experimental_attributes=settings
+            )
 
     def labelled(self, labels: tf.Tensor) -> Self:
         if not self.num_classes:
             super().labelled(labels)
-        made = type(self)(self.network, self.schedule, self.prediction)
+        made = copy(self)
         made.labels = tf.convert_to_tensor(labels, tf.int32)
         return made
 
     def __call__(self, z: tf.Tensor, level: NoiseLevel) -> Prediction:
         t = tf.reshape(level.t, [-1])  # [1] when all pictures share one level
-        output, variance = self.network(z, t, self._labels_for(z))
+        output, variance = self._ask(z, t, self._labels_for(z))
         level = level.per_pixel()
         return Prediction(
             x_from_output(self.prediction, z, tf.cast(output, tf.float32), level),

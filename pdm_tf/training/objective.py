@@ -70,7 +70,9 @@ class Objective:
         level = self.schedule.level(tf.minimum(t, last))
         eps = seeds.normal(draws.keys, tuple(x.shape[1:]))
         z = noised(x, eps, level.per_pixel())
-        denoise = NetworkDenoiser(self.network, self.schedule, self.prediction)
+        denoise = NetworkDenoiser(
+            self.network, self.schedule, self.prediction, apart=False
+        )
         if denoise.num_classes:
             hidden = draws.drop < self.label_dropout
             denoise = denoise.labelled(tf.where(hidden, denoise.num_classes, labels))
