@@ -59,7 +59,8 @@ def main(flagfile: str, work: str, iterations: str) -> None:
         _variant(base, folder / "p4_high", 4, coarse // 2, snr_high=SNR),
         _variant(base, folder / "p2_low", 2, fine // 2, snr_low=SNR),
     ):
-        assemble.train(config)
+        if not assemble.train(config):
+            raise SystemExit(130)  # Ctrl-C; the same command goes on
     for low in ("p4", "p2"):
         parts = [str(folder / f"{low}_low"), str(folder / "p4_high")]
         assemble.join_runs(parts, folder / f"{low}_p4")

@@ -7,6 +7,7 @@ comments; what comes later wins, so overrides follow `--flagfile`.
 
 import dataclasses
 import difflib
+import os
 import sys
 import textwrap
 import types
@@ -163,6 +164,8 @@ def to_flagfile(config: Config, header: str = "") -> str:
 
 def run(main: Callable[[list[str]], int | None]) -> None:
     """Runs a script: bad input is one line on stderr and exit code 2."""
+    # TensorFlow's notes on the processor would bury the line that matters.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
         code = main(sys.argv)
     except InputError as error:
