@@ -4,7 +4,13 @@ A run directory holds config.flags (its record), checkpoints/, samples/, logs/ a
 export/; a split's directory holds split.json.
 """
 
-from pdm_tf.assemble.runs import export_run, join_runs, recall, restore
+from pdm_tf.assemble.runs import (
+    export_run,
+    join_runs,
+    recall,
+    record_of,
+    restore,
+)
 from pdm_tf.assemble.training import train
 
-__all__ = ["export_run", "join_runs", "recall", "restore", "train"]
+__all__ = ["export_run", "join_runs", "recall", "record_of", "restore", "train"]

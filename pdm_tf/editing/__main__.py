@@ -59,16 +59,14 @@ def _walking(
     config: EditingConfig, denoise: "Denoiser"
 ) -> "tuple[Denoiser, Sampler, Grid, range]":
     """Denoiser, sampler, grid and seeds of a task that samples."""
-    from pdm_tf.denoisers import guided
     from pdm_tf.samplers import SAMPLERS
 
     if config.sampler not in SAMPLERS:
         raise InputError(
             f"--sampler={config.sampler}: choose from {', '.join(SAMPLERS)}"
         )
-    if config.labels:
-        labels = np.resize(config.labels, config.count).astype(np.int32)
-        denoise = guided(denoise, labels, config.guidance)
+    labels = np.resize(config.labels or denoise.num_classes, config.count)
+    denoise = _told(config, denoise, labels, config.guidance if config.labels else 1.0)
     grid = denoise.schedule.grid(config.steps, config.spacing)
     return denoise, SAMPLERS[config.sampler](), grid, _seeds(config)
 
@@ -76,10 +74,36 @@ def _walking(
 def _encoding(config: EditingConfig, denoise: "Denoiser") -> "tuple[Denoiser, Grid]":
     """Denoiser and grid of a task that encodes."""
     if len(config.labels) > 1:
-        raise InputError(f"--labels={config.labels}: give one for this task, or none")
-    if config.labels:
-        denoise = denoise.labelled(np.asarray(config.labels, np.int32))
+        raise InputError(
+            f"--labels={_listed(config.labels)}: give one for this task, or none"
+        )
+    label = np.resize(config.labels or denoise.num_classes, 1)
+    denoise = _told(config, denoise, label, weight=1.0)
     return denoise, denoise.schedule.grid(config.steps, config.spacing)
+
+
+def _told(
+    config: EditingConfig, denoise: "Denoiser", labels: np.ndarray, weight: float
+) -> "Denoiser":
+    """The denoiser, told its classes and thresholded as the run's settings say."""
+    from pdm_tf.assemble import record_of
+    from pdm_tf.denoisers.guidance import steered
+
+    if config.labels and not denoise.num_classes:
+        raise InputError(f"--labels={_listed(config.labels)}: the model has no classes")
+    if config.labels and not 0 <= min(config.labels) <= max(config.labels) < (
+        denoise.num_classes
+    ):
+        raise InputError(
+            f"--labels={_listed(config.labels)}: choose from 0 to "
+            f"{denoise.num_classes - 1}"
+        )
+    sampling = record_of(config.run_dir).sampling
+    return steered(denoise, labels.astype(np.int32), weight, sampling)
+
+
+def _listed(labels: tuple[int, ...]) -> str:
+    return ",".join(map(str, labels))
 
 
 def _seeds(config: EditingConfig) -> range:

@@ -9,6 +9,7 @@ from PIL import Image
 from toys import MixtureToy
 
 from pdm_tf import assemble, flags
+from pdm_tf.config import Config
 from pdm_tf.data.images import save_png
 from pdm_tf.editing.__main__ import TASKS, main
 
@@ -20,6 +21,7 @@ def folder(tmp_path, monkeypatch):
     """Pictures of the model's size and others, and a model that needs no training."""
     toy = MixtureToy(image_shape=SHAPE)
     monkeypatch.setattr(assemble, "restore", lambda run_dir: toy)
+    monkeypatch.setattr(assemble, "record_of", lambda run_dir: Config())
     noise = np.random.default_rng(0).integers(0, 256, (2, *SHAPE), np.uint8)
     mask = np.zeros((*SHAPE[:2], 1), np.uint8)
     mask[:8] = 255
@@ -100,7 +102,8 @@ def refusal(argv, monkeypatch, capsys):
         ("sdedit", {"count": 0}, ["--count=0"]),
         ("super_resolve", {"image": "odd.png"}, ["24x15", "24x16", "12x8"]),
         ("interpolate", {"second_image": "odd.png"}, ["--second_image", "24x16"]),
-        ("interpolate", {"labels": "1,2"}, ["--labels"]),
+        ("interpolate", {"labels": "1,0"}, ["--labels=1,0"]),
+        ("sdedit", {"labels": "1,2"}, ["--labels=1,2", "0 to 1"]),
         ("variations", {"steps": "0"}, ["steps '0'"]),
         ("variations", {"run_dir": ""}, ["--run_dir"]),
         ("upscale", {}, ["'upscale'", "super_resolve"]),
