@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from pdm_tf.denoisers import Denoiser
 from pdm_tf.diffusion import Grid
-from pdm_tf.samplers import DDIM, encode, walk
+from pdm_tf.samplers import DDIM, encode, invertible, walk
 
 
 def slerp(a: tf.Tensor, b: tf.Tensor, share: tf.Tensor | float) -> tf.Tensor:
@@ -37,7 +37,7 @@ def interpolate(
     first: tf.Tensor,
     second: tf.Tensor,
     shares: Sequence[float],
-    iterations: int = 2,
+    iterations: int = 1,
 ) -> tf.Tensor:
     """The pictures on the way from one to the other.
 
@@ -45,7 +45,7 @@ def interpolate(
 
     Args:
       denoise: what is asked, without guidance.
-      grid: the levels to visit, up and down.
+      grid: the levels to visit, up and down; of these the `invertible` ones.
       first: [1, H, W, C] in [-1, 1].
       second: likewise.
       shares: how far along, each in [0, 1].
@@ -54,7 +54,10 @@ def interpolate(
     Returns:
       float32 [N, H, W, C], one picture for each share.
     """
-    z = encode(denoise, grid, tf.concat([first, second], 0), iterations)
+    grid = invertible(grid)
+    # One seed for both, so that what neither picture decides does not change.
+    both = tf.concat([first, second], 0)
+    z = encode(denoise, grid, [0, 0], both, iterations)
     wide = tf.reshape(tf.constant(shares, z.dtype), [-1, 1, 1, 1])
     z = slerp(z[:1], z[1:], wide)
     return walk(denoise, DDIM(), grid, tf.zeros([len(shares)], tf.int32), z)

@@ -6,7 +6,7 @@ from pdm_tf.denoisers import Denoiser
 from pdm_tf.diffusion import Grid
 from pdm_tf.editing.interpolate import slerp
 from pdm_tf.editing.sdedit import check_strength
-from pdm_tf.samplers import DDIM, encode, start, walk
+from pdm_tf.samplers import DDIM, encode, invertible, start, walk
 from pdm_tf.samplers.sampler import Seeds
 
 
@@ -16,7 +16,7 @@ def variations(
     seeds: Seeds,
     picture: tf.Tensor,
     strength: float,
-    iterations: int = 2,
+    iterations: int = 1,
 ) -> tf.Tensor:
     """Encodes a picture by DDIM, turns its noise, and decodes.
 
@@ -25,11 +25,11 @@ def variations(
 
     Args:
       denoise: what is asked, without guidance.
-      grid: the levels to visit, up and down.
+      grid: the levels to visit, up and down; of these the `invertible` ones.
       seeds: int32 [N], one for each result.
       picture: [1, H, W, C] in [-1, 1].
       strength: 0 gives the picture back as well as encoding can, 1 is `sample` with
-        DDIM and these seeds.
+        DDIM, these seeds and levels.
       iterations: of `encode`.
 
     Returns:
@@ -39,6 +39,7 @@ def variations(
       InputError: a strength outside [0, 1].
     """
     check_strength(strength)
-    z = encode(denoise, grid, picture, iterations)
+    grid = invertible(grid)
+    z = encode(denoise, grid, [0], picture, iterations)
     z = slerp(z, start(seeds, tuple(picture.shape[1:])), strength)
     return walk(denoise, DDIM(), grid, seeds, z)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 
-from pdm_tf.samplers.ddim import DDIM, encode
+from pdm_tf.samplers.ddim import DDIM, encode, invertible
 from pdm_tf.samplers.ddpm import DDPM
 from pdm_tf.samplers.dpm_solver import DPMSolver
 from pdm_tf.samplers.heun import Heun
@@ -33,6 +33,7 @@ __all__ = [
     "Heun",
     "Sampler",
     "encode",
+    "invertible",
     "sample",
     "start",
     "travel",

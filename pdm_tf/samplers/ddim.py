@@ -1,5 +1,6 @@
 """Denoising diffusion implicit models (arXiv 2010.02502), and the way back."""
 
+import math
 from dataclasses import dataclass
 
 import tensorflow as tf
@@ -13,7 +14,7 @@ from pdm_tf.diffusion.gaussian import (
     posterior_variance,
     x_from_eps,
 )
-from pdm_tf.samplers.sampler import Denoise, travel
+from pdm_tf.samplers.sampler import Denoise, Seeds, travel
 
 
 @dataclass(frozen=True)
@@ -61,18 +62,20 @@ class DDIM:
 class DDIMEncoder:
     """Steps up: to the z from which one step of DDIM leads back to here.
 
-    That z stands on both sides of its equation; it is found by iterating, from the
-    guess that the noise is that of the step before (arXiv 2312.12540, equation 5).
+    That z stands on both sides of its equation; it is found by iterating (arXiv
+    2312.12540), from the guess that the noise is that of the step before. The first
+    step starts from fresh noise: many noises lead to one clean picture, and where a
+    picture is flat nothing else would tell the network's errors from noise.
 
     Attributes:
       iterations: evaluations in a step; the way there and back errs by
-        O(h^iterations) of the step size h.
+        O(h^iterations) of the step size h, where the iteration converges.
     """
 
-    iterations: int = 2
+    iterations: int = 1
 
     def init(self, z: tf.Tensor) -> tf.Tensor:
-        return tf.zeros_like(z)  # of the clean picture: it has no noise
+        return tf.zeros_like(z)
 
     def step(
         self,
@@ -83,28 +86,43 @@ class DDIMEncoder:
         state: tf.Tensor,
         noise: tf.Tensor,
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        eps = state
+        eps = tf.where(level.noise > 0.0, state, noise)
         for _ in range(self.iterations):
             guess = noised(x_from_eps(z, eps, level), eps, to)
             eps = eps_from_x(guess, denoise(guess, to).x, to)
         return noised(x_from_eps(z, eps, level), eps, to), eps
 
 
+def invertible(grid: Grid, snr: float = 400.0) -> Grid:
+    """The grid without its last levels, whose SNR is above a bound.
+
+    A trained network errs by some hundredths of the range of pictures. Where the noise
+    is quieter than that, the noise that a belief implies is the network's error, and
+    on the way up it would be carried along.
+    """
+    count = tf.reduce_sum(tf.cast(grid.log_snr <= math.log(snr), tf.int32))
+    return Grid(*(levels[:count] for levels in grid))
+
+
 def encode(
-    denoise: Denoiser, grid: Grid, x: tf.Tensor, iterations: int = 2
+    denoise: Denoiser, grid: Grid, seeds: Seeds, x: tf.Tensor, iterations: int = 1
 ) -> tf.Tensor:
     """The noise at the grid's first level from which DDIM draws the picture x.
 
-    `walk(denoise, DDIM(), grid, seeds, z)` decodes, with any seeds.
+    `walk(denoise, DDIM(), grid, seeds, z)` on the same grid decodes.
 
     Args:
       denoise: what is asked, without guidance: guided beliefs are hard to invert.
-      grid: the levels, as for sampling.
+      grid: the levels, as for sampling; of a trained model those of `invertible`.
+      seeds: int32 [N], one for each picture.
       x: pictures [N, H, W, C] in [-1, 1].
       iterations: evaluations in a step, at least 1, see `DDIMEncoder`.
 
     Returns:
       z, float32 [N, H, W, C].
+
+    Raises:
+      InputError: iterations below 1.
     """
     if iterations < 1:
         raise InputError(f"iterations {iterations} of encode: at least 1 is needed")
@@ -115,5 +133,4 @@ def encode(
             for first, rest in zip(clean, grid, strict=True)
         )
     )
-    seeds = tf.zeros([tf.shape(x)[0]], tf.int32)  # nothing is drawn
     return travel(denoise, DDIMEncoder(iterations), upwards, seeds, x)

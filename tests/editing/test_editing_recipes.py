@@ -12,7 +12,7 @@ from pdm_tf.editing.interpolate import interpolate, slerp
 from pdm_tf.editing.sdedit import sdedit
 from pdm_tf.editing.super_resolve import shrink, super_resolve
 from pdm_tf.editing.variations import variations
-from pdm_tf.samplers import DDIM, DDPM, SAMPLERS, sample
+from pdm_tf.samplers import DDIM, DDPM, SAMPLERS, invertible, sample
 
 SHAPE = (8, 8, 1)
 TOY = MixtureToy(image_shape=SHAPE)
@@ -161,7 +161,7 @@ def test_variations_go_from_the_picture_to_free_sampling():
         return variations(TOY, GRID, SEEDS, PICTURE, strength, iterations=4)
 
     assert distance(varied(0.0), PICTURE) < 0.03
-    free = sample(TOY, DDIM(), GRID, SEEDS, SHAPE)
+    free = sample(TOY, DDIM(), invertible(GRID), SEEDS, SHAPE)
     np.testing.assert_allclose(varied(1.0), free, rtol=0, atol=1e-4)
     moved = [distance(varied(strength), PICTURE) for strength in (0.1, 0.3, 0.5, 0.8)]
     assert moved == sorted(moved)
