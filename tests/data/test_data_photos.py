@@ -94,6 +94,14 @@ def test_crops_stay_within_small_photographs():
             assert all((crop(j) == 255).all() for j in range(8))
 
 
+def test_small_photographs_are_not_magnified():
+    photo = Image.effect_noise((40, 30), 90)
+    draws = np.random.RandomState(0).random_sample((20, 4))
+    crop = photos.Crops((photo,), draws, (30, 40, 1))
+    for j in range(20):
+        np.testing.assert_array_equal(crop(j)[..., 0], np.asarray(photo))
+
+
 def test_photographs_lie_in_the_wheels():
     for files, _ in photos._SPLITS.values():
         for file in files:
