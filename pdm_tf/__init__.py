@@ -8,14 +8,20 @@ from importlib import import_module
 from typing import Any
 
 _HOMES = {
+    "DDIM": "samplers",
     "DDPM": "samplers",
+    "DPMSolver": "samplers",
     "DataConfig": "config",
     "DiffusionConfig": "config",
     "Config": "config",
+    "GHVB": "samplers",
+    "HeavyBall": "samplers",
+    "Heun": "samplers",
     "InputError": "config",
     "NetworkDenoiser": "denoisers",
     "NoiseLevel": "diffusion",
     "NoiseSchedule": "diffusion",
+    "PLMS": "samplers",
     "PatchedUNet": "networks",
     "Prediction": "denoisers",
     "SamplingConfig": "config",

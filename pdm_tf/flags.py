@@ -19,6 +19,12 @@ from absl import flags
 
 from pdm_tf.config import Config, InputError
 
+_REMEDIES: dict[Any, str] = {
+    bool: "give true or false",
+    int: "give a whole number",
+    float: "give a number",
+}
+
 
 def _kind(annotation: Any) -> Any:
     """The type that a flag parses to; a union counts as its first member."""
@@ -30,7 +36,7 @@ def _kind(annotation: Any) -> Any:
 def _text(value: Any) -> str:
     """A value as it stands on a command line."""
     if isinstance(value, tuple):
-        return ",".join(f"{v:g}" if isinstance(v, float) else str(v) for v in value)
+        return ",".join(_text(v).removesuffix(".0") for v in value)
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
@@ -128,6 +134,11 @@ def parse(argv: Sequence[str], *classes: type, description: str = "") -> list[An
         rest = values(list(argv))
     except flags.UnrecognizedFlagError as error:
         raise InputError(_unknown(error.flagname, list(values))) from None
+    except flags.IllegalFlagValueError as error:
+        raise InputError(_illegal(error, wanted)) from None
+    except flags.CantOpenFlagFileError as error:
+        reason = _one_line(error).rpartition("] ")[2]
+        raise InputError(f"--flagfile: {reason}; name a file of flags") from None
     except flags.Error as error:
         raise InputError(_one_line(error)) from None
     if len(rest) > 1:
@@ -147,7 +158,19 @@ def _unknown(name: str, known: list[str]) -> str:
     return f"--{name}: no such flag; {hint}"
 
 
-def _one_line(error: Exception) -> str:
+def _illegal(error: Exception, wanted: Sequence[type]) -> str:
+    """What was given, and what to give instead."""
+    cause = str(error.__context__)
+    given = str(error).removeprefix("flag ").removesuffix(f": {cause}")
+    name = given.removeprefix("--").partition("=")[0]
+    hints = [typing.get_type_hints(cls) for cls in wanted]
+    kind = next((_kind(of[name]) for of in hints if name in of), None)
+    if typing.get_origin(kind) is typing.Literal:
+        cause = f"choose from {', '.join(typing.get_args(kind))}"
+    return _one_line(f"{given}: {_REMEDIES.get(kind, cause)}")
+
+
+def _one_line(error: Exception | str) -> str:
     return " ".join(str(error).split())
 
 
