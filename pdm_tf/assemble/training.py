@@ -23,6 +23,7 @@ from pdm_tf.training.checkpoints import Checkpoints, load_average
 from pdm_tf.training.distribution import choose_strategy
 from pdm_tf.training.ema import MovingAverage
 from pdm_tf.training.loop import Trainer
+from pdm_tf.training.loss_scale import LossScale
 from pdm_tf.training.objective import Objective
 from pdm_tf.training.optimizer import Adam, LinearWarmup
 from pdm_tf.training.reports import Reports
@@ -74,6 +75,7 @@ class State:
     optimizer: Adam
     average: MovingAverage
     step: tf.Variable
+    scale: LossScale | None
     checkpoints: Checkpoints
 
 
@@ -88,6 +90,7 @@ def build_state(config: Config, strategy: tf.distribute.Strategy) -> State:
         optimizer = Adam(variables, rate, training.beta_1, training.beta_2)
         first = tf.VariableAggregation.ONLY_FIRST_REPLICA
         step = tf.Variable(0, dtype=tf.int64, trainable=False, aggregation=first)
+        scale = LossScale() if config.network.precision == "mixed_float16" else None
     if training.init_from:
         recall(training.init_from)
         load_average(Path(training.init_from) / "checkpoints", variables)
@@ -96,9 +99,9 @@ def build_state(config: Config, strategy: tf.distribute.Strategy) -> State:
     )
     directory = Path(training.run_dir) / "checkpoints"
     checkpoints = Checkpoints(
-        directory, variables, optimizer, average, step, training.keep
+        directory, variables, optimizer, average, step, training.keep, scale
     )
-    return State(denoiser, rate, optimizer, average, step, checkpoints)
+    return State(denoiser, rate, optimizer, average, step, scale, checkpoints)
 
 
 def build_trainer(
@@ -123,6 +126,7 @@ def build_trainer(
         training.batch_size,
         training.seed,
         training.clip_norm,
+        state.scale,
     )
 
 
@@ -141,7 +145,14 @@ def train(config: Config) -> bool:
     if training.dry_run:
         print(describe(config, build_denoiser(config), t_range(config)))
         return True
-    source = open_source(config.data.dataset, network.image_shape, network.num_classes)
+    data = config.data
+    source = open_source(
+        data.dataset,
+        network.image_shape,
+        network.num_classes,
+        data_dir=data.data_dir,
+        download=data.download,
+    )
     state = build_state(config, strategy)
     if state.checkpoints.restore():
         at = f"step {int(state.step)} of {training.iterations}"

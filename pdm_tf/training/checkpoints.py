@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from pdm_tf.config import InputError
 from pdm_tf.training.ema import MovingAverage
+from pdm_tf.training.loss_scale import LossScale
 from pdm_tf.training.optimizer import Adam
 
 FORMAT = 1  # of the checkpoint; grows when older code could misread a newer one
@@ -38,7 +39,7 @@ def describe(variables: dict[str, tf.Variable]) -> list[list]:
 
 
 class Checkpoints:
-    """Saves and restores a run: weights, Adam's memory, averaged weights, step.
+    """Saves and restores a run: weights, Adam's memory, averaged weights, step, scale.
 
     No random state and no data position is kept: both are functions of (seed, step).
     """
@@ -51,14 +52,18 @@ class Checkpoints:
         average: MovingAverage,
         step: tf.Variable,
         keep: int,
+        scale: LossScale | None = None,
     ) -> None:
         self.directory, self._variables, self._step = directory, variables, step
-        checkpoint = tf.train.Checkpoint(
-            network=Named(variables), optimizer=optimizer, ema=average, step=step
-        )
-        self._checkpoint = checkpoint
+        parts = {"network": Named(variables), "optimizer": optimizer}
+        self._parts = {**parts, "ema": average, "step": step}
+        if scale:
+            self._parts["scale"] = scale
         self._manager = tf.train.CheckpointManager(
-            checkpoint, str(directory), max_to_keep=keep, step_counter=step
+            tf.train.Checkpoint(**self._parts),
+            str(directory),
+            max_to_keep=keep,
+            step_counter=step,
         )
 
     def save(self) -> None:
@@ -86,8 +91,13 @@ class Checkpoints:
         if newest is None:
             return False
         check_manifest(self.directory, self._variables)
-        status = self._checkpoint.restore(newest)
-        status.assert_existing_objects_matched().assert_consumed()
+        # A run may go on in another precision: its loss scale is then new, or left.
+        scaled = any(n.startswith("scale/") for n, _ in tf.train.list_variables(newest))
+        parts = {n: part for n, part in self._parts.items() if scaled or n != "scale"}
+        status = tf.train.Checkpoint(**parts).restore(newest)
+        status.assert_existing_objects_matched()
+        if not scaled or "scale" in parts:
+            status.assert_consumed()
         return True
 
 

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from pdm_tf.data.images import to_float
 from pdm_tf.training.ema import MovingAverage
+from pdm_tf.training.loss_scale import LossScale, Unscaled
 from pdm_tf.training.objective import Draws, Losses, Objective, draw
 from pdm_tf.training.optimizer import Adam
 
@@ -46,6 +47,7 @@ class Trainer:
       batch_size: global batch.
       seed: seed of the run.
       clip_norm: largest global norm of the gradients, or 0.
+      scale: of the loss, for networks that compute in float16.
     """
 
     def __init__(
@@ -58,10 +60,12 @@ class Trainer:
         batch_size: int,
         seed: int,
         clip_norm: float = 0.0,
+        scale: LossScale | None = None,
     ) -> None:
         self.strategy, self.objective = strategy, objective
         self.optimizer, self.average, self.step = optimizer, average, step
         self.batch_size, self.seed, self.clip_norm = batch_size, seed, clip_norm
+        self.scale: LossScale | Unscaled = scale or Unscaled()
         self.variables = [v.value for v in objective.network.trainable_variables]
         self.run_steps = tf.function(self._run_steps, autograph=False)
 
@@ -85,15 +89,16 @@ class Trainer:
         with tf.GradientTape() as tape:
             losses = self.objective(to_float(pictures), labels, draws)
             loss = tf.reduce_sum(losses.simple + losses.vlb) / self.batch_size
-        # Those of an embedding come as slices.
+            loss = self.scale.scaled(loss)
         gradients = tape.gradient(loss, self.variables)
-        gradients = [tf.convert_to_tensor(g) for g in gradients]
+        # Those of an embedding come as slices.
+        gradients = [self.scale.unscaled(tf.convert_to_tensor(g)) for g in gradients]
         context = tf.distribute.get_replica_context()
         gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
         norm = tf.linalg.global_norm(gradients)
         if self.clip_norm:
             gradients, _ = tf.clip_by_global_norm(gradients, self.clip_norm, norm)
-        self.optimizer.apply(gradients, self.step.read_value())
+        norm = self.scale.apply(self.optimizer, gradients, norm, self.step)
         return self._measure(losses, norm)
 
     def _own(self, draws: Draws) -> Draws:
