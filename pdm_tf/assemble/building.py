@@ -7,6 +7,7 @@ from pdm_tf.config import Config
 from pdm_tf.denoisers import NetworkDenoiser
 from pdm_tf.diffusion import NoiseSchedule
 from pdm_tf.networks import PatchedUNet
+from pdm_tf.networks.hardware import warn_of_imitation
 
 
 def named_variables(network: keras.Model) -> dict[str, tf.Variable]:
@@ -21,5 +22,6 @@ def build_schedule(config: Config) -> NoiseSchedule:
 
 def build_denoiser(config: Config) -> NetworkDenoiser:
     """A run's denoiser, its network freshly drawn."""
+    warn_of_imitation(config.network.precision)
     network = PatchedUNet(config.network)
     return NetworkDenoiser(network, build_schedule(config), config.diffusion.prediction)
