@@ -60,7 +60,8 @@ def drawn(run_dir, steps=6):
 
 def test_a_split_of_a_run_with_itself_draws_the_same_pictures(tmp_path):
     run_dir = make_run(tmp_path / "run", 1)
-    parts = [splits.Part(str(run_dir), 0.25, math.inf), splits.Part(str(run_dir), 0, 0.25)]
+    ends = [(0.25, math.inf), (0, 0.25)]
+    parts = [splits.Part(str(run_dir), *end) for end in ends]
     splits.write(tmp_path / "both", parts)
     np.testing.assert_array_equal(drawn(run_dir), drawn(tmp_path / "both"))
 

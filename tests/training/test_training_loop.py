@@ -42,7 +42,8 @@ from pdm_tf.training.loop import Trainer
 from pdm_tf.training.objective import Objective
 from pdm_tf.training.optimizer import Adam, LinearWarmup
 names = [f"CPU:{i}" for i in range(count)]
-strategy = tf.distribute.MirroredStrategy(names) if count else tf.distribute.get_strategy()
+single = tf.distribute.get_strategy()
+strategy = tf.distribute.MirroredStrategy(names) if count else single
 keras.utils.set_random_seed(0)
 with strategy.scope():
     network = PatchedUNet(SMALL)
