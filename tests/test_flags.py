@@ -92,6 +92,7 @@ def test_every_field_survives_a_flagfile(tmp_path):
             assert getattr(mine, field.name) != getattr(usual, field.name)
     text = flags.to_flagfile(config, "a header\nof two lines")
     assert text.startswith("# a header\n# of two lines\n")
+    assert "\n--horizontal_flip=true\n" in text
     assert parse(written(tmp_path, text)) == config
     assert parse(written(tmp_path, flags.to_flagfile(Config()))) == Config()
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, ImageOps
 
 from pdm_tf import flags
 from pdm_tf.config import EditingConfig, InputError
@@ -19,6 +18,7 @@ from pdm_tf.data.images import (
     to_float,
     to_uint8,
 )
+from pdm_tf.editing.reading import read_exactly, size_of
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -27,32 +27,8 @@ if TYPE_CHECKING:
     from pdm_tf.diffusion import Grid
     from pdm_tf.samplers import Sampler
 
-Shape = tuple[int, ...]
 # What a task shows of its input, and what it made: uint8 and float32 [N, H, W, C].
 Edited = tuple[np.ndarray, "tf.Tensor"]
-
-
-def _size(flag: str, path: str) -> tuple[int, int]:
-    """Height and width of a picture file, upright."""
-    if not path:
-        raise InputError(f"--{flag} is missing: name a picture file")
-    try:
-        with Image.open(path) as image:
-            width, height = ImageOps.exif_transpose(image).size
-    except (OSError, ValueError) as error:
-        raise InputError(f"--{flag}={path}: not a picture ({error})") from error
-    return height, width
-
-
-def _read(flag: str, path: str, shape: Shape) -> np.ndarray:
-    """A picture of exactly this shape, uint8 [1, H, W, C]; never scaled or cropped."""
-    height, width = _size(flag, path)
-    if (height, width) != tuple(shape[:2]):
-        raise InputError(
-            f"--{flag}={path}: {width}x{height} pixels; give {shape[1]}x{shape[0]}, "
-            "the size that the model draws"
-        )
-    return read_picture(path, shape)[None]
 
 
 def _walking(
@@ -113,8 +89,8 @@ def _seeds(config: EditingConfig) -> range:
 def _inpaint(config: EditingConfig, denoise: "Denoiser") -> Edited:
     from pdm_tf.editing.inpaint import inpaint
 
-    picture = _read("image", config.image, denoise.image_shape)
-    paint = _read("mask", config.mask, (*denoise.image_shape[:2], 1)) > 127
+    picture = read_exactly("image", config.image, denoise.image_shape)
+    paint = read_exactly("mask", config.mask, (*denoise.image_shape[:2], 1)) > 127
     x = inpaint(
         *_walking(config, denoise),
         picture=to_float(picture),
@@ -128,7 +104,7 @@ def _inpaint(config: EditingConfig, denoise: "Denoiser") -> Edited:
 def _sdedit(config: EditingConfig, denoise: "Denoiser") -> Edited:
     from pdm_tf.editing.sdedit import sdedit
 
-    picture = _read("image", config.image, denoise.image_shape)
+    picture = read_exactly("image", config.image, denoise.image_shape)
     return picture, sdedit(
         *_walking(config, denoise),
         picture=to_float(picture),
@@ -139,7 +115,7 @@ def _sdedit(config: EditingConfig, denoise: "Denoiser") -> Edited:
 def _super_resolve(config: EditingConfig, denoise: "Denoiser") -> Edited:
     from pdm_tf.editing.super_resolve import enlarge, factor_between, super_resolve
 
-    size = _size("image", config.image)
+    size = size_of("image", config.image)
     factor = factor_between(size, denoise.image_shape)
     small = read_picture(config.image, (*size, denoise.image_shape[2]))[None]
     x = super_resolve(*_walking(config, denoise), small=to_float(small))
@@ -150,8 +126,8 @@ def _interpolate(config: EditingConfig, denoise: "Denoiser") -> Edited:
     from pdm_tf.editing.interpolate import interpolate
 
     shape = denoise.image_shape
-    first = _read("image", config.image, shape)
-    second = _read("second_image", config.second_image, shape)
+    first = read_exactly("image", config.image, shape)
+    second = read_exactly("second_image", config.second_image, shape)
     shares = np.linspace(0.0, 1.0, config.count).tolist()
     x = interpolate(
         *_encoding(config, denoise),
@@ -165,7 +141,7 @@ def _interpolate(config: EditingConfig, denoise: "Denoiser") -> Edited:
 def _variations(config: EditingConfig, denoise: "Denoiser") -> Edited:
     from pdm_tf.editing.variations import variations
 
-    picture = _read("image", config.image, denoise.image_shape)
+    picture = read_exactly("image", config.image, denoise.image_shape)
     return picture, variations(
         *_encoding(config, denoise),
         seeds=_seeds(config),
