@@ -18,9 +18,11 @@ import tensorflow as tf
 from measuring import features_of
 
 import pdm_tf as pdm
+from pdm_tf.assemble import record_of
 from pdm_tf.data.images import to_uint8
 from pdm_tf.data.sources import open_source
 from pdm_tf.denoisers import Denoiser, Prediction, RememberingDenoiser
+from pdm_tf.denoisers.guidance import steered
 from pdm_tf.diffusion import NoiseLevel
 from pdm_tf.evaluation.bootstrap import draw_weights, interval
 from pdm_tf.evaluation.frechet import frechet_distance
@@ -84,7 +86,8 @@ class Bench:
         labels = np.arange(BATCH) % denoise.num_classes
         # Without a threshold, or it would hide how far a sampler overshoots.
         self.bare = pdm.guided(denoise, labels, GUIDANCE, threshold=None)
-        self.guided = pdm.guided(denoise, labels, GUIDANCE)
+        settings = record_of(run_dir).sampling
+        self.guided = steered(denoise, labels, GUIDANCE, settings)
         source = open_source("mnist", denoise.image_shape, denoise.num_classes)
         real, _ = source.read(np.arange(len(source)))
         self.real = Moments.of(features_of(real).pooled).gaussian()
@@ -102,7 +105,7 @@ class Bench:
             name,
             spacing,
             steps,
-            count_evaluations(self.guided.denoise, name, steps),
+            count_evaluations(self.bare.denoise, name, steps),
             *self._distance(to_uint8(x)),
             outliers=float(np.mean(np.abs(overshot) > 1.05)),
             seconds=seconds,

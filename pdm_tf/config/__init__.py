@@ -22,6 +22,7 @@ from pdm_tf.config.options import (
     Weighting,
     option,
 )
+from pdm_tf.config.preparing import PrepareConfig
 from pdm_tf.config.run import (
     Config,
     DataConfig,
@@ -41,6 +42,7 @@ __all__ = [
     "InputError",
     "Precision",
     "Prediction",
+    "PrepareConfig",
     "SampleConfig",
     "SamplingConfig",
     "Spacing",

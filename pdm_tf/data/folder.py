@@ -55,7 +55,7 @@ def open_folder(
     """
     name = f"folder:{argument}"
     train, chosen = _splits(name, _existing(name, argument), split)
-    files = _pictures_below(name, chosen)
+    files = pictures_below(name, chosen)
     if not files:
         raise InputError(
             f"--dataset={name}: no pictures in {chosen}; give a folder that holds "
@@ -64,7 +64,7 @@ def open_folder(
     class_names: tuple[str, ...] = ()
     labels = np.zeros(len(files), np.int32)
     if num_classes:
-        named = files if chosen == train else _pictures_below(name, train)
+        named = files if chosen == train else pictures_below(name, train)
         class_names = tuple(sorted(set(_classes_of(name, named))))
         check_classes(name, num_classes, class_names)
         labels = _labels(name, files, class_names)
@@ -98,7 +98,7 @@ def _splits(name: str, root: Path, split: str) -> tuple[Path, Path]:
     return root, root
 
 
-def _pictures_below(name: str, root: Path) -> list[str]:
+def pictures_below(name: str, root: Path) -> list[str]:
     """Paths relative to root, with slashes, sorted."""
 
     def refuse(error: OSError) -> None:
@@ -118,11 +118,11 @@ def _pictures_below(name: str, root: Path) -> list[str]:
             continue
         seen.add(here.resolve())
         prefix = "" if here == root else f"{here.relative_to(root).as_posix()}/"
-        found += [prefix + file for file in files if _is_picture(file)]
+        found += [prefix + file for file in files if is_picture(file)]
     return sorted(found)
 
 
-def _is_picture(file: str) -> bool:
+def is_picture(file: str) -> bool:
     return not file.startswith(".") and Path(file).suffix.lower() in SUFFIXES
 
 

@@ -5,6 +5,7 @@ when a tensor is handed in.
 """
 
 import contextlib
+import io
 import math
 import uuid
 from pathlib import Path
@@ -77,7 +78,7 @@ def checked_shape(image_shape: tuple[int, ...]) -> tuple[int, int, int]:
     return height, width, channels
 
 
-def read_picture(path: Path | str, image_shape: tuple[int, ...]) -> np.ndarray:
+def read_picture(path: Path | str | bytes, image_shape: tuple[int, ...]) -> np.ndarray:
     """One picture file, upright, on white, centre-cropped as ADM crops.
 
     EXIF orientation is obeyed, transparency laid over white, 16-bit grey reduced to
@@ -85,7 +86,7 @@ def read_picture(path: Path | str, image_shape: tuple[int, ...]) -> np.ndarray:
     animation the first frame counts.
 
     Args:
-      path: any file that Pillow reads.
+      path: any file that Pillow reads, or the bytes of one.
       image_shape: (H, W, C) in pixels, C of 1 or 3.
 
     Returns:
@@ -96,13 +97,14 @@ def read_picture(path: Path | str, image_shape: tuple[int, ...]) -> np.ndarray:
     """
     height, width, channels = checked_shape(image_shape)
     try:
-        with Image.open(path) as file:
+        with Image.open(io.BytesIO(path) if isinstance(path, bytes) else path) as file:
             file.load()
             image = _flat(_upright(file), _MODES[channels])
     except Exception as error:  # Pillow's decoders raise errors of many kinds
         reason = " ".join(str(error).split()) or type(error).__name__
+        name = "data" if isinstance(path, bytes) else path
         raise InputError(
-            f"{path}: not a picture that can be read ({reason}); remove or replace it"
+            f"{name}: not a picture that can be read ({reason}); remove or replace it"
         ) from error
     return np.asarray(_cropped(image, height, width)).reshape(height, width, channels)
 

@@ -15,6 +15,7 @@ from pdm_tf.data.digits import open_digits
 from pdm_tf.data.folder import open_folder
 from pdm_tf.data.images import checked_shape
 from pdm_tf.data.photos import open_photos
+from pdm_tf.data.tfds import open_tfds
 
 Shape = tuple[int, int, int]
 
@@ -47,6 +48,7 @@ SHELF: dict[str, Opener] = {
     "mnist": open_digits,
     "photos": open_photos,
     "folder": open_folder,
+    "tfds": open_tfds,
 }
 
 
@@ -55,15 +57,19 @@ def open_source(
     image_shape: tuple[int, ...],
     num_classes: int = 0,
     split: str = "train",
+    data_dir: str = "",
+    download: bool = False,
 ) -> Source:
     """Opens a source of pictures by the name that `--dataset` takes.
 
     Args:
-      dataset: "mnist", "photos" or "folder:PATH".
+      dataset: "mnist", "photos", "folder:PATH" or "tfds:NAME".
       image_shape: (H, W, C) in pixels, C of 1 or 3.
       num_classes: exactly the source's number of classes, or 0 where labels do not
         matter (a folder is then not searched for classes).
       split: "train", or "test" for pictures that "train" does not hold.
+      data_dir: where the data sets lie that tfds names.
+      download: whether tfds may fetch one that is missing; nothing else ever does.
 
     Raises:
       InputError: no such source, no pictures, other classes, or an impossible shape.
@@ -72,8 +78,11 @@ def open_source(
     if kind not in SHELF:
         raise InputError(
             f"--dataset={dataset}: no such source; give {', '.join(SHELF)}"
-            " (a folder as folder:PATH)"
+            " (a folder as folder:PATH, a prepared data set as tfds:NAME or tfds:PATH)"
         )
     if split not in ("train", "test"):
         raise InputError(f"split={split}: give train or test")
-    return SHELF[kind](argument, checked_shape(image_shape), num_classes, split)
+    shape = checked_shape(image_shape)
+    if kind == "tfds":  # the one source that does not lie where its argument says
+        return open_tfds(argument, shape, num_classes, split, data_dir, download)
+    return SHELF[kind](argument, shape, num_classes, split)

@@ -10,12 +10,14 @@ from pdm_tf.denoisers.denoiser import (
     Prediction,
     RememberingDenoiser,
 )
+from pdm_tf.denoisers.empirical import EmpiricalDenoiser
 from pdm_tf.denoisers.guidance import guided
 from pdm_tf.denoisers.split import split
 from pdm_tf.denoisers.threshold import thresholded
 
 __all__ = [
     "Denoiser",
+    "EmpiricalDenoiser",
     "NetworkDenoiser",
     "Prediction",
     "RememberingDenoiser",

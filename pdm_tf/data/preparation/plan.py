@@ -1,0 +1,99 @@
+"""What becomes of an archive: order, labels and files, all known before the start."""
+
+import hashlib
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from pdm_tf.config import InputError, PrepareConfig
+from pdm_tf.data.images import checked_shape
+from pdm_tf.data.preparation.archives import Archive
+
+_SHARD_BYTES = 200e6  # decoded; about two thirds of it on disk
+_TOGETHER = {"train", "test", "val", "validation"}  # folders that are no classes
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A pure function of the archive and the settings; a restart makes it again.
+
+    The order is mixed, so that any stretch of the data set shows all of it.
+    """
+
+    archive: Archive
+    split: str
+    image_shape: tuple[int, int, int]
+    classes: tuple[str, ...]  # the class of each picture, or empty
+    order: np.ndarray  # int64 [N], indices of the archive
+    shard_pictures: int
+
+    @property
+    def shards(self) -> list[np.ndarray]:
+        """Indices of the archive for each file."""
+        starts = range(0, len(self.order), self.shard_pictures)
+        return [self.order[start : start + self.shard_pictures] for start in starts]
+
+    def settings(self) -> dict:
+        """All that the bytes of the data set depend on, to be compared by a restart."""
+        names = "\n".join(self.archive.names).encode("utf-8", "surrogateescape")
+        return {
+            "source": self.archive.name,
+            "pictures": len(self.order),
+            "names_sha256": hashlib.sha256(names).hexdigest(),
+            "image_shape": list(self.image_shape),
+            "labels": bool(self.classes),
+            "shard_pictures": self.shard_pictures,
+        }
+
+
+def make_plan(config: PrepareConfig, archive: Archive) -> Plan:
+    """The plan of a command line.
+
+    Raises:
+      InputError: an impossible size, labels where there are none, splits in one source.
+    """
+    size, channels = config.image_size, config.channels
+    if size < 1 or channels not in (1, 3):
+        raise InputError(
+            f"--image_size={size} --channels={channels}: give a side of at least 1 "
+            "pixel, and 1 channel for grey or 3 for colour"
+        )
+    if not config.split.isidentifier() or not config.split.islower():
+        raise InputError(
+            f"--split={config.split}: give a name in small letters, such as train"
+        )
+    if config.shard_pictures < 0:
+        raise InputError(
+            f"--shard_pictures={config.shard_pictures}: give 0 or a number of pictures"
+        )
+    shape = checked_shape((size, size, channels))
+    first = _first_folders(archive.names)
+    if {"train"} < set(first) & _TOGETHER:
+        raise InputError(
+            f"--source={archive.name}: holds train and test pictures; prepare the "
+            "folders one by one, with --split=train and --split=test"
+        )
+    if config.labels and "" in first:
+        raise InputError(
+            f"--labels: {first.count('')} pictures of {archive.name} lie in no class "
+            f"folder (the first is {archive.names[first.index('')]}); leave --labels "
+            "out, or move them"
+        )
+    per_shard = config.shard_pictures or math.ceil(_SHARD_BYTES / math.prod(shape))
+    # RandomState and not Generator: its stream is promised never to change.
+    order = np.random.RandomState(0).permutation(len(archive.names)).astype(np.int64)
+    classes = tuple(first) if config.labels else ()
+    return Plan(archive, config.split, shape, classes, order, per_shard)
+
+
+def _first_folders(names: tuple[str, ...]) -> list[str]:
+    """For each path its folder, at the first level where folders differ; or ""."""
+    folders = [name.split("/")[:-1] for name in names]
+    first, last = min(folders), max(folders)
+    shared = 0
+    while (
+        shared < len(first) and first[shared : shared + 1] == last[shared : shared + 1]
+    ):
+        shared += 1
+    return ["/".join(folder[shared : shared + 1]) for folder in folders]

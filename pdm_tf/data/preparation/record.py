@@ -1,0 +1,109 @@
+"""The record of a preparation: what was asked for, and what is done."""
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from pdm_tf.config import InputError
+
+
+@dataclass
+class Shard:
+    """A finished file."""
+
+    pictures: int
+    size: int  # bytes
+    skipped: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Record:
+    """preparation_SPLIT.json, written anew after every file."""
+
+    path: Path
+    settings: dict
+    class_names: list[str] = field(default_factory=list)
+    complete: bool = False
+    shards: list[Shard] = field(default_factory=list)
+
+    @property
+    def split(self) -> str:
+        """Name of the split."""
+        return self.path.stem.removeprefix("preparation_")
+
+    @property
+    def pictures(self) -> int:
+        """Pictures in the finished files."""
+        return sum(shard.pictures for shard in self.shards)
+
+    @property
+    def skipped(self) -> list[str]:
+        """Names of the broken pictures met so far."""
+        return [name for shard in self.shards for name in shard.skipped]
+
+    def save(self) -> None:
+        """Writes the file whole or not at all."""
+        text = json.dumps({**asdict(self), "path": self.path.name}, indent=1)
+        fresh = self.path.with_name(f".{self.path.name}.{os.getpid()}")
+        fresh.write_text(text)
+        fresh.replace(self.path)
+
+
+def path_of(out: Path, split: str) -> Path:
+    """Where the record of a split lies."""
+    return out / f"preparation_{split}.json"
+
+
+def load(path: Path) -> Record:
+    """Reads a record.
+
+    Raises:
+      InputError: no record that this version wrote.
+    """
+    try:
+        found = json.loads(path.read_text())
+        shards = [Shard(**shard) for shard in found.pop("shards")]
+        return Record(**{**found, "path": path, "shards": shards})
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise InputError(
+            f"--out={path.parent}: {path.name} cannot be used ({error}); remove the "
+            "directory or give another"
+        ) from error
+
+
+def resume(out: Path, split: str, settings: dict) -> tuple[Record, list[Record]]:
+    """The record to go on with, and those of the data set's other splits.
+
+    Raises:
+      InputError: the directory holds something that does not belong together.
+    """
+    mine = path_of(out, split)
+    others = [load(path) for path in sorted(out.glob("preparation_*.json"))]
+    own = [record for record in others if record.path == mine]
+    others = [record for record in others if record.path != mine]
+    if not own and not others and out.exists() and any(out.iterdir()):
+        raise InputError(f"--out={out}: is not empty; give a new directory")
+    for record in others:
+        if not record.complete:
+            raise InputError(
+                f"--out={out}: its split {record.split} is not finished; finish it "
+                "with the same command as before"
+            )
+        for name in ("image_shape", "labels"):
+            if record.settings[name] != settings[name]:
+                raise InputError(
+                    f"--out={out}: its split {record.split} has {name} "
+                    f"{record.settings[name]} and not {settings[name]}; give another "
+                    "directory, or the same flags"
+                )
+    if not own:
+        return Record(mine, settings), others
+    for name, value in own[0].settings.items():
+        if value != settings.get(name):
+            raise InputError(
+                f"--out={out}: was begun with {name} {value} and not "
+                f"{settings.get(name)}; give the same flags and the same source, or "
+                "another directory"
+            )
+    return own[0], others

@@ -1,0 +1,88 @@
+"""Where prepared data sets lie: a directory, or a name known to TensorFlow Datasets."""
+
+from pathlib import Path
+from typing import Any
+
+from pdm_tf.config import InputError
+
+INFO = "dataset_info.json"  # what makes a directory a prepared data set
+
+
+def open_store(name: str, place: str, data_dir: str, download: bool) -> Any:
+    """A builder of TensorFlow Datasets whose files are there.
+
+    Nothing is ever fetched unless `download` says so.
+
+    Args:
+      name: the data set as the user wrote it, for messages.
+      place: a directory with a dataset_info.json, or NAME[/CONFIG][:VERSION].
+      data_dir: where NAME lies; empty for the library's default.
+      download: prepare NAME where it is missing.
+
+    Raises:
+      InputError: not there, with the way to get it.
+    """
+    import tensorflow_datasets as tfds
+
+    directory = Path(place).expanduser()
+    if place and directory.is_dir():
+        return _in_directory(name, directory)
+    options = {"data_dir": data_dir} if data_dir else {}
+    try:
+        builder = tfds.builder(place, **options)
+    except Exception as error:  # of several kinds: names, versions, imports
+        raise _unknown(name, place, directory, error) from error
+    if (Path(builder.data_dir) / INFO).is_file():
+        return builder
+    if not download:
+        raise InputError(
+            f"--dataset={name}: {builder.info.full_name} is not prepared in "
+            f"{builder.data_dir}; add --download to fetch it, or say with --data_dir "
+            "where it lies"
+        )
+    return _prepared(name, builder)
+
+
+def _in_directory(name: str, directory: Path) -> Any:
+    import tensorflow_datasets as tfds
+
+    if not (directory / INFO).is_file():
+        begun = any(directory.glob("preparation_*.json"))
+        below = sorted(path.parent for path in directory.glob(f"*/{INFO}"))
+        remedy = "prepare one with python -m pdm_tf.data --source=FILES --out=DIR"
+        if begun:
+            remedy = "its preparation was stopped; the same command again finishes it"
+        elif below:
+            remedy = f"did you mean tfds:{below[-1]}?"
+        raise InputError(f"--dataset={name}: no {INFO} in {directory}; {remedy}")
+    try:
+        return tfds.builder_from_directory(str(directory))
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"--dataset={name}: {directory / INFO} cannot be used ({reason}); prepare "
+            "the data set again"
+        ) from error
+
+
+def _unknown(name: str, place: str, directory: Path, error: Exception) -> InputError:
+    reason = str(error).partition("\n")[0][:200] or type(error).__name__
+    return InputError(
+        f"--dataset={name}: there is no directory {directory}, and TensorFlow Datasets "
+        f"does not know {place or 'an empty name'} ({reason}); give tfds:PATH of a "
+        "prepared data set, made with python -m pdm_tf.data --source=FILES --out=DIR, "
+        "or a name from tensorflow.org/datasets"
+    )
+
+
+def _prepared(name: str, builder: Any) -> Any:
+    try:
+        builder.download_and_prepare(file_format="tfrecord")
+    except Exception as error:  # no network, files to fetch by hand, missing packages
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        raise InputError(
+            f"--dataset={name}: TensorFlow Datasets could not prepare it ({reason}); "
+            "if you have the pictures, python -m pdm_tf.data --source=FILES --out=DIR "
+            "prepares them"
+        ) from error
+    return builder

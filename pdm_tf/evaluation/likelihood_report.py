@@ -1,0 +1,187 @@
+"""A likelihood from its settings to its report: JSON, a curve as CSV and as picture."""
+
+import math
+import platform
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from pdm_tf.config import EvaluationConfig, InputError, Variance
+from pdm_tf.denoisers import Denoiser
+from pdm_tf.evaluation import report
+from pdm_tf.evaluation.cost import peak_memory
+from pdm_tf.evaluation.likelihood import Bound, cut_sections, measure_bound
+from pdm_tf.evaluation.likelihood_curve import draw_curve, write_curve
+from pdm_tf.evaluation.likelihood_data import Judged, open_reference
+
+
+class Mean(NamedTuple):
+    """A mean over pictures and its standard error [bits per dimension]."""
+
+    value: float
+    standard_error: float
+
+    @classmethod
+    def of(cls, bits: np.ndarray) -> "Mean":
+        """Of float64 [N]; N is 2 at least."""
+        return cls(float(bits.mean()), float(bits.std(ddof=1) / math.sqrt(len(bits))))
+
+
+def check(config: EvaluationConfig) -> None:
+    """Raises InputError for settings that make no sense by themselves."""
+    for name in ("run_dir", "reference"):
+        if not getattr(config, name):
+            raise InputError(
+                f"--{name} is missing: --likelihood needs the --run_dir of a run or "
+                "split and a --reference such as mnist"
+            )
+    if config.samples:
+        raise InputError(
+            f"--samples={config.samples}: --likelihood judges the model of --run_dir "
+            "and not pictures; leave one of them out"
+        )
+    for name, least in {"num_images": 0, "batch_size": 1, "seed": 0}.items():
+        if getattr(config, name) < least:
+            value = getattr(config, name)
+            raise InputError(f"--{name}={value}: at least {least} is needed")
+    if Path(config.out).suffix in (".csv", ".png"):
+        raise InputError(
+            f"--out={config.out}: the curve goes there; give a name such as "
+            f"{Path(config.out).with_suffix('.json')}"
+        )
+    for path in (config.out, *map(str, _curve_files(config.out))):
+        report.check_writable("out", path)
+
+
+def _curve_files(out: str) -> tuple[Path, Path]:
+    """CSV and PNG beside the report."""
+    return Path(out).with_suffix(".csv"), Path(out).with_suffix(".png")
+
+
+def judge_likelihood(
+    config: EvaluationConfig, denoise: Denoiser, variance: Variance
+) -> dict[str, Any]:
+    """Measures a model's bound; writes the report and the curve.
+
+    Args:
+      config: the settings.
+      denoise: the model of --run_dir.
+      variance: of its steps, see `measure_bound`.
+
+    Returns:
+      The report: likelihood (bits_per_dim and its parts prior, steps and decoder, each
+      a `Mean`), model, reference, cost, warnings, settings, versions.
+
+    Raises:
+      InputError: settings or pictures that do not fit each other or the model.
+    """
+    began = time.perf_counter()
+    check(config)
+    terms = len(cut_sections(denoise.schedule.timesteps, config.terms)) - 1
+    told = config.tell_labels and denoise.num_classes > 0
+    reference = open_reference(config, denoise.image_shape, denoise.num_classes * told)
+    bound = _measure(config, denoise, variance, reference, terms)
+    made: dict[str, Any] = {
+        "likelihood": {
+            "bits_per_dim": Mean.of(bound.total),
+            "prior": Mean.of(bound.prior),
+            "steps": Mean.of(bound.steps),
+            "decoder": Mean.of(bound.decoder),
+        },
+        "model": {
+            "run_dir": config.run_dir,
+            "timesteps": denoise.schedule.timesteps,
+            "terms": terms,
+            "variance": variance,
+            "clipped": config.clip,
+            "labels": "told" if told else "not told",
+        },
+        "reference": reference.describe(),
+        "cost": _cost(denoise, reference.count, terms, time.perf_counter() - began),
+        "warnings": reference.warnings,
+        "settings": asdict(config),
+        "versions": {
+            "python": platform.python_version(),
+            "tensorflow": tf.__version__,
+            "numpy": np.__version__,
+        },
+    }
+    table, picture = _curve_files(config.out)
+    write_curve(table, bound, denoise.schedule)
+    draw_curve(picture, bound)
+    means = {name: mean._asdict() for name, mean in made["likelihood"].items()}
+    report.write_report(config.out, {**made, "likelihood": means})
+    return made
+
+
+def _measure(
+    config: EvaluationConfig,
+    denoise: Denoiser,
+    variance: Variance,
+    reference: Judged,
+    terms: int,
+) -> Bound:
+    with tqdm(
+        total=reference.count * terms,
+        desc="likelihood",
+        unit=" terms",
+        unit_scale=True,
+        disable=None,  # where nobody watches
+    ) as bar:
+        return measure_bound(
+            denoise,
+            reference.batches(config.batch_size),
+            variance,
+            config.clip,
+            config.tell_labels,
+            config.terms,
+            config.seed,
+            bar.update,
+        )
+
+
+def _cost(
+    denoise: Denoiser, pictures: int, terms: int, seconds: float
+) -> dict[str, Any]:
+    variables = [v for part in denoise.parts.values() for v in part.trainable_variables]
+    return {
+        "pictures": pictures,
+        "evaluations_per_picture": terms,
+        "seconds": seconds,
+        "pictures_per_second": pictures / seconds,
+        "parameters": sum(math.prod(v.shape) for v in variables),
+        "peak_memory": peak_memory(),
+    }
+
+
+def format_likelihood(made: dict[str, Any]) -> str:
+    """The report as a table."""
+    model, reference, cost = made["model"], made["reference"], made["cost"]
+    shape = "x".join(map(str, reference["image_shape"]))
+    split = f", split {reference['split']}" if "split" in reference else ""
+    share = "all" if model["terms"] == model["timesteps"] else "an unbiased estimate by"
+    lines = [
+        f"{'model':<22}{model['run_dir']}: variance {model['variance']}, beliefs "
+        f"{'clipped' if model['clipped'] else 'not clipped'}, labels {model['labels']}",
+        f"{'reference':<22}{reference['given']}: {reference['count']:,} pictures, "
+        f"{shape}{split}",
+        f"{'terms':<22}{share} {model['terms']} of {model['timesteps']}",
+        "",
+    ]
+    for name, mean in made["likelihood"].items():
+        title = "bits/dim, at most" if name == "bits_per_dim" else f"  {name}"
+        lines.append(f"{title:<22}{mean.value:10.5f}   ± {mean.standard_error:.5f}")
+    peak = max(cost["peak_memory"].values()) / 2**20
+    lines += [
+        "",
+        f"{'cost':<22}{cost['seconds']:,.4g} seconds, "
+        f"{cost['pictures_per_second']:,.4g} pictures/s, "
+        f"{cost['evaluations_per_picture']:,} evaluations per picture, "
+        f"{cost['parameters']:,} parameters, peak memory {peak:,.0f} MiB",
+    ]
+    return "\n".join([*lines, *(f"warning: {text}" for text in made["warnings"])])
