@@ -229,6 +229,8 @@ def test_every_package_imported_is_asked_for():
     named["sklearn"] = "scikit-learn"
     for path in FILES + SCRIPTS:
         for package in foreign(path) - set(sys.stdlib_module_names):
+            if package == "lmdb":  # optional: reading LSUN's archive asks for it
+                continue
             assert named.get(package, package.replace("_", "-")) in asked, path
 
 

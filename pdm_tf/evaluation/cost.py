@@ -46,7 +46,9 @@ def count_flops(denoise: Callable, image_shape: tuple[int, ...]) -> int | None:
     weights = (prod(v.shape) * v.dtype.size for v in concrete.graph.variables)
     if sum(weights) > LARGEST:
         return None
-    operations = convert_variables_to_constants_v2(concrete).graph.get_operations()
+    # Aggressive, since the network is a function that asks not to be inlined.
+    frozen = convert_variables_to_constants_v2(concrete, aggressive_inlining=True)
+    operations = frozen.graph.get_operations()
     if any(op.type in _BRANCHES for op in operations):
         return None
     try:

@@ -80,7 +80,9 @@ def test_all_formats_give_the_same_bytes(tmp_path, whole):
 def test_a_stopped_run_goes_on_to_the_same_bytes(
     stop, folder, whole, tmp_path, monkeypatch
 ):
-    def interrupted(*arguments, made=preparing._made, calls=iter(range(99))):
+    calls = iter(range(99))
+
+    def interrupted(*arguments, made=preparing._made):
         if next(calls) == stop:
             raise KeyboardInterrupt
         return made(*arguments)
