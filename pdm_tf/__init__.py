@@ -12,6 +12,7 @@ _HOMES = {
     "DDPM": "samplers",
     "DPMSolver": "samplers",
     "DataConfig": "config",
+    "Denoiser": "denoisers",
     "DiffusionConfig": "config",
     "Config": "config",
     "GHVB": "samplers",

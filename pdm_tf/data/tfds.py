@@ -20,7 +20,7 @@ from pdm_tf.data.records import Spans, index_records
 from pdm_tf.data.stores import open_store
 
 _HELD_OUT = ("test", "validation", "val")  # splits taken for testing, the first found
-_VERSION = re.compile(r"\d+\.[\d.*]+|\*")  # what may follow a colon, beside a split
+_PARTED = re.compile(r"(.+?):([A-Za-z_][^/]*)")  # a version begins with no letter
 
 
 def open_tfds(
@@ -77,10 +77,10 @@ def read_tfds(
 
 def _parted(argument: str) -> tuple[str, str]:
     """ "place:split" -> place, split; the colon of a version stays in the place."""
-    place, colon, split = argument.rpartition(":")
-    if not colon or Path(argument).expanduser().exists() or _VERSION.fullmatch(split):
+    parted = _PARTED.fullmatch(argument)
+    if not parted or Path(argument).expanduser().exists():
         return argument, ""
-    return place, split
+    return parted[1], parted[2]
 
 
 def _features(

@@ -88,12 +88,15 @@ def make_plan(config: PrepareConfig, archive: Archive) -> Plan:
 
 
 def _first_folders(names: tuple[str, ...]) -> list[str]:
-    """For each path its folder, at the first level where folders differ; or ""."""
+    """For each path its folder, at the first level where folders differ; or "".
+
+    Where none differ, all pictures are of one class, and its folder is the innermost.
+    """
     folders = [name.split("/")[:-1] for name in names]
     first, last = min(folders), max(folders)
+    if first == last:
+        return ["".join(first[-1:])] * len(folders)
     shared = 0
-    while (
-        shared < len(first) and first[shared : shared + 1] == last[shared : shared + 1]
-    ):
+    while first[shared : shared + 1] == last[shared : shared + 1]:
         shared += 1
     return ["/".join(folder[shared : shared + 1]) for folder in folders]

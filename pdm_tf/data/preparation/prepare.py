@@ -4,9 +4,9 @@ import os
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from functools import partial
-from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,7 @@ def prepare(config: PrepareConfig) -> Record:
             out.mkdir(parents=True, exist_ok=True)
             record.class_names = _class_names(plan, others)
             if not record.complete:
+                record.save()  # from here on the directory is known as begun
                 _write_shards(plan, record)
                 _finish(out, plan, record, others)
         except OSError as error:
@@ -80,10 +81,10 @@ def _write_shards(plan: Plan, record: Record) -> None:
         disable=None,  # where nobody watches
     )
     # More threads than cores: some wait for the disk.
-    with bar, ThreadPool((os.cpu_count() or 1) + 2) as pool:
+    with bar, ThreadPoolExecutor((os.cpu_count() or 1) + 2) as pool:
         for number in range(len(record.shards), len(shards)):
             skipped: list[str] = []
-            made = pool.imap(partial(_made, plan), shards[number].tolist(), 4)
+            made = pool.map(partial(_made, plan), shards[number].tolist())
             examples = _sound(made, skipped, bar)
             count = writing.write_shard(path(number=number), features, examples)
             size = path(number=number).stat().st_size
