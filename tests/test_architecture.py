@@ -28,8 +28,10 @@ BELOW = {
     "samplers": {"config", "seeds", "diffusion", "denoisers"},
     "training": LEAVES | {"denoisers", "samplers", "data"},
     "editing": LEAVES | {"denoisers", "samplers", "data"},
-    "export": LEAVES | {"denoisers", "samplers", "data"},
-    "evaluation": LEAVES | {"denoisers", "samplers", "data"},
+    "serving": {"config", "diffusion"},
+    "export": LEAVES | {"denoisers", "samplers", "data", "serving"},
+    "evaluation": LEAVES | {"denoisers", "samplers", "data", "serving"},
+    "analysis": LEAVES | {"denoisers", "samplers", "data", "training", "evaluation"},
     "flags": {"config"},
 }
 BELOW["assemble"] = set(BELOW)
@@ -39,6 +41,7 @@ FOREIGN = {  # what a room must not import from elsewhere
     "seeds": {"keras"},
     "diffusion": {"keras"},
     "data": {"keras"},
+    "serving": {"keras"},
     "samplers": {"keras"},
 }
 NAMES = {  # parts of names that a room must not use

@@ -5,6 +5,7 @@ before TensorFlow is loaded. `pdm_tf.flags` turns every field into a command-lin
 flag of the same name; the text given to `option` is what `--help` prints.
 """
 
+from pdm_tf.config.analysing import AnalysisConfig
 from pdm_tf.config.commands import (
     EditingConfig,
     EvaluationConfig,
@@ -33,6 +34,7 @@ from pdm_tf.config.run import (
 )
 
 __all__ = [
+    "AnalysisConfig",
     "Config",
     "DataConfig",
     "DiffusionConfig",

@@ -1,0 +1,87 @@
+"""What a figure comes to: a table, a picture, and what was found beside the claims."""
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from pdm_tf.data.images import save_png
+from pdm_tf.training.checkpoints import write_atomically
+
+DOTS = 100  # per inch
+
+
+class Claim(NamedTuple):
+    """One claim of the paper, and what was found."""
+
+    paper: str
+    found: str
+    agrees: bool
+
+    def __str__(self) -> str:
+        verdict = "agrees with" if self.agrees else "DIFFERS from"
+        return f"found: {self.found}\n  {verdict} the paper: {self.paper}"
+
+
+class Result(NamedTuple):
+    """A figure; the picture is drawn from the rows, and shows nothing else."""
+
+    name: str  # of its files
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Any]]
+    figure: Figure
+    claims: Sequence[Claim]
+
+    def column(self, name: str) -> np.ndarray:
+        """One column of the table."""
+        return np.array([row[list(self.columns).index(name)] for row in self.rows])
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure that needs no display; sides in inches."""
+    return Figure(figsize=(width, height), dpi=DOTS, layout="constrained")
+
+
+def write_result(result: Result, directory: Path) -> list[Path]:
+    """Writes NAME.csv, NAME.png and NAME.txt, each whole or not at all."""
+    directory.mkdir(parents=True, exist_ok=True)
+    table, picture, said = (
+        directory / f"{result.name}.{kind}" for kind in ("csv", "png", "txt")
+    )
+    write_atomically(table, format_csv(result))
+    canvas = FigureCanvasAgg(result.figure)
+    canvas.draw()
+    save_png(picture, np.asarray(canvas.buffer_rgba())[..., :3].copy())
+    write_atomically(said, format_result(result))
+    return [table, picture, said]
+
+
+def format_csv(result: Result) -> str:
+    """The table as CSV, numbers with six digits."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(result.columns)
+    writer.writerows([_shown(value) for value in row] for row in result.rows)
+    return text.getvalue()
+
+
+def format_result(result: Result) -> str:
+    """The table in columns, and each claim with what was found."""
+    rows = [list(result.columns), *([_shown(v) for v in row] for row in result.rows)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
+        for row in rows
+    ]
+    return "\n".join([result.name, *lines, *map(str, result.claims)]) + "\n"
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, float | np.floating):
+        return f"{value:.6g}"
+    return str(value)

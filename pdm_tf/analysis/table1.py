@@ -1,0 +1,142 @@
+"""Table 1: speed of sampling and Fréchet distance for P = 2, 4 and 8."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from matplotlib.figure import Figure
+from tqdm import tqdm
+
+from pdm_tf.analysis.figure2 import PATCHES
+from pdm_tf.analysis.networks import Obtain, plan, shape_of
+from pdm_tf.analysis.results import Claim, Result, new_figure
+from pdm_tf.config import AnalysisConfig, EvaluationConfig
+from pdm_tf.data.images import contact_sheet, to_uint8
+from pdm_tf.denoisers import Denoiser, thresholded
+from pdm_tf.evaluation.evaluate import evaluate
+from pdm_tf.samplers import DDPM, sample
+
+COLUMNS = (
+    "patch_size",
+    "parameters",
+    "images_per_second",
+    "frechet_distance",
+    "frechet_low",
+    "frechet_high",
+    "seam_energy",
+    "seam_energy_of_data",
+)
+PUBLISHED = {2: (5.7, 1.7), 4: (7.5, 2.4), 8: (22.0, 4.4)}  # FID, images a second
+SHOWN = 36  # pictures for each patch size
+
+
+def make(config: AnalysisConfig, obtain: Obtain) -> list[Result]:
+    """Trains the networks of Figure 2 and judges what they draw."""
+    rows, sheets = [], {}
+    networks = [obtain(plan(config, p)) for p in PATCHES]
+    for p, network in zip(PATCHES, networks, strict=True):
+        pictures, seconds = draw_pictures(network, config, f"table1, P = {p}")
+        report = _judge(pictures, p, config)
+        rows.append(tabulate(p, network, len(pictures) / seconds, report))
+        sheets[p] = contact_sheet(pictures[:SHOWN])
+    return [Result("table1", COLUMNS, rows, draw(rows, sheets), claims(rows))]
+
+
+def draw_pictures(
+    denoise: Denoiser, config: AnalysisConfig, title: str
+) -> tuple[np.ndarray, float]:
+    """Pictures uint8 [N, H, W, C] by DDPM, and the seconds that drawing took."""
+    clipped, sampler = thresholded(denoise), DDPM()
+    grid = denoise.schedule.grid(config.steps)
+    numbers = range(config.seed, config.seed + config.num_images)
+
+    def some(rows: range, levels: Any = grid) -> np.ndarray:
+        x = sample(clipped, sampler, levels, rows, denoise.image_shape)
+        return to_uint8(x).numpy()
+
+    some(numbers[:1], denoise.schedule.grid(2))  # the graph is made off the clock
+    began, made = time.perf_counter(), []
+    with tqdm(total=len(numbers), desc=title, unit=" pictures", disable=None) as bar:
+        for first in range(0, len(numbers), config.batch_size):
+            made.append(some(numbers[first : first + config.batch_size]))
+            bar.update(len(made[-1]))
+    return np.concatenate(made), time.perf_counter() - began
+
+
+def _judge(
+    pictures: np.ndarray, patch_size: int, config: AnalysisConfig
+) -> dict[str, Any]:
+    """The report of `pdm_tf.evaluation` against the data set's training part."""
+    drawn = Path(config.out) / f"table1_p{patch_size}.npz"
+    fresh = drawn.with_name(f".{drawn.name}")  # numpy.savez would add .npz elsewhere
+    np.savez_compressed(fresh, pictures)
+    fresh.replace(drawn)
+    return evaluate(
+        EvaluationConfig(
+            samples=str(drawn),
+            reference=config.dataset,
+            image_shape=shape_of(config),
+            features="digits" if config.dataset == "mnist" else "random",
+            patch_sizes=(patch_size,),
+            seed=config.seed,
+            out=str(drawn.with_suffix(".json")),
+        )
+    )
+
+
+def tabulate(
+    patch_size: int, network: Denoiser, rate: float, report: dict[str, Any]
+) -> list:
+    """The row of a patch size."""
+    name = next(iter(report["figures"]))  # the Fréchet distance comes first
+    seams = report["seam_energy"][str(patch_size)]
+    variables = [v for n in network.parts.values() for v in n.trainable_variables]
+    return [
+        patch_size,
+        sum(int(tf.size(v)) for v in variables),
+        rate,
+        *report["figures"][name],
+        seams["samples"].value,
+        seams["reference"].value,
+    ]
+
+
+def draw(rows: list[list], sheets: dict[int, np.ndarray]) -> Figure:
+    """What each network draws, with its figures."""
+    figure = new_figure(3.6 * len(rows), 4.1)
+    for panel, row in zip(figure.subplots(1, len(rows)), rows, strict=True):
+        told = dict(zip(COLUMNS, row, strict=True))
+        panel.imshow(sheets[row[0]], cmap="gray", vmin=0, vmax=255)
+        panel.set(xticks=[], yticks=[], frame_on=False)
+        panel.set_title(
+            f"P = {row[0]}: {told['images_per_second']:.3g} images/s, "
+            f"FD {told['frechet_distance']:.4g}",
+            fontsize=10,
+        )
+    return figure
+
+
+def claims(rows: list[list]) -> list[Claim]:
+    """What Table 1 says."""
+    rates, distances = (
+        {row[0]: row[COLUMNS.index(name)] for row in rows}
+        for name in ("images_per_second", "frechet_distance")
+    )
+    speed = ", ".join(f"P = {p}: {rates[p] / rates[2]:.2f}" for p in PATCHES)
+    theirs = ", ".join(f"P = {p}: {PUBLISHED[p][1] / 1.7:.2f}" for p in PATCHES)
+    found = ", ".join(f"P = {p}: {distances[p]:.4g}" for p in PATCHES)
+    fids = ", ".join(f"P = {p}: {PUBLISHED[p][0]}" for p in PATCHES)
+    return [
+        Claim(
+            f"larger patches sample faster, relative to P = 2: {theirs}",
+            speed,
+            rates[2] < rates[4] < rates[8],
+        ),
+        Claim(
+            f"P = 4 is nearly as good as P = 2, and P = 8 far worse; FID {fids}",
+            f"Fréchet distance {found}",
+            distances[4] < 2 * distances[2] and distances[8] > 2 * distances[4],
+        ),
+    ]

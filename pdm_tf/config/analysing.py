@@ -1,0 +1,42 @@
+"""The command line of `python -m pdm_tf.analysis`."""
+
+from dataclasses import dataclass
+
+from pdm_tf.config.options import option
+
+
+@dataclass(frozen=True)
+class AnalysisConfig:
+    """The command line of `python -m pdm_tf.analysis FIGURE`."""
+
+    dataset: str = option(
+        "mnist",
+        "Pictures to learn and to judge by: mnist, photos, or another source of "
+        "train.py that has a held-out part.",
+    )
+    image_shape: tuple[int, ...] = option(
+        (), "Height, width, channels; empty: 32,32,1 for mnist and 32,32,3 otherwise."
+    )
+    out: str = option(
+        "analysis",
+        "Directory for pictures, tables and networks. A finished network in it is not "
+        "trained again, an unfinished one is resumed.",
+    )
+    iterations: int = option(
+        1000, "Steps of training for each network; a larger number trains on."
+    )
+    initial_iterations: int = option(
+        300, "The same for figure3, which is about the first steps."
+    )
+    training_batch: int = option(32, "Pictures in each step of training.")
+    learning_rate: float = option(1e-3, "Step size of Adam.")
+    widen: int = option(1, "Multiplies the width of every network.")
+    seed: int = option(0, "Seed of weights, data order, noise and samples.")
+    batch_size: int = option(128, "Pictures judged at once; changes no figure.")
+    pictures: int = option(
+        0, "Pictures of the data set that x* averages over, at most; 0: all."
+    )
+    judged: int = option(256, "Pictures that errors are averaged over.")
+    t: int = option(970, "Timestep of figure4.")
+    num_images: int = option(1000, "Pictures drawn for each patch size in table1.")
+    steps: int = option(50, "Steps of the sampler in table1 (the paper takes 250).")
