@@ -13,7 +13,7 @@ def check_percentile(threshold: float | None) -> None:
     """Raises InputError for a percentile outside (0, 100]."""
     if threshold is not None and not 0.0 < threshold <= 100.0:
         raise InputError(
-            f"percentile {threshold}: give one above 0 and up to 100, such as "
+            f"--percentile={threshold}: give one above 0 and up to 100, such as "
             "99.5, or none"
         )
 

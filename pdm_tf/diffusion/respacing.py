@@ -23,7 +23,7 @@ def _constant_stride(timesteps: int, count: int) -> list[int]:
         if len(range(0, timesteps, stride)) == count:
             return list(range(0, timesteps, stride))
     raise InputError(
-        f"steps 'ddim{count}': no integer stride visits {count} of {timesteps} "
+        f"--steps=ddim{count}: no integer stride visits {count} of {timesteps} "
         f"timesteps; give the number alone ('{count}')"
     )
 
@@ -39,7 +39,7 @@ def spread(timesteps: int, steps: str) -> list[int]:
         counts = [int(n) for n in ([numbers] if strides else numbers.split(","))]
     except ValueError:
         raise InputError(
-            f"steps {steps!r}: give a number, a list such as 90,60,60,20,20, or ddimN"
+            f"--steps={steps}: give a number, a list such as 90,60,60,20,20, or ddimN"
         ) from None
     if strides:
         return _constant_stride(timesteps, counts[0])
@@ -49,7 +49,7 @@ def spread(timesteps: int, steps: str) -> list[int]:
         length = size + (i < longer)
         if not 1 <= count <= length:
             raise InputError(
-                f"steps {steps!r}: section {i + 1} has {length} timesteps and cannot "
+                f"--steps={steps}: section {i + 1} has {length} timesteps and cannot "
                 f"take {count} steps; choose 1 to {length}"
             )
         chosen += _accumulated(start, length, count)
