@@ -79,7 +79,7 @@ def test_ddim_has_the_smallest_stride_of_that_many_steps(timesteps):
             wanted = list(range(0, timesteps, strides[0]))
             assert spread(timesteps, f"ddim{count}") == wanted
         else:
-            with pytest.raises(InputError, match=f"'ddim{count}'.*'{count}'"):
+            with pytest.raises(InputError, match=f"=ddim{count}:.*'{count}'"):
                 spread(timesteps, f"ddim{count}")
 
 
