@@ -3,6 +3,8 @@
 Example: python train.py --flagfile=configs/mnist.flags --run_dir=runs/mnist
 """
 
+import os
+
 from pdm_tf import flags
 from pdm_tf.config import Config
 
@@ -12,11 +14,16 @@ def main(argv: list[str]) -> int:
     (config,) = flags.parse(argv, Config, description=__doc__ or "")
     from pdm_tf import assemble  # loads TensorFlow, which --help does not need
 
-    complete = assemble.train(config)
+    ending = assemble.train(config)
     directory = config.training.run_dir
-    if not complete:
+    if ending.name == "BEREFT":
+        print("another worker was lost; start the same commands again:")
+        print(f"they go on from the last checkpoint in {directory}", flush=True)
+        os._exit(75)  # what waits for the lost worker would never end
+    if not ending:
         print(f"stopped and saved; the same command resumes {directory}")
-        return 130
+        print(f"or: python train.py --flagfile={directory}/config.flags")
+        return 0 if ending.name == "PREEMPTED" else 130
     print(f"done: {directory}/samples has pictures, {directory}/export a SavedModel")
     return 0
 

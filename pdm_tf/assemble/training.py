@@ -1,176 +1,129 @@
-"""Settings -> a training that runs: every object it needs, made in one place."""
+"""Settings -> a training that runs: trained, resumed, reported, exported."""
 
+import contextlib
+import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
-import keras
 import numpy as np
 import tensorflow as tf
 
-from pdm_tf.assemble.building import build_denoiser, build_schedule, named_variables
+from pdm_tf.assemble.building import build_denoiser, named_variables
+from pdm_tf.assemble.identity import identify
 from pdm_tf.assemble.plan import describe
-from pdm_tf.assemble.runs import export_run, recall, remember
-from pdm_tf.config import Config, InputError
+from pdm_tf.assemble.runs import export_run, remember
+from pdm_tf.assemble.settings import check_settings, t_range
+from pdm_tf.assemble.state import State, build_state, build_trainer
+from pdm_tf.assemble.troubles import explained, writing
+from pdm_tf.config import Config
 from pdm_tf.data.images import to_uint8
 from pdm_tf.data.pipeline import training_batches
-from pdm_tf.data.sources import open_source
-from pdm_tf.denoisers import NetworkDenoiser
-from pdm_tf.denoisers.guidance import check_interval, steered
-from pdm_tf.denoisers.threshold import check_percentile
+from pdm_tf.data.sources import Source, open_source
+from pdm_tf.denoisers.guidance import steered
 from pdm_tf.samplers import DDPM, sample
-from pdm_tf.training.checkpoints import Checkpoints, load_average
+from pdm_tf.training.agreement import Agreement, is_chief, is_shared
 from pdm_tf.training.distribution import choose_strategy
 from pdm_tf.training.ema import MovingAverage
-from pdm_tf.training.loop import Trainer
-from pdm_tf.training.loss_scale import LossScale
-from pdm_tf.training.objective import Objective
-from pdm_tf.training.optimizer import Adam, LinearWarmup
-from pdm_tf.training.reports import Reports
-from pdm_tf.training.run import run
+from pdm_tf.training.lock import locked
+from pdm_tf.training.reports import Reports, Silence
+from pdm_tf.training.run import Ending, run
+from pdm_tf.training.shares import check_shares, distributed
+from pdm_tf.training.watchdog import Watchdog
+
+__all__ = [
+    "build_state",
+    "build_trainer",
+    "check_settings",
+    "grid_drawer",
+    "t_range",
+    "train",
+]
 
 
-def check_settings(config: Config) -> None:
-    """Raises InputError for settings that no training can run with."""
-    training = config.training
-    for name in ("iterations", "batch_size", "steps_per_call", "save_every", "keep"):
-        if getattr(training, name) < 1:
-            raise InputError(
-                f"--{name}={getattr(training, name)}: at least 1 is needed"
-            )
-    if not 0 <= training.label_dropout <= 1:
-        raise InputError(
-            f"--label_dropout={training.label_dropout}: a share between 0 and 1"
-        )
-    build_schedule(config).grid(config.sampling.sample_steps)
-    check_percentile(config.sampling.percentile)
-    check_interval(config.sampling.guidance_interval)
-    t_range(config)
-
-
-def t_range(config: Config) -> tuple[int, int]:
-    """First and last timestep that a run trains, both included.
-
-    Raises:
-      InputError: a range of SNR in which there is none.
-    """
-    training = config.training
-    low, high = training.snr_low, training.snr_high or np.inf
-    snr = np.exp(build_schedule(config).log_snr)
-    (inside,) = np.nonzero((snr >= low) & (snr <= high))
-    if not inside.size:
-        raise InputError(
-            f"--snr_low={low} --snr_high={training.snr_high}: no timestep lies "
-            f"between; the schedule reaches from {snr[-1]:.2g} to {snr[0]:.4g}"
-        )
-    return int(inside[0]), int(inside[-1])
-
-
-@dataclass(frozen=True, eq=False)
-class State:
-    """Everything of a training that a checkpoint keeps."""
-
-    denoiser: NetworkDenoiser
-    rate: LinearWarmup
-    optimizer: Adam
-    average: MovingAverage
-    step: tf.Variable
-    scale: LossScale | None
-    checkpoints: Checkpoints
-
-
-def build_state(config: Config, strategy: tf.distribute.Strategy) -> State:
-    """A fresh state, its weights a function of the seed or of --init_from."""
-    training = config.training
-    keras.utils.set_random_seed(training.seed)
-    with strategy.scope():
-        denoiser = build_denoiser(config)
-        variables = named_variables(denoiser.network)
-        rate = LinearWarmup(training.learning_rate, training.warmup)
-        optimizer = Adam(variables, rate, training.beta_1, training.beta_2)
-        first = tf.VariableAggregation.ONLY_FIRST_REPLICA
-        step = tf.Variable(0, dtype=tf.int64, trainable=False, aggregation=first)
-        scale = LossScale() if config.network.precision == "mixed_float16" else None
-    if training.init_from:
-        recall(training.init_from)
-        load_average(Path(training.init_from) / "checkpoints", variables)
-    average = MovingAverage(
-        variables, training.ema_decay, training.ema_every, training.ema_warmup
-    )
-    directory = Path(training.run_dir) / "checkpoints"
-    checkpoints = Checkpoints(
-        directory, variables, optimizer, average, step, training.keep, scale
-    )
-    return State(denoiser, rate, optimizer, average, step, scale, checkpoints)
-
-
-def build_trainer(
-    config: Config, strategy: tf.distribute.Strategy, state: State
-) -> Trainer:
-    """The training step of a state."""
-    training, diffusion = config.training, config.diffusion
-    objective = Objective(
-        state.denoiser.network,
-        state.denoiser.schedule,
-        diffusion.prediction,
-        diffusion.weighting,
-        training.label_dropout,
-        t_range(config),
-    )
-    return Trainer(
-        strategy,
-        objective,
-        state.optimizer,
-        state.average,
-        state.step,
-        training.batch_size,
-        training.seed,
-        training.clip_norm,
-        state.scale,
-    )
-
-
-def train(config: Config) -> bool:
+def train(config: Config) -> Ending:
     """Trains or resumes the run that config.training.run_dir names.
 
     Returns:
-      Whether it is complete; False after Ctrl-C, with everything saved.
+      How it ended: true if complete, false after Ctrl-C or SIGTERM, with everything
+      saved.
 
     Raises:
       InputError: settings, data or a run directory that do not fit each other.
     """
-    check_settings(config)
+    with explained(config.training.run_dir):
+        return _prepare_and_train(config)
+
+
+def _prepare_and_train(config: Config) -> Ending:
     training, network = config.training, config.network
-    strategy = choose_strategy()
+    # Several processes know each other before anything else of TensorFlow runs.
+    strategy = choose_strategy(training.strategy, training.devices, training.tpu)
+    check_settings(config)
+    replicas = strategy.num_replicas_in_sync
+    check_shares(replicas, training.batch_size, training.microbatch)
     if training.dry_run:
         print(describe(config, build_denoiser(config), t_range(config)))
-        return True
-    data = config.data
+        return Ending.COMPLETE
     source = open_source(
-        data.dataset,
+        config.data.dataset,
         network.image_shape,
         network.num_classes,
-        data_dir=data.data_dir,
-        download=data.download,
+        data_dir=config.data.data_dir,
+        download=config.data.download,
     )
-    state = build_state(config, strategy)
-    if state.checkpoints.restore():
-        at = f"step {int(state.step)} of {training.iterations}"
-        print(f"resuming {training.run_dir} at {at}")
-    remember(config)
+    state = build_state(config, strategy, identify(source))
+    chief = is_chief(strategy)
+    with locked(Path(training.run_dir)) if chief else contextlib.nullcontext():
+        try:
+            return _train(config, strategy, source, state)
+        except tf.errors.OpError as error:
+            if not is_shared(strategy):
+                raise
+            print(f"\nlost: {' '.join(str(error).split())[:300]}", file=sys.stderr)
+            return Ending.BEREFT
+
+
+def _train(
+    config: Config, strategy: tf.distribute.Strategy, source: Source, state: State
+) -> Ending:
+    training, directory = config.training, Path(config.training.run_dir)
+    chief, agreement = is_chief(strategy), Agreement(strategy)
+    resumed = state.checkpoints.restore()
     done = int(state.step)
+    agreement.check_step(done, training.run_dir)
+    if resumed and chief:
+        print(f"resuming {directory} at step {done} of {training.iterations}")
+    if chief:
+        with writing(training.run_dir, "config.flags"):
+            remember(config)
     trainer = build_trainer(config, strategy, state)
-    batches = training_batches(
-        source, training.batch_size, training.seed, done, config.data.horizontal_flip
+    batches = distributed(
+        strategy,
+        lambda shard: training_batches(
+            source,
+            training.batch_size,
+            training.seed,
+            done,
+            config.data.horizontal_flip,
+            shard,
+        ),
     )
-    directory, draw = Path(training.run_dir), grid_drawer(config, state.average)
-    reports = Reports(
-        directory, training.iterations, done, training.batch_size, state.rate, draw
+    reports: Reports | Silence = Silence()
+    if chief:
+        draw = grid_drawer(config, state.average)
+        reports = Reports(
+            directory, training.iterations, done, training.batch_size, state.rate, draw
+        )
+    variables = named_variables(state.denoiser.network)
+    watchdog = Watchdog(training.watch_steps, variables, state.checkpoints)
+    ending = run(
+        training, trainer, batches, state.checkpoints, reports, watchdog, agreement
     )
-    complete = run(training, trainer, iter(batches), state.checkpoints, reports)
-    if complete and training.export:
-        export_run(directory)
-    return complete
+    if ending and training.export and chief:
+        with writing(training.run_dir, "export"):
+            export_run(directory)
+    agreement.wait()  # a worker that left early would count as lost
+    return ending
 
 
 def grid_drawer(config: Config, average: MovingAverage) -> Callable[[], np.ndarray]:

@@ -1,6 +1,7 @@
 """The settings of a run, room by room; its record config.flags holds them all."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from pdm_tf.config.options import (
     Precision,
@@ -10,6 +11,8 @@ from pdm_tf.config.options import (
     Weighting,
     option,
 )
+
+Strategy = Literal["default", "mirrored", "multi_worker", "tpu"]
 
 
 @dataclass(frozen=True)
@@ -124,6 +127,34 @@ class TrainingConfig:
     )
     dry_run: bool = option(
         False, "Build everything, say what would be trained, and stop."
+    )
+    strategy: Strategy = option(
+        "default",
+        "Where to train: default (one device), mirrored (several devices of this "
+        "machine), multi_worker (several machines, told of each other by TF_CONFIG) "
+        "or tpu. The result does not depend on it, to rounding.",
+    )
+    devices: str = option(
+        "",
+        "Devices for mirrored, as GPU:0,GPU:1 or CPU:0,CPU:1; empty: all GPUs.",
+    )
+    tpu: str = option("local", "Name of the TPU, or local on a machine that has it.")
+    microbatch: int = option(
+        0,
+        "Pictures that a device takes at a time, adding up gradients, where a batch "
+        "needs too much memory; 0: all of its share.",
+    )
+    remat: bool = option(
+        False,
+        "Compute each block a second time on the way back rather than remember it: "
+        "less memory, about a third more time.",
+    )
+    skip_nonfinite: bool = option(
+        False, "Leave out steps whose gradients are not finite, on all devices at once."
+    )
+    watch_steps: int = option(
+        20,
+        "Stop when the loss was not finite for so many steps in a row; 0: never.",
     )
 
 

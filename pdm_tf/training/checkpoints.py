@@ -1,19 +1,31 @@
-"""The state of a run on disk: everything keyed by variable path, and a manifest."""
+"""The state of a run on disk: everything keyed by variable path, and a manifest.
 
-import json
-import os
+A checkpoint is written beside its place, flushed to the disk, and then moved: its
+manifest first, its index last. Whatever moment the process is killed in, the
+checkpoints before it are as they were, and the new one is whole or known not to be.
+"""
+
+import contextlib
+import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import keras
 import tensorflow as tf
 
 from pdm_tf.config import InputError
+from pdm_tf.training import manifest as manifests
+from pdm_tf.training import stored
 from pdm_tf.training.ema import MovingAverage
+from pdm_tf.training.files import checksum, settle, write_atomically
 from pdm_tf.training.loss_scale import LossScale
 from pdm_tf.training.optimizer import Adam
 
-FORMAT = 1  # of the checkpoint; grows when older code could misread a newer one
+__all__ = ["Checkpoints", "NotSaved", "load_average", "write_atomically"]
+
+
+class NotSaved(InputError):
+    """A checkpoint that could not be written; those before it are as they were."""
 
 
 class Named(tf.Module):
@@ -24,24 +36,21 @@ class Named(tf.Module):
         self.variables_by_path = dict(variables)
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Writes a small file whole or not at all."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.write_text(text)
-    beside.replace(path)
-
-
-def describe(variables: dict[str, tf.Variable]) -> list[list]:
-    """[path, shape, dtype] of every variable."""
-    return [
-        [path, v.shape.as_list(), v.dtype.name] for path, v in sorted(variables.items())
-    ]
-
-
 class Checkpoints:
     """Saves and restores a run: weights, Adam's memory, averaged weights, step, scale.
 
     No random state and no data position is kept: both are functions of (seed, step).
+
+    Args:
+      directory: where they lie.
+      variables: the network's, by path.
+      optimizer: Adam, with its memory.
+      average: averaged weights.
+      step: int64 variable, steps finished.
+      keep: how many are kept.
+      scale: of the loss, if there is one.
+      data: what the network learns from, see `manifest.refuse_other_data`.
+      writing: whether this process is the one that saves.
     """
 
     def __init__(
@@ -53,83 +62,116 @@ class Checkpoints:
         step: tf.Variable,
         keep: int,
         scale: LossScale | None = None,
+        data: Mapping[str, Any] | None = None,
+        writing: bool = True,
     ) -> None:
         self.directory, self._variables, self._step = directory, variables, step
+        self._keep, self._data, self._writing = keep, data or {}, writing
         parts = {"network": Named(variables), "optimizer": optimizer}
         self._parts = {**parts, "ema": average, "step": step}
         if scale:
             self._parts["scale"] = scale
-        self._manager = tf.train.CheckpointManager(
-            tf.train.Checkpoint(**self._parts),
-            str(directory),
-            max_to_keep=keep,
-            step_counter=step,
-        )
+        self._writer = tf.train.Checkpoint(**self._parts)
+        self._whole: int | None = None  # step of the newest known to be whole
 
     def save(self) -> None:
-        """Writes the manifest and a checkpoint of this step; keeps the last few."""
-        self.directory.mkdir(parents=True, exist_ok=True)
-        manifest = {
-            "format": FORMAT,
-            "step": int(self._step),
-            "tensorflow": tf.__version__,
-            "keras": keras.__version__,
-            "variables": describe(self._variables),
-        }
-        # First, so that no checkpoint is ever without one.
-        path = self.directory / "manifest.json"
-        write_atomically(path, json.dumps(manifest, indent=1))
-        self._manager.save(checkpoint_number=int(self._step))
-
-    def restore(self) -> bool:
-        """Restores the newest checkpoint; False if there is none.
+        """Writes a checkpoint of this step; keeps the last few.
 
         Raises:
-          InputError: it belongs to another network.
+          NotSaved: it could not be written, as when the disk is full.
         """
-        newest = self._manager.latest_checkpoint
+        step = int(self._step)
+        if step == self._whole or not self._writing:
+            return  # a good one is never touched
+        beside = self.directory / ".saving"
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            shutil.rmtree(beside, ignore_errors=True)
+            beside.mkdir()
+            self._put_in_place(self._write(beside, step), step)
+        except (OSError, tf.errors.OpError) as error:
+            there = self._whole is not None
+            kept = f"ckpt-{self._whole} is kept" if there else "none is there yet"
+            raise NotSaved(
+                f"--run_dir={self.directory.parent}: the checkpoint of step {step} "
+                f"could not be saved ({_reason(error)}); {kept}; free space on the "
+                "disk, and the same command goes on"
+            ) from None
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+        self._whole = step
+        self._forget_old(step)
+
+    def save_beside(self, directory: Path) -> None:
+        """Writes this state elsewhere, for a person to look into."""
+        if not self._writing:
+            return
+        directory.mkdir(parents=True, exist_ok=True)
+        self._write(directory, int(self._step))
+
+    def _write(self, beside: Path, step: int) -> list[Path]:
+        """Writes all files of a checkpoint; the manifest comes first."""
+        self._writer.write(str(beside / f"ckpt-{step}"))
+        files = sorted(beside.glob(f"ckpt-{step}.*"))  # data before index
+        for path in files:
+            settle(path)
+        sums = {path.name: checksum(path) for path in files}
+        manifest = manifests.compose(step, self._variables, self._data, sums)
+        own = beside / f"ckpt-{step}.json"
+        write_atomically(own, manifests.to_text(manifest))
+        return [own, *files]
+
+    def _put_in_place(self, files: list[Path], step: int) -> None:
+        for path in files:
+            path.replace(self.directory / path.name)
+        settle(self.directory)
+        # For TensorFlow's own readers; ours list the folder.
+        write_atomically(
+            self.directory / "checkpoint", f'model_checkpoint_path: "ckpt-{step}"\n'
+        )
+        text = (self.directory / f"ckpt-{step}.json").read_text()
+        write_atomically(self.directory / stored.LATEST, text)
+
+    def _forget_old(self, step: int) -> None:
+        """Removes all but the last few; what claims a later step is left alone."""
+        past = [n for n in stored.numbers(self.directory) if n <= step]
+        for number in past[self._keep :]:
+            index_first = sorted(self.directory.glob(f"ckpt-{number}.*"), reverse=True)
+            for path in index_first:
+                with contextlib.suppress(OSError):
+                    path.unlink()
+
+    def restore(self) -> bool:
+        """Restores the newest whole checkpoint; False if there is none.
+
+        Raises:
+          InputError: it belongs to another network or data set, to newer code, or none
+            is whole.
+        """
+        newest = stored.find_newest(self.directory)
         if newest is None:
             return False
-        check_manifest(self.directory, self._variables)
+        run_dir = self.directory.parent
+        manifests.refuse_other_network(newest.manifest, self._variables, run_dir)
+        manifests.refuse_other_data(newest.manifest, self._data, run_dir)
+        names = [name for name, _ in tf.train.list_variables(newest.prefix)]
         # A run may go on in another precision: its loss scale is then new, or left.
-        scaled = any(n.startswith("scale/") for n, _ in tf.train.list_variables(newest))
+        scaled = any(name.startswith("scale/") for name in names)
         parts = {n: part for n, part in self._parts.items() if scaled or n != "scale"}
-        status = tf.train.Checkpoint(**parts).restore(newest)
+        reader = tf.train.Checkpoint(**parts)
+        counted = any(name.startswith("save_counter") for name in names)  # format 1
+        status = (reader.restore if counted else reader.read)(newest.prefix)
         status.assert_existing_objects_matched()
         if not scaled or "scale" in parts:
             status.assert_consumed()
+        self._whole = newest.number
         return True
 
 
-def check_manifest(directory: Path, variables: dict[str, tf.Variable]) -> None:
-    """Raises InputError if a checkpoint holds other variables than these."""
-    manifest: dict[str, Any] = json.loads((directory / "manifest.json").read_text())
-    if manifest["format"] > FORMAT:
-        raise InputError(
-            f"--run_dir={directory.parent}: written by a newer pdm_tf (format "
-            f"{manifest['format']}, this one reads {FORMAT}); update pdm_tf"
-        )
-    saved = {path: (shape, dtype) for path, shape, dtype in manifest["variables"]}
-    built = {path: (shape, dtype) for path, shape, dtype in describe(variables)}
-    different = sorted(
-        path for path in saved | built if saved.get(path) != built.get(path)
-    )
-    if different:
-        listed = "; ".join(
-            f"{path} saved {saved.get(path, ['nothing'])[0]}, asked for "
-            f"{built.get(path, ['nothing'])[0]}"
-            for path in different[:5]
-        )
-        raise InputError(
-            f"--run_dir={directory.parent}: its checkpoint is of another network; "
-            f"{len(different)} variables differ: {listed}"
-            f"{' …' if len(different) > 5 else ''}; give its own network flags (see "
-            f"{directory.parent / 'config.flags'}) or another --run_dir"
-        )
-
-
 def load_average(directory: Path, variables: dict[str, tf.Variable]) -> int:
-    """Puts the newest checkpoint's averaged weights into variables, by path.
+    """Puts the newest whole checkpoint's averaged weights into variables, by path.
+
+    Only reads: the run may belong to somebody else, or be in training.
 
     Returns:
       The step of the checkpoint.
@@ -137,16 +179,22 @@ def load_average(directory: Path, variables: dict[str, tf.Variable]) -> int:
     Raises:
       InputError: no checkpoint, or one of another network.
     """
-    newest = tf.train.latest_checkpoint(str(directory))
+    newest = stored.find_newest(directory)
     if newest is None:
         raise InputError(
             f"--run_dir={directory.parent}: no checkpoint there yet; train first, or "
             "name the directory of a run"
         )
-    check_manifest(directory, variables)
+    manifests.refuse_other_network(newest.manifest, variables, directory.parent)
     ema = tf.Module()
     ema.weights = dict(variables)
     step = tf.Variable(0, dtype=tf.int64)
-    status = tf.train.Checkpoint(ema=ema, step=step).restore(newest)
+    status = tf.train.Checkpoint(ema=ema, step=step).read(newest.prefix)
     status.assert_existing_objects_matched().expect_partial()
     return int(step)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return " ".join(str(error).split())[:200] or type(error).__name__

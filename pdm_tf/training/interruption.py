@@ -7,10 +7,15 @@ from typing import Self
 
 
 class Interruption:
-    """While entered, the first signal asks to stop; a second Ctrl-C stops at once."""
+    """While entered, the first signal asks to stop; a second Ctrl-C stops at once.
+
+    Attributes:
+      asked: whether to stop.
+      preempted: whether it was SIGTERM that asked, as machines do that are taken away.
+    """
 
     def __init__(self) -> None:
-        self.asked = False
+        self.asked = self.preempted = False
         self._before: dict[int, object] = {}
 
     def __enter__(self) -> Self:
@@ -25,5 +30,5 @@ class Interruption:
     def _hear(self, number: int, frame: FrameType | None) -> None:
         if self.asked and number == signal.SIGINT:
             raise KeyboardInterrupt
-        self.asked = True
+        self.asked, self.preempted = True, number == signal.SIGTERM
         print("\nstopping: saving a checkpoint first …", file=sys.stderr)

@@ -39,34 +39,13 @@ class Unscaled:
         optimizer.apply(gradients, step.read_value())
         return norm
 
+    def alarming(self, norm: tf.Tensor) -> tf.Tensor:
+        """Whether a norm tells of a training gone wrong, bool []."""
+        return ~tf.math.is_finite(norm)
 
-class LossScale(tf.Module):
-    """The loss times the largest power of two that lets no gradient overflow.
 
-    A step whose gradients are not finite is skipped, on every replica or on none, and
-    halves the scale; many good steps in a row double it. Both are exact in binary, so
-    that scaling changes nothing but what would have been lost. The state is saved with
-    a checkpoint.
-
-    Args:
-      scale: the scale to begin with, at least 1.
-      growth_steps: good steps in a row after which it doubles.
-    """
-
-    def __init__(self, scale: float = 2.0**15, growth_steps: int = 2000) -> None:
-        super().__init__(name="loss_scale")
-        self.growth_steps = growth_steps
-        first = tf.VariableAggregation.ONLY_FIRST_REPLICA
-        self.scale = tf.Variable(scale, False, dtype=tf.float32, aggregation=first)
-        self.good_steps = tf.Variable(0, False, dtype=tf.int64, aggregation=first)
-
-    def scaled(self, loss: tf.Tensor) -> tf.Tensor:
-        """What is differentiated in the place of the loss []."""
-        return loss * self.scale.read_value()
-
-    def unscaled(self, gradient: tf.Tensor) -> tf.Tensor:
-        """The gradient of the loss, from that of the scaled loss."""
-        return gradient / self.scale.read_value()
+class Guarded(Unscaled):
+    """A step whose gradients are not finite is skipped, on every replica or on none."""
 
     def apply(
         self,
@@ -99,6 +78,42 @@ class LossScale(tf.Module):
 
         tf.cond(finite, take, tf.no_op)
         self._adapt(finite)
+
+    def _adapt(self, finite: tf.Tensor) -> None:
+        """Learns from a step that was finite or not; here nothing."""
+
+
+class LossScale(Guarded, tf.Module):
+    """The loss times the largest power of two that lets no gradient overflow.
+
+    A step whose gradients are not finite is skipped, on every replica or on none, and
+    halves the scale; many good steps in a row double it. Both are exact in binary, so
+    that scaling changes nothing but what would have been lost. The state is saved with
+    a checkpoint.
+
+    Args:
+      scale: the scale to begin with, at least 1.
+      growth_steps: good steps in a row after which it doubles.
+    """
+
+    def __init__(self, scale: float = 2.0**15, growth_steps: int = 2000) -> None:
+        tf.Module.__init__(self, name="loss_scale")
+        self.growth_steps = growth_steps
+        first = tf.VariableAggregation.ONLY_FIRST_REPLICA
+        self.scale = tf.Variable(scale, False, dtype=tf.float32, aggregation=first)
+        self.good_steps = tf.Variable(0, False, dtype=tf.int64, aggregation=first)
+
+    def scaled(self, loss: tf.Tensor) -> tf.Tensor:
+        """What is differentiated in the place of the loss []."""
+        return loss * self.scale.read_value()
+
+    def unscaled(self, gradient: tf.Tensor) -> tf.Tensor:
+        """The gradient of the loss, from that of the scaled loss."""
+        return gradient / self.scale.read_value()
+
+    def alarming(self, norm: tf.Tensor) -> tf.Tensor:
+        """As long as the scale can fall, a step skipped is nothing unusual."""
+        return ~tf.math.is_finite(norm) & (self.scale.read_value() <= 1.0)
 
     def _adapt(self, finite: tf.Tensor) -> None:
         """Doubles or halves the scale, or leaves it; never below 1."""

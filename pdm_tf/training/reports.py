@@ -1,8 +1,9 @@
 """What a person sees of a training: a bar with time left, curves, grids of samples."""
 
+import contextlib
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +59,10 @@ class Reports:
 
     def log(self, step: int, metrics: Metrics) -> None:
         """Writes the curves at a step, from sums since the last record."""
+        with _disk_allowing("curves"):
+            self._log(step, metrics)
+
+    def _log(self, step: int, metrics: Metrics) -> None:
         steps = float(metrics.steps)
         seconds = max(time.monotonic() - self._since, 1e-9)
         scalars = {
@@ -76,9 +81,14 @@ class Reports:
         self._curves.flush()
         self._since, self._pictures = time.monotonic(), 0
 
-    def show_samples(self, step: int) -> Path:
-        """Draws a grid of fixed seeds with the averaged weights; returns its path."""
+    def show_samples(self, step: int) -> None:
+        """Draws a grid of fixed seeds with the averaged weights."""
         before = time.monotonic()
+        with _disk_allowing("samples"):
+            self._show_samples(step)
+        self._since += time.monotonic() - before  # drawing is not training
+
+    def _show_samples(self, step: int) -> None:
         sheet = contact_sheet(self._draw())
         path = self._directory / "samples" / f"step_{step:06d}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -86,10 +96,30 @@ class Reports:
         with self._curves.as_default(step=step):
             tf.summary.image("samples", sheet[None])
         self._curves.flush()
-        self._since += time.monotonic() - before  # drawing is not training
-        return path
 
     def close(self) -> None:
         """Ends the bar and the curves."""
         self._bar.close()
-        self._curves.close()
+        with _disk_allowing("curves"):
+            self._curves.close()
+
+
+class Silence:
+    """The reports of a process beside which another one reports."""
+
+    def advance(self, metrics: Metrics) -> None: ...
+
+    def log(self, step: int, metrics: Metrics) -> None: ...
+
+    def show_samples(self, step: int) -> None: ...
+
+    def close(self) -> None: ...
+
+
+@contextlib.contextmanager
+def _disk_allowing(what: str) -> Iterator[None]:
+    """A full disk costs pictures and curves, not the training."""
+    try:
+        yield
+    except (OSError, tf.errors.UnknownError, tf.errors.ResourceExhaustedError) as error:
+        print(f"\nwarning: {what} not written: {error}", file=sys.stderr)

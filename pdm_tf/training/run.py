@@ -1,14 +1,30 @@
 """The outer loop: when to step, log, show, save and stop."""
 
+import sys
 from collections.abc import Iterator
+from enum import Enum
 
 import tensorflow as tf
 
 from pdm_tf.config import TrainingConfig
-from pdm_tf.training.checkpoints import Checkpoints
+from pdm_tf.training.agreement import Agreement
+from pdm_tf.training.checkpoints import Checkpoints, NotSaved
 from pdm_tf.training.interruption import Interruption
-from pdm_tf.training.loop import Metrics, Trainer, no_metrics
-from pdm_tf.training.reports import Reports
+from pdm_tf.training.loop import Trainer, added, no_metrics
+from pdm_tf.training.reports import Reports, Silence
+from pdm_tf.training.watchdog import Watchdog
+
+
+class Ending(Enum):
+    """How a training came to its end; true where it is complete."""
+
+    COMPLETE = "complete"
+    INTERRUPTED = "interrupted"  # by Ctrl-C; everything is saved
+    PREEMPTED = "preempted"  # by SIGTERM; everything is saved
+    BEREFT = "bereft"  # of another worker; what was saved before is kept
+
+    def __bool__(self) -> bool:
+        return self is Ending.COMPLETE
 
 
 def _until_next(step: int, config: TrainingConfig) -> int:
@@ -25,30 +41,61 @@ def run(
     trainer: Trainer,
     batches: Iterator,
     checkpoints: Checkpoints,
-    reports: Reports,
-) -> bool:
+    reports: Reports | Silence,
+    watchdog: Watchdog,
+    agreement: Agreement,
+) -> Ending:
     """Trains from the step at hand to the last one.
 
+    Every process of a training runs this; one of them has the checkpoints and reports.
+
     Returns:
-      Whether the training is complete; False after Ctrl-C or SIGTERM, with everything
-      saved.
+      How it ended; whichever way, everything is saved.
+
+    Raises:
+      NotSaved: the last checkpoint could not be written.
+      Diverged: loss or weights were not finite for too long.
     """
-    step, seen = int(trainer.step), no_metrics()
+    step, seen, asked = int(trainer.step), no_metrics(), False
     with Interruption() as interruption:
-        while step < config.iterations and not interruption.asked:
+        while step < config.iterations and not asked:
             steps = _until_next(step, config)
             metrics = trainer.run_steps(batches, tf.constant(steps))
             step += steps
             reports.advance(metrics)
-            seen = Metrics(*(a + b for a, b in zip(seen, metrics, strict=True)))
+            if watchdog.look(step, metrics):
+                raise watchdog.report(step)
+            seen = added(seen, metrics)
             if step % config.log_every == 0 or step == config.iterations:
                 reports.log(step, seen)
                 seen = no_metrics()
-            if step % config.save_every == 0 or step == config.iterations:
-                checkpoints.save()
+            if step % config.save_every == 0 and step < config.iterations:
+                _try_to_save(checkpoints, watchdog)
             if config.sample_every and step % config.sample_every == 0:
+                if step == config.iterations:
+                    _save(checkpoints, watchdog, step)
                 reports.show_samples(step)
-        if interruption.asked:
-            checkpoints.save()
+            asked = agreement.any(interruption.asked)
+        _save(checkpoints, watchdog, step)
+        agreement.wait()
     reports.close()
-    return step >= config.iterations
+    if step >= config.iterations:
+        return Ending.COMPLETE
+    preempted = agreement.any(interruption.preempted)
+    return Ending.PREEMPTED if preempted else Ending.INTERRUPTED
+
+
+def _save(checkpoints: Checkpoints, watchdog: Watchdog, step: int) -> None:
+    """Saves, but never weights that are no numbers: they would drive out good ones."""
+    if not watchdog.is_sound():
+        raise watchdog.report(step)
+    checkpoints.save()
+
+
+def _try_to_save(checkpoints: Checkpoints, watchdog: Watchdog) -> None:
+    """Saves in mid-training, where a full disk may have room again next time."""
+    try:
+        if watchdog.is_sound():
+            checkpoints.save()
+    except NotSaved as error:
+        print(f"\nwarning: {error}; training goes on meanwhile", file=sys.stderr)

@@ -1,9 +1,4 @@
-"""One training step: replicas change nothing, timesteps are all trained."""
-
-import json
-import subprocess
-import sys
-from pathlib import Path
+"""One training step: what is drawn for it, and who learns from what."""
 
 import keras
 import numpy as np
@@ -15,7 +10,6 @@ from pdm_tf.diffusion import NoiseSchedule
 from pdm_tf.networks import PatchedUNet
 from pdm_tf.training.objective import Objective, draw
 
-ROOT = Path(__file__).resolve().parents[2]
 SMALL = UNetConfig(
     image_shape=(8, 8, 1),
     patch_size=2,
@@ -25,67 +19,6 @@ SMALL = UNetConfig(
     attention_resolutions=(),
     num_classes=3,
 )
-
-REPLICAS = """
-import json, sys
-import keras, numpy as np, tensorflow as tf
-count = int(sys.argv[1])
-cpu = tf.config.list_physical_devices("CPU")[0]
-tf.config.set_logical_device_configuration(
-    cpu, [tf.config.LogicalDeviceConfiguration()] * max(count, 1))
-sys.path[:0] = [".", "tests/training"]
-from test_training_loop import SMALL
-from pdm_tf.diffusion import NoiseSchedule
-from pdm_tf.networks import PatchedUNet
-from pdm_tf.training.ema import MovingAverage
-from pdm_tf.training.loop import Trainer
-from pdm_tf.training.objective import Objective
-from pdm_tf.training.optimizer import Adam, LinearWarmup
-names = [f"CPU:{i}" for i in range(count)]
-single = tf.distribute.get_strategy()
-strategy = tf.distribute.MirroredStrategy(names) if count else single
-keras.utils.set_random_seed(0)
-with strategy.scope():
-    network = PatchedUNet(SMALL)
-    named = {v.path: v.value for v in network.trainable_variables}
-    adam = Adam(named, LinearWarmup(1e-3, 2))
-    step = tf.Variable(0, dtype=tf.int64, trainable=False,
-                       aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA)
-ema = MovingAverage(named, every=2)
-objective = Objective(network, NoiseSchedule.linear(), "x", "sqrt_snr", 0.1, (0, 999))
-trainer = Trainer(strategy, objective, adam, ema, step, 4, 0, clip_norm=0.5)
-rng = np.random.default_rng(0)
-x = rng.integers(0, 255, (24, 8, 8, 1)).astype("u1")
-y = rng.integers(0, 3, 24).astype("i4")
-data = tf.data.Dataset.from_tensor_slices((x, y)).batch(4, drop_remainder=True)
-data = data if count < 2 else strategy.experimental_distribute_dataset(data)
-metrics = trainer.run_steps(iter(data), tf.constant(6))
-numbers = {p: v.read_value().numpy().ravel().tolist() for p, v in named.items()}
-numbers |= {"ema " + p: v.numpy().ravel().tolist() for p, v in ema.weights.items()}
-numbers["metrics"] = [float(m) for m in metrics[:4]]
-numbers["step"] = [float(step.read_value())]
-print(json.dumps(numbers))
-"""
-
-
-def trained(replicas: int) -> dict[str, np.ndarray]:
-    """Weights after six steps with clipping, on this many replicas (0: default)."""
-    done = subprocess.run(
-        [sys.executable, "-c", REPLICAS, str(replicas)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    numbers = json.loads(done.stdout.splitlines()[-1])
-    return {name: np.asarray(value) for name, value in numbers.items()}
-
-
-def test_replicas_change_nothing():
-    one, two = trained(0), trained(2)
-    assert one.keys() == two.keys()
-    for name, value in one.items():
-        np.testing.assert_allclose(value, two[name], atol=1e-5, err_msg=name)
 
 
 def test_every_timestep_of_the_range_is_trained():

@@ -1,0 +1,98 @@
+"""Settings that no training can run with are refused before anything is built."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+
+from pdm_tf.assemble.building import build_schedule
+from pdm_tf.config import Config, InputError
+from pdm_tf.denoisers.guidance import check_interval
+from pdm_tf.denoisers.threshold import check_percentile
+
+_LONGEST = 1_000_000  # timesteps; more than any schedule needs, and soon computed
+_LAST_SEED = 2**31 - 1
+_COUNTS = (
+    "iterations",
+    "batch_size",
+    "steps_per_call",
+    "log_every",
+    "save_every",
+    "ema_every",
+    "keep",
+)
+_AMOUNTS = (  # 0 or more
+    "learning_rate",
+    "warmup",
+    "clip_norm",
+    "sample_every",
+    "snr_low",
+    "snr_high",
+    "microbatch",
+    "watch_steps",
+)
+
+
+def check_settings(config: Config) -> None:
+    """Raises InputError for settings that no training can run with."""
+    training, sampling = config.training, config.sampling
+    for name in _COUNTS:
+        _check_count(name, getattr(training, name))
+    _check_count("sample_images", sampling.sample_images)
+    for name in _AMOUNTS:
+        value = getattr(training, name)
+        if not (value >= 0 and math.isfinite(value)):
+            raise InputError(f"--{name}={value}: give 0 or more")
+    for name in ("label_dropout", "ema_decay", "beta_1", "beta_2"):
+        value = getattr(training, name)
+        if not 0 <= value <= 1 or (name.startswith("beta") and value == 1):
+            raise InputError(f"--{name}={value}: a share between 0 and 1")
+    if not 0 <= training.seed <= _LAST_SEED:
+        raise InputError(f"--seed={training.seed}: choose from 0 to {_LAST_SEED}")
+    if not math.isfinite(sampling.sample_guidance):
+        raise InputError(f"--sample_guidance={sampling.sample_guidance}: give a number")
+    if config.diffusion.timesteps > _LONGEST:
+        raise InputError(
+            f"--timesteps={config.diffusion.timesteps}: at most {_LONGEST}; the paper "
+            "has 1000"
+        )
+    _check_directories(training.run_dir, training.init_from)
+    build_schedule(config).grid(sampling.sample_steps)
+    check_percentile(sampling.percentile)
+    check_interval(sampling.guidance_interval)
+    t_range(config)
+
+
+def _check_count(name: str, value: int) -> None:
+    if value < 1:
+        raise InputError(f"--{name}={value}: at least 1 is needed")
+
+
+def _check_directories(own: str, source: str) -> None:
+    if not own.strip() or not own.isprintable():
+        raise InputError(f"--run_dir={own!r}: name a directory")
+    if not source.isprintable():
+        raise InputError(f"--init_from={source!r}: name the directory of a run")
+    if source and Path(source).resolve() == Path(own).resolve():
+        raise InputError(
+            f"--init_from={source}: is the run's own directory; leave it out to resume "
+            "the run, or give another --run_dir"
+        )
+
+
+def t_range(config: Config) -> tuple[int, int]:
+    """First and last timestep that a run trains, both included.
+
+    Raises:
+      InputError: a range of SNR in which there is none.
+    """
+    training = config.training
+    low, high = training.snr_low, training.snr_high or np.inf
+    snr = np.exp(build_schedule(config).log_snr)
+    (inside,) = np.nonzero((snr >= low) & (snr <= high))
+    if not inside.size:
+        raise InputError(
+            f"--snr_low={low} --snr_high={training.snr_high}: no timestep lies "
+            f"between; the schedule reaches from {snr[-1]:.2g} to {snr[0]:.4g}"
+        )
+    return int(inside[0]), int(inside[-1])

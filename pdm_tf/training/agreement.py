@@ -1,0 +1,55 @@
+"""What processes that train together must know of each other."""
+
+import tensorflow as tf
+
+from pdm_tf.config import InputError
+
+
+def is_chief(strategy: tf.distribute.Strategy) -> bool:
+    """Whether this process writes what is written once for all workers."""
+    return not is_shared(strategy) or strategy.cluster_resolver.task_id == 0
+
+
+def is_shared(strategy: tf.distribute.Strategy) -> bool:
+    """Whether other processes take part."""
+    return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+
+
+class Agreement:
+    """Answers that all processes of a training share; one process agrees with itself.
+
+    Every one of them calls the same methods in the same order.
+    """
+
+    def __init__(self, strategy: tf.distribute.Strategy) -> None:
+        self._shared, self._replicas = is_shared(strategy), 1
+        if self._shared:
+            self._replicas = strategy.num_replicas_in_sync
+            add = tf.distribute.ReduceOp.SUM
+            self._sum = tf.function(
+                lambda x: strategy.reduce(
+                    add, strategy.run(tf.identity, args=(x,)), axis=None
+                ),
+                autograph=False,
+            )
+
+    def any(self, here: bool) -> bool:
+        """Whether it is true in any process; waits for all of them."""
+        if not self._shared:
+            return here
+        return float(self._sum(tf.constant(float(here)))) > 0
+
+    def wait(self) -> None:
+        """Returns when all processes have come here."""
+        self.any(False)
+
+    def check_step(self, step: int, run_dir: str) -> None:
+        """Raises InputError where processes would go on from different steps."""
+        if not self._shared:
+            return
+        mean = int(self._sum(tf.constant(step, tf.int64))) / self._replicas
+        if self.any(step != mean):
+            raise InputError(
+                f"--run_dir={run_dir}: the workers see different checkpoints (here "
+                f"step {step}); give all of them the same directory"
+            )

@@ -1,0 +1,137 @@
+"""What a checkpoint says of itself: versions, step, variables, pictures, checksums.
+
+Every checkpoint ckpt-N has its own ckpt-N.json. It holds the SHA-256 of its files and,
+under "seal", that of its own text. manifest.json is a copy of the newest.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from pdm_tf.config import InputError
+
+FORMAT = 2  # of the checkpoint; grows when older code could misread a newer one
+
+Manifest = dict[str, Any]
+
+
+def describe(variables: Mapping[str, tf.Variable]) -> list[list]:
+    """[path, shape, dtype] of every variable."""
+    return [
+        [path, v.shape.as_list(), v.dtype.name] for path, v in sorted(variables.items())
+    ]
+
+
+def compose(
+    step: int,
+    variables: Mapping[str, tf.Variable],
+    data: Mapping[str, Any],
+    files: Mapping[str, str],
+) -> Manifest:
+    """The manifest of a checkpoint.
+
+    Args:
+      step: optimiser steps finished.
+      variables: the network's, by path.
+      data: what the network is trained on, see `refuse_other_data`.
+      files: SHA-256 of each file.
+    """
+    return {
+        "format": FORMAT,
+        "step": step,
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+        "data": dict(data),
+        "files": dict(files),
+        "variables": describe(variables),
+    }
+
+
+def _seal(manifest: Manifest) -> str:
+    unsealed = {name: value for name, value in manifest.items() if name != "seal"}
+    text = json.dumps(unsealed, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def to_text(manifest: Manifest) -> str:
+    """JSON, sealed, so that no changed letter goes unnoticed."""
+    return json.dumps({**manifest, "seal": _seal(manifest)}, indent=1)
+
+
+def from_text(text: str) -> Manifest:
+    """What `to_text` wrote, or an older version without seal (format 1).
+
+    Raises:
+      ValueError: it was changed since, or never was a manifest.
+    """
+    manifest = json.loads(text)
+    if not isinstance(manifest, dict) or "variables" not in manifest:
+        raise ValueError("not a manifest")
+    if manifest.get("format") != 1 and manifest.get("seal") != _seal(manifest):
+        raise ValueError("its text was changed")
+    return manifest
+
+
+def refuse_newer(manifest: Manifest, run_dir: Path) -> None:
+    """Raises InputError if a newer pdm_tf wrote the checkpoint."""
+    if manifest["format"] > FORMAT:
+        raise InputError(
+            f"--run_dir={run_dir}: written by a newer pdm_tf (format "
+            f"{manifest['format']}, this one reads {FORMAT}); update pdm_tf"
+        )
+
+
+def refuse_other_network(
+    manifest: Manifest, variables: Mapping[str, tf.Variable], run_dir: Path
+) -> None:
+    """Raises InputError if a checkpoint holds other variables than these."""
+    saved = {path: (shape, dtype) for path, shape, dtype in manifest["variables"]}
+    built = {path: (shape, dtype) for path, shape, dtype in describe(variables)}
+    different = sorted(
+        path for path in saved | built if saved.get(path) != built.get(path)
+    )
+    if different:
+        listed = "; ".join(
+            f"{path} saved {saved.get(path, ['nothing'])[0]}, asked for "
+            f"{built.get(path, ['nothing'])[0]}"
+            for path in different[:5]
+        )
+        raise InputError(
+            f"--run_dir={run_dir}: its checkpoint is of another network; "
+            f"{len(different)} variables differ: {listed}"
+            f"{' …' if len(different) > 5 else ''}; give its own network flags (see "
+            f"{run_dir / 'config.flags'}) or another --run_dir"
+        )
+
+
+def refuse_other_data(
+    manifest: Manifest, data: Mapping[str, Any], run_dir: Path
+) -> None:
+    """Raises InputError if a checkpoint learnt from other pictures than these.
+
+    Args:
+      manifest: of the checkpoint; one without a word on data passes.
+      data: name, number of pictures, classes, and a probe of some pictures. Where all
+        but the name agree, the data set was moved; where all but the probe agree, a
+        decoder changed.
+      run_dir: for the error.
+    """
+    saved = manifest.get("data") or {}
+    if not saved or not data:
+        return
+    different = [name for name in data if saved.get(name) != data[name]]
+    if different in ([], ["name"], ["probe"]):
+        return
+    listed = "; ".join(
+        f"{name} saved {saved.get(name)}, given {data[name]}" for name in different
+    )
+    raise InputError(
+        f"--run_dir={run_dir}: its checkpoint learnt from another data set: {listed}; "
+        f"give its own --dataset (see {run_dir / 'config.flags'}), or start a new run "
+        f"from it with --init_from={run_dir} and another --run_dir"
+    )

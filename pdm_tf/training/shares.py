@@ -1,0 +1,60 @@
+"""Each replica's share of a batch."""
+
+from collections.abc import Callable, Iterator
+
+import tensorflow as tf
+
+from pdm_tf.config import InputError
+
+
+def check_shares(replicas: int, batch_size: int, microbatch: int) -> None:
+    """Raises InputError for a batch that replicas cannot share equally."""
+    if batch_size % replicas:
+        raise InputError(
+            f"--batch_size={batch_size}: must be a multiple of the {replicas} devices; "
+            f"give {max(round(batch_size / replicas), 1) * replicas}"
+        )
+    share = batch_size // replicas
+    if microbatch < 0 or (microbatch and share % microbatch):
+        raise InputError(
+            f"--microbatch={microbatch}: must divide the {share} pictures of each "
+            "device; 0 takes them all at once"
+        )
+
+
+def distributed(
+    strategy: tf.distribute.Strategy,
+    share_of: Callable[[tuple[int, int]], tf.data.Dataset],
+) -> Iterator:
+    """Batches for `Trainer.run_steps`: each replica's share, in order of replicas.
+
+    Args:
+      strategy: where replicas live.
+      share_of: (index, count) of a worker -> its contiguous share of every batch.
+    """
+    replicas = strategy.num_replicas_in_sync
+    if replicas == 1:
+        return iter(share_of((0, 1)))
+
+    def of_worker(context: tf.distribute.InputContext) -> tf.data.Dataset:
+        here = replicas // context.num_input_pipelines
+        data = share_of((context.input_pipeline_id, context.num_input_pipelines))
+        if here > 1:
+            data = data.flat_map(lambda *batch: _parted(batch, here))
+        # Endless: otherwise workers would ask each other before every batch.
+        endless = tf.data.experimental.assert_cardinality(
+            tf.data.experimental.INFINITE_CARDINALITY
+        )
+        return data.apply(endless).prefetch(2 * here)
+
+    return iter(strategy.distribute_datasets_from_function(of_worker))
+
+
+def _parted(batch: tuple[tf.Tensor, ...], parts: int) -> tf.data.Dataset:
+    """The parts of a batch [B, …], one after another, each [B / parts, …]."""
+    return tf.data.Dataset.from_tensor_slices(
+        tuple(
+            tf.reshape(part, [parts, part.shape[0] // parts, *part.shape[1:]])
+            for part in batch
+        )
+    )

@@ -1,0 +1,106 @@
+"""Which checkpoints lie in a folder, and which of them are whole."""
+
+import re
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+from pdm_tf.config import InputError
+from pdm_tf.training import manifest as manifests
+from pdm_tf.training.files import checksum
+
+LATEST = "manifest.json"  # a copy of the newest checkpoint's manifest
+_NAME = re.compile(r"ckpt-(\d+)\.(index|json)")
+
+
+class Stored(NamedTuple):
+    """A checkpoint that is whole."""
+
+    number: int  # steps finished
+    prefix: str  # as TensorFlow names it
+    manifest: manifests.Manifest
+
+
+class Damaged(Exception):
+    """A checkpoint that must not be loaded; its text says why."""
+
+
+def numbers(directory: Path) -> list[int]:
+    """Steps of all checkpoints in a folder, whole or not, newest first."""
+    if not directory.is_dir():
+        return []
+    names = (_NAME.fullmatch(path.name) for path in directory.iterdir())
+    return sorted({int(name[1]) for name in names if name}, reverse=True)
+
+
+def is_begun(directory: Path) -> bool:
+    """Whether a checkpoint was ever finished in a folder, and one is there still."""
+    # This file is written last, so without it a first checkpoint was cut off.
+    return bool(numbers(directory)) and (directory / LATEST).exists()
+
+
+def examine(directory: Path, number: int) -> Stored:
+    """Reads a checkpoint's manifest and compares the files with it.
+
+    Raises:
+      Damaged: it is not whole, or not what was once written.
+      InputError: a newer pdm_tf wrote it.
+    """
+    name = f"ckpt-{number}"
+    own = directory / f"{name}.json"
+    try:
+        if own.exists():
+            manifest = manifests.from_text(own.read_text())
+        else:
+            own = directory / LATEST
+            manifest = _of_older_code(directory, number)
+    except (OSError, ValueError) as error:
+        raise Damaged(f"{own.name} cannot be read: {error}") from None
+    manifests.refuse_newer(manifest, directory.parent)
+    for file, expected in manifest.get("files", {}).items():
+        try:
+            found = checksum(directory / file)
+        except OSError as error:
+            raise Damaged(f"{file} cannot be read: {error.strerror}") from None
+        if found != expected:
+            raise Damaged(f"{file} differs from its checksum")
+    if manifest["step"] != number and "files" in manifest:
+        raise Damaged(f"{own.name} is of step {manifest['step']}")
+    return Stored(number, str(directory / name), manifest)
+
+
+def _of_older_code(directory: Path, number: int) -> manifests.Manifest:
+    """The manifest of a checkpoint from the time before they had their own."""
+    manifest = manifests.from_text((directory / LATEST).read_text())
+    if any((directory / f"ckpt-{n}.json").exists() for n in range(number)):
+        raise ValueError("the checkpoint's own manifest is missing")
+    return {name: value for name, value in manifest.items() if name != "files"}
+
+
+def find_newest(directory: Path) -> Stored | None:
+    """The newest checkpoint that is whole; names damaged ones on stderr.
+
+    Returns:
+      None where none was ever finished.
+
+    Raises:
+      InputError: there are checkpoints, but none is whole.
+    """
+    damaged = []
+    for number in numbers(directory):
+        try:
+            stored = examine(directory, number)
+        except Damaged as fault:
+            damaged.append(f"ckpt-{number} is damaged ({fault})")
+            continue
+        if damaged:
+            told = f"{directory}: {', '.join(damaged)}; using ckpt-{number}"
+            print(told, file=sys.stderr)
+        return stored
+    if is_begun(directory):
+        raise InputError(
+            f"--run_dir={directory.parent}: no checkpoint is whole: "
+            f"{', '.join(damaged)}; put back a copy of {directory} or give another "
+            "--run_dir"
+        )
+    return None

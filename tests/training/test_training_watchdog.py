@@ -1,0 +1,111 @@
+"""A training whose numbers are none any more is stopped, and says where it began."""
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from test_training_checkpoints import Toy, contents
+from test_training_loss_scale import Tiny, batches
+
+from pdm_tf.config import TrainingConfig
+from pdm_tf.diffusion import NoiseSchedule
+from pdm_tf.training.agreement import Agreement
+from pdm_tf.training.checkpoints import Checkpoints
+from pdm_tf.training.ema import MovingAverage
+from pdm_tf.training.loop import Trainer, no_metrics
+from pdm_tf.training.loss_scale import Guarded
+from pdm_tf.training.objective import Losses
+from pdm_tf.training.optimizer import Adam, LinearWarmup
+from pdm_tf.training.reports import Silence
+from pdm_tf.training.run import run
+from pdm_tf.training.watchdog import Diverged, Watchdog
+
+
+@dataclass(frozen=True, eq=False)
+class Breaking:
+    """The noisiest pictures of a step have no loss; later steps are sound again."""
+
+    network: Tiny
+    step: tf.Variable
+    bad_step: int
+    schedule = NoiseSchedule.linear()
+
+    def __call__(self, x, labels, draws):
+        error = self.network(x)
+        simple = tf.reduce_mean(tf.square(error), axis=[1, 2, 3])
+        t = tf.cast(1000.0 * draws.u, tf.int32)
+        bad = (self.step.read_value() == self.bad_step) & (t >= 750)
+        simple *= tf.where(bad, np.float32(np.nan), 1.0)
+        return Losses(simple, 0.0 * simple, t)
+
+
+def training(run_dir, bad_step, scale=None):
+    network = Tiny("float32")
+    named = {v.path: v.value for v in network.trainable_variables}
+    adam = Adam(named, LinearWarmup(1e-2, 2))
+    step = tf.Variable(0, dtype=tf.int64)
+    ema = MovingAverage(named, every=2)
+    objective = Breaking(network, step, bad_step)
+    strategy = tf.distribute.get_strategy()
+    trainer = Trainer(strategy, objective, adam, ema, step, 4, 0, scale=scale)
+    saved = Checkpoints(run_dir / "checkpoints", named, adam, ema, step, 3)
+    return trainer, saved, named
+
+
+def train(run_dir, bad_step=24, scale=None, **settings):
+    trainer, saved, named = training(run_dir, bad_step, scale)
+    config = TrainingConfig(
+        iterations=60, save_every=5, sample_every=0, steps_per_call=10, **settings
+    )
+    watchdog = Watchdog(config.watch_steps, named, saved)
+    parts = (saved, Silence(), watchdog, Agreement(trainer.strategy))
+    return run(config, trainer, iter(batches(0, 60)), *parts), named
+
+
+def test_a_run_gone_wrong_stops_and_says_where_it_began(tmp_path):
+    with pytest.raises(Diverged) as stopped:
+        train(tmp_path, watch_steps=12)
+    said = str(stopped.value)
+    assert "since step 25, stopped at 40" in said
+    assert "SNR quartile 4 of 4" in said
+    assert "the gradient of conv_in/kernel" in said
+    assert "the weights of conv_in/kernel" in said
+    assert "--learning_rate" in said
+    report = json.loads((tmp_path / "diagnostic" / "report.json").read_text())
+    assert report["first_bad_step"] == 25
+    assert report["first_bad_gradient"] == "conv_in/kernel"
+    assert (tmp_path / "diagnostic" / "ckpt-40.index").exists()
+    # No checkpoint without numbers has driven out a good one.
+    good = {p.stem for p in (tmp_path / "checkpoints").glob("*.index")}
+    assert good == {"ckpt-10", "ckpt-15", "ckpt-20"}
+    trainer, saved, named = training(tmp_path, 24)
+    assert saved.restore() and int(trainer.step) == 20
+    assert all(np.isfinite(v.numpy()).all() for v in named.values())
+
+
+def test_the_end_of_a_run_is_no_excuse(tmp_path):
+    with pytest.raises(Diverged, match="since step 55, stopped at 60"):
+        train(tmp_path, bad_step=54, watch_steps=100)
+
+
+def test_a_step_left_out_is_no_reason_to_stop(tmp_path):
+    ending, named = train(tmp_path, scale=Guarded(), watch_steps=5)
+    assert ending
+    assert all(np.isfinite(v.numpy()).all() for v in named.values())
+    assert not (tmp_path / "diagnostic").exists()
+
+
+def test_good_steps_in_between_begin_the_count_anew(tmp_path):
+    toy = Toy(tmp_path)
+    watchdog = Watchdog(5, toy.w, toy.saved)
+    ten, three = tf.constant(10.0), tf.constant(3.0)
+    good = no_metrics()._replace(steps=ten)
+    bad = good._replace(bad_steps=three)
+    assert not watchdog.look(10, bad)
+    assert not watchdog.look(20, good)
+    assert not watchdog.look(30, bad)
+    assert not watchdog.look(40, bad)
+    assert watchdog.look(50, good._replace(bad_steps=ten))
+    assert contents(tmp_path) == {}
