@@ -62,6 +62,9 @@ def _operations(op: tf.Operation) -> int:
     if op.type in _CONVOLUTIONS:
         kernel = op.inputs[1].shape.as_list()  # [height, width, in, out]
         terms = prod(kernel[:3] if op.type == "Conv2D" else kernel[:2])
+    elif op.type == "Conv2DBackpropInput":  # a transposed convolution
+        places = op.inputs[2].shape.as_list()[:3]
+        return 2 * prod(op.inputs[1].shape.as_list()) * prod(places)
     elif op.type in _PRODUCTS:
         turned = op.get_attr("transpose_a" if op.type == "MatMul" else "adj_x")
         terms = op.inputs[0].shape.as_list()[-2 if turned else -1]

@@ -121,10 +121,14 @@ class Downsample(keras.layers.Layer):
 
 
 class Upsample(keras.layers.Layer):
-    """Twice the height and width: nearest neighbours, then a 3×3 convolution."""
+    """Twice the height and width: nearest neighbours and a 3×3 convolution, in one.
+
+    Of the nine pixels that the kernel sees only four differ, so that the same map is a
+    transposed convolution of stride 2 with a 4×4 kernel, at 4/9 of the operations.
+    """
 
     def __init__(self, channels: int, **settings: Any) -> None:
-        super().__init__(**settings)
+        super().__init__(autocast=False, **settings)  # kernels are summed in float32
         self.conv = conv(channels, 3, name="conv", dtype=self.dtype_policy)
 
     def build(self, input_shape: Shape) -> None:
@@ -132,8 +136,21 @@ class Upsample(keras.layers.Layer):
         self.built = True
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
-        size = [2 * x.shape[1], 2 * x.shape[2]]
-        return self.conv(tf.image.resize(x, size, method="nearest"))
+        kernel = tf.cast(_doubled(self.conv.kernel.value), x.dtype)
+        size = [tf.shape(x)[0], 2 * x.shape[1], 2 * x.shape[2], self.conv.filters]
+        h = tf.nn.conv2d_transpose(x, kernel, size, strides=2, padding="SAME")
+        return tf.nn.bias_add(h, tf.cast(self.conv.bias.value, x.dtype))
+
+
+def _doubled(kernel: tf.Tensor) -> tf.Tensor:
+    """[3, 3, in, out] of a convolution after doubling -> [4, 4, out, in] of both."""
+    shifts = ((0, 1), (1, 0))
+    moved = [
+        tf.pad(kernel, [rows, columns, (0, 0), (0, 0)])
+        for rows in shifts
+        for columns in shifts
+    ]
+    return tf.transpose(tf.reverse(tf.add_n(moved), [0, 1]), [0, 1, 3, 2])
 
 
 def build_in_turn(layers: list, channels: int) -> int:

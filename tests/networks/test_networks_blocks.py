@@ -76,6 +76,27 @@ def test_sampling_halves_and_doubles(height, width):
     np.testing.assert_array_equal(up(x), x.repeat(2, axis=1).repeat(2, axis=2))
 
 
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (4, 4), (2, 6)])
+def test_doubling_is_nearest_neighbours_and_a_convolution(height, width):
+    up, x = reference.randomise(built(Upsample(5), 4)), noise(2, height, width, 4)
+    out = noise(2, 2 * height, 2 * width, 5)
+
+    def plain(x):
+        x = tf.repeat(tf.repeat(x, 2, axis=1), 2, axis=2)
+        return up.conv(x)
+
+    def with_gradients(function):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = function(x)
+        sources = [x, *(v.value for v in up.trainable_variables)]
+        return [y, *tape.gradient(y, sources, output_gradients=out)]
+
+    x, out = tf.constant(x), tf.constant(out)
+    for made, wanted in zip(with_gradients(up), with_gradients(plain), strict=True):
+        np.testing.assert_allclose(made, wanted, atol=1e-5)
+
+
 def test_downsampling_pads_at_the_end():
     down = reference.randomise(built(Downsample(6), 4))
     x = noise(1, 4, 6, 4)
