@@ -33,6 +33,7 @@ BELOW = {
     "evaluation": LEAVES | {"denoisers", "samplers", "data", "serving"},
     "analysis": LEAVES | {"denoisers", "samplers", "data", "training", "evaluation"},
     "flags": {"config"},
+    "doctor": set(),
 }
 BELOW["assemble"] = set(BELOW)
 FOREIGN = {  # what a room must not import from elsewhere

@@ -21,7 +21,7 @@ from pdm_tf.data.pipeline import training_batches
 from pdm_tf.data.sources import Source, open_source
 from pdm_tf.denoisers.guidance import steered
 from pdm_tf.samplers import DDPM, sample
-from pdm_tf.training.agreement import Agreement, is_chief, is_shared
+from pdm_tf.training.agreement import Agreement, is_chief
 from pdm_tf.training.distribution import choose_strategy
 from pdm_tf.training.ema import MovingAverage
 from pdm_tf.training.lock import locked
@@ -51,7 +51,13 @@ def train(config: Config) -> Ending:
       InputError: settings, data or a run directory that do not fit each other.
     """
     with explained(config.training.run_dir):
-        return _prepare_and_train(config)
+        try:
+            return _prepare_and_train(config)
+        except tf.errors.OpError as error:
+            if config.training.strategy != "multi_worker":
+                raise
+            print(f"\nlost: {' '.join(str(error).split())[:300]}", file=sys.stderr)
+            return Ending.BEREFT
 
 
 def _prepare_and_train(config: Config) -> Ending:
@@ -74,13 +80,7 @@ def _prepare_and_train(config: Config) -> Ending:
     state = build_state(config, strategy, identify(source))
     chief = is_chief(strategy)
     with locked(Path(training.run_dir)) if chief else contextlib.nullcontext():
-        try:
-            return _train(config, strategy, source, state)
-        except tf.errors.OpError as error:
-            if not is_shared(strategy):
-                raise
-            print(f"\nlost: {' '.join(str(error).split())[:300]}", file=sys.stderr)
-            return Ending.BEREFT
+        return _train(config, strategy, source, state)
 
 
 def _train(

@@ -18,6 +18,8 @@ def explained(run_dir: str) -> Iterator[None]:
             f"--run_dir={run_dir}: not enough memory ({_short(error)}); lower "
             "--batch_size, --width or --sample_images, or give --microbatch or --remat"
         ) from None
+    except BrokenPipeError:  # as when nobody reads the output any more
+        raise
     except OSError as error:
         raise InputError(
             f"--run_dir={run_dir}: {error.filename or 'a file'} cannot be used "

@@ -1,0 +1,161 @@
+"""A run tried out in small: does it fit, does it work, how long will it take?"""
+
+import math
+import shutil
+import tempfile
+import time
+from collections.abc import Generator, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from pdm_tf.assemble.building import named_variables
+from pdm_tf.assemble.findings import (
+    MIB,
+    Finding,
+    denoiser_of_grids,
+    describe_shapes,
+    estimate_memory,
+    judge_precision,
+    read_some,
+)
+from pdm_tf.assemble.plan import count_flops
+from pdm_tf.assemble.settings import check_settings
+from pdm_tf.assemble.state import State, build_state, build_trainer
+from pdm_tf.config import Config
+from pdm_tf.data.pipeline import training_batches
+from pdm_tf.data.sources import Source, open_source
+from pdm_tf.samplers import DDPM, sample
+from pdm_tf.training.distribution import choose_strategy
+from pdm_tf.training.shares import check_shares, distributed
+
+
+def examine(config: Config) -> Iterator[Finding]:
+    """Tries out a run, in a folder of its own that is removed; yields what it finds.
+
+    Raises:
+      InputError: settings, data or devices with which nothing can be tried.
+    """
+    training = config.training
+    strategy = choose_strategy(training.strategy, training.devices, training.tpu)
+    check_settings(config)
+    replicas = strategy.num_replicas_in_sync
+    check_shares(replicas, training.batch_size, training.microbatch)
+    yield Finding("devices", f"{replicas} with --strategy={training.strategy}")
+    source = open_source(
+        config.data.dataset,
+        config.network.image_shape,
+        config.network.num_classes,
+        data_dir=config.data.data_dir,
+        download=config.data.download,
+    )
+    yield read_some(source)
+    yield from describe_shapes(config)
+    yield judge_precision(config)
+    with tempfile.TemporaryDirectory() as folder:
+        tried = replace(config, training=replace(training, run_dir=f"{folder}/run"))
+        state = build_state(tried, strategy)
+        yield from _work(config, tried, strategy, state, source)
+
+
+def _work(
+    config: Config,
+    tried: Config,
+    strategy: tf.distribute.Strategy,
+    state: State,
+    source: Source,
+) -> Iterator[Finding]:
+    """Memory, a training step, a sample, saving; and so the time of it all."""
+    training, sampling = config.training, config.sampling
+    variables = state.denoiser.network.trainable_variables
+    count = sum(math.prod(v.shape) for v in variables)
+    flops = count_flops(state.denoiser)
+    yield Finding("parameters", f"{count:,}; {flops / 1e9:.4g} GFLOP a call, a picture")
+    trainer = build_trainer(tried, strategy, state)
+    yield from estimate_memory(tried, strategy.num_replicas_in_sync, count)
+    batches = distributed(
+        strategy,
+        lambda shard: training_batches(
+            source, training.batch_size, training.seed, shard=shard
+        ),
+    )
+    metrics = trainer.run_steps(batches, tf.constant(1))
+    began = time.perf_counter()
+    metrics = trainer.run_steps(batches, tf.constant(1))
+    loss = float(metrics.simple)
+    step = time.perf_counter() - began
+    advice = "" if math.isfinite(loss) else "--learning_rate: the loss is not finite"
+    rate = training.batch_size / step
+    yield Finding(
+        "training step", f"{step:.3g} s, {rate:.3g} pictures/s, loss {loss:.4g}", advice
+    )
+    call = yield from _sample(config, state)
+    saving = yield from _save(config, state)
+    total = step * training.iterations
+    if training.sample_every:
+        grids = training.iterations // training.sample_every
+        total += grids * call * sampling.sample_steps
+    total += math.ceil(training.iterations / training.save_every) * saving
+    yield Finding("whole run", f"about {_duration(total)} on this machine")
+
+
+def _sample(config: Config, state: State) -> Generator[Finding, None, float]:
+    """Draws two steps of a grid; returns the seconds of one."""
+    sampling, told = config.sampling, denoiser_of_grids(config, state)
+    grid, seeds = state.denoiser.schedule.grid(2), range(sampling.sample_images)
+    spans = []
+    for _ in range(2):
+        began = time.perf_counter()
+        x = sample(told, DDPM(), grid, seeds, config.network.image_shape).numpy()
+        spans.append(time.perf_counter() - began)
+    advice = "" if np.all(np.isfinite(x)) else "--precision: samples are not finite"
+    yield Finding(
+        "two-step sample",
+        f"{spans[-1]:.3g} s for {sampling.sample_images} pictures",
+        advice,
+    )
+    return spans[-1] / 2
+
+
+def _save(config: Config, state: State) -> Generator[Finding, None, float]:
+    """Saves and restores; returns the seconds of saving."""
+    named = named_variables(state.denoiser.network)
+    before = {path: v.read_value().numpy() for path, v in named.items()}
+    began = time.perf_counter()
+    state.checkpoints.save()
+    seconds = time.perf_counter() - began
+    directory = state.checkpoints.directory
+    size = sum(p.stat().st_size for p in directory.iterdir())
+    state.checkpoints.restore()
+    same = all(
+        np.array_equal(before[p], v.read_value().numpy()) for p, v in named.items()
+    )
+    home = Path(config.training.run_dir).absolute()
+    while not home.exists():
+        home = home.parent
+    free = shutil.disk_usage(home).free
+    needed = size * (config.training.keep + 1) + 4 * size
+    advice = "" if same else "a checkpoint came back changed; test the disk"
+    if free < needed:
+        advice = (
+            f"--run_dir={config.training.run_dir}: {free / MIB:,.0f} MiB are free on "
+            f"its disk, {needed / MIB:,.0f} are needed; free some or lower --keep"
+        )
+    yield Finding(
+        "save, restore",
+        f"{seconds:.3g} s, {size / MIB:,.1f} MiB a checkpoint, bits the same",
+        advice,
+    )
+    return seconds
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} minutes"
+    if seconds < 200_000:
+        return f"{seconds / 3600:.1f} hours"
+    return f"{seconds / 86400:.1f} days"

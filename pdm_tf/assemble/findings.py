@@ -1,0 +1,132 @@
+"""What can be said of a run before anything of it is computed."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import tensorflow as tf
+
+from pdm_tf.assemble.memory import peak_bytes
+from pdm_tf.assemble.settings import t_range
+from pdm_tf.assemble.state import State, build_state, build_trainer
+from pdm_tf.config import Config
+from pdm_tf.data.sources import Source
+from pdm_tf.denoisers.denoiser import Denoiser
+from pdm_tf.denoisers.guidance import steered
+from pdm_tf.networks import hardware, planning
+from pdm_tf.training.tpu import find_unsupported
+
+MIB = 2**20
+_DECODED = 64  # pictures
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report; advice says what must change before training."""
+
+    name: str
+    text: str
+    advice: str = ""
+
+
+def read_some(source: Source) -> Finding:
+    """Decodes some pictures."""
+    began = time.perf_counter()
+    count = min(_DECODED, len(source))
+    pictures, _ = source.read(np.linspace(0, len(source) - 1, count).astype(np.int64))
+    seconds = (time.perf_counter() - began) / count
+    text = (
+        f"{source.name}: {len(source):,} pictures, {count} decoded in "
+        f"{1000 * seconds:.2g} ms each as {'×'.join(map(str, pictures.shape[1:]))}, "
+        f"{len(source.class_names) or 'no'} classes"
+    )
+    if source.skipped:
+        text += f"; broken and left out: {', '.join(source.skipped[:3])}"
+        text += " …" if len(source.skipped) > 3 else ""
+    advice = ""
+    if pictures.min() == pictures.max():
+        advice = f"--dataset={source.name}: all pictures decoded are one colour"
+    return Finding("data", text, advice)
+
+
+def describe_shapes(config: Config) -> Iterator[Finding]:
+    """The grid, channels and attention of each level, and the timesteps trained."""
+    network = config.network
+    height, width = planning.grid_shape(network)
+    channels = planning.channels_of_levels(network)
+    heights = [height >> level for level in range(len(channels))]
+    for level, c in enumerate(channels):
+        attends = heights[level] in network.attention_resolutions
+        text = f"grid {heights[level]}×{width >> level}, {c} channels"
+        yield Finding(f"level {level}", text + (", attention" if attends else ""))
+    idle = sorted(set(network.attention_resolutions) - set(heights))
+    if idle:
+        listed = ", ".join(map(str, idle))
+        yield Finding("attention", f"no level has a grid of height {listed}")
+    first, last = t_range(config)
+    yield Finding("timesteps", f"{first} to {last} of {config.diffusion.timesteps}")
+
+
+def judge_precision(config: Config) -> Finding:
+    """Whether this machine computes in a precision, or imitates it."""
+    precision = config.network.precision
+    kinds = {device.device_type for device in tf.config.list_physical_devices()}
+    if kinds - {"CPU"}:
+        return Finding("precision", f"{precision}, on {', '.join(sorted(kinds))}")
+    try:
+        description = hardware.CPU_DESCRIPTION.read_text()
+    except OSError:
+        description = ""
+    if hardware.imitates(precision, description):
+        text = f"{precision}, which this processor only imitates"
+        return Finding("precision", text, "--precision=float32 is faster here")
+    return Finding("precision", f"{precision}, which this processor computes in itself")
+
+
+def estimate_memory(config: Config, replicas: int, count: int) -> Iterator[Finding]:
+    """Estimates, from graphs that are traced and not run."""
+    training, sampling = config.training, config.sampling
+    device = tf.distribute.get_strategy()
+    part = training.microbatch or training.batch_size // replicas
+    one = replace(
+        config, training=replace(training, batch_size=part, microbatch=0, init_from="")
+    )
+    state = build_state(one, device)
+    specs = (
+        tf.TensorSpec([part, *config.network.image_shape], tf.uint8),
+        tf.TensorSpec([part], tf.int32),
+    )
+    step = tf.function(build_trainer(one, device, state).take_step, autograph=False)
+    traced = step.get_concrete_function(specs)
+    work, lacking = peak_bytes(traced), find_unsupported(traced)
+    yield Finding(
+        "for a TPU",
+        f"{len(lacking)} operations that TPUs lack" + "".join(lacking[:1]),
+        f"--strategy=tpu: {lacking[0]}"
+        if lacking and training.strategy == "tpu"
+        else "",
+    )
+    yield Finding(
+        "memory, training",
+        f"about {(16 * count + work) / MIB:,.0f} MiB a device beside TensorFlow "
+        f"itself: weights and Adam {12 * count / MIB:,.0f}, their average on the host "
+        f"{4 * count / MIB:,.0f}, a step {work / MIB:,.0f} with {part} pictures",
+    )
+    pictures = tf.TensorSpec([sampling.sample_images, *config.network.image_shape])
+    grid = state.denoiser.schedule.grid(2)
+    told = denoiser_of_grids(config, state)
+    ask = tf.function(lambda z: told(z, grid.level(0)).x, autograph=False)
+    work = peak_bytes(ask.get_concrete_function(pictures))
+    yield Finding(
+        "memory, samples",
+        f"about {(4 * count + work) / MIB:,.0f} MiB: weights {4 * count / MIB:,.0f}, "
+        f"a step {work / MIB:,.0f} with {sampling.sample_images} pictures",
+    )
+
+
+def denoiser_of_grids(config: Config, state: State) -> Denoiser:
+    """The denoiser that draws the grids of samples."""
+    sampling, classes = config.sampling, config.network.num_classes
+    labels = tf.range(sampling.sample_images) % max(classes, 1)
+    return steered(state.denoiser, labels, sampling.sample_guidance, sampling)

@@ -1,0 +1,35 @@
+"""Examines a training before it is begun, in minutes and in a folder of its own.
+
+Takes the flags of train.py. Tries the data, the shapes, memory, one training step, a
+short sample, saving and restoring, and says how long the whole run would take. Ends
+with "ready", or with what to change and exit code 2.
+
+Example: python -m pdm_tf.doctor --flagfile=configs/mnist.flags
+"""
+
+from pdm_tf import flags
+from pdm_tf.config import Config
+
+
+def main(argv: list[str]) -> int:
+    """Reads the flags and prints the findings as they come."""
+    (config,) = flags.parse(argv, Config, description=__doc__ or "")
+    from pdm_tf.assemble.examination import examine  # loads TensorFlow
+
+    advice = []
+    for finding in examine(config):
+        print(f"{finding.name:<16} {finding.text}", flush=True)
+        if finding.advice:
+            advice.append(finding.advice)
+    for line in advice:
+        print(f"change: {line}")
+    if advice:
+        return 2
+    print(
+        f"ready: python train.py with the same flags trains {config.training.run_dir}"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    flags.run(main)
