@@ -1,0 +1,138 @@
+"""Without a TPU at hand: XLA compiles what would run there; graphs ask no more."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from ways import SMALL
+
+from pdm_tf.assemble.state import build_state, build_trainer
+from pdm_tf.config import InputError, UNetConfig
+from pdm_tf.denoisers import guided
+from pdm_tf.samplers import DDPM, sample
+from pdm_tf.training.tpu import find_unsupported, refuse_unsupported
+
+BATCH = (
+    tf.TensorSpec([12, 8, 8, 1], tf.uint8),
+    tf.TensorSpec([12], tf.int32),
+)
+
+
+def build(**settings):
+    training = replace(SMALL.training, **settings)
+    config = replace(SMALL, training=training)
+    state = build_state(config, tf.distribute.get_strategy())
+    return state, build_trainer(config, tf.distribute.get_strategy(), state)
+
+
+def steps(jit):
+    """Weights after three whole steps: gradients, clipping, Adam, average."""
+    state, trainer = build()
+    step = tf.function(trainer.take_step, jit_compile=jit, autograph=False)
+    rng = np.random.default_rng(0)
+    for _ in range(3):
+        x = tf.constant(rng.integers(0, 255, (12, 8, 8, 1)), tf.uint8)
+        metrics = step((x, tf.range(12) % 3))
+    weights = [*trainer.variables, *state.average.weights.values()]
+    assert int(state.step) == 3
+    return [w.numpy() for w in weights], metrics
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_whole_step_compiles_and_is_the_same():
+    plain, compiled = steps(False), steps(True)
+    for a, b in zip(plain[0], compiled[0], strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+    np.testing.assert_allclose(plain[1].simple, compiled[1].simple, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        pytest.param(
+            {"microbatch": 4, "remat": True, "skip_nonfinite": True},
+            marks=pytest.mark.slow,
+        ),
+    ],
+)
+def test_the_step_asks_nothing_of_a_tpu_that_it_lacks(settings):
+    _, trainer = build(**settings)
+    step = tf.function(trainer.take_step, autograph=False)
+    assert find_unsupported(step.get_concrete_function(BATCH)) == []
+
+
+def draw(denoise, guidance):
+    """A function of seeds [2] that draws pictures in three steps."""
+    told = guided(denoise, tf.constant([0, 1]), guidance) if guidance else denoise
+    grid = denoise.schedule.grid(3)
+
+    def drawn(seeds):
+        return sample(told, DDPM(), grid, seeds, denoise.image_shape)
+
+    return drawn
+
+
+def state_and_sampler(guidance):
+    state, _ = build()
+    for v in state.denoiser.network.trainable_variables:
+        v.assign(v + 0.05 * tf.random.stateless_normal(v.shape, [1, 2]))
+    return draw(state.denoiser, guidance)
+
+
+def test_the_sampler_asks_nothing_of_a_tpu_that_it_lacks():
+    plain = tf.function(state_and_sampler(2.0), autograph=False)
+    concrete = plain.get_concrete_function(tf.TensorSpec([2], tf.int32))
+    assert find_unsupported(concrete) == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("guidance", [None, 2.0])
+def test_the_sampler_compiles_and_draws_the_same(guidance):
+    drawn, seeds = state_and_sampler(guidance), tf.constant([3, 4])
+    plain = tf.function(drawn, autograph=False)
+    compiled = tf.function(drawn, jit_compile=True, autograph=False)
+    np.testing.assert_allclose(plain(seeds), compiled(seeds), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("work", "told"),
+    [
+        (lambda x: tf.where(x > 0), "Where"),
+        (lambda x: tf.unique(x)[0], "Unique"),
+        (lambda x: tf.image.resize(x[None, :, None, None], [4, 4], "bicubic"), "Resiz"),
+        (lambda x: tf.cast(x, tf.float64) * 2.0, "float64"),
+        (lambda x: x + tf.random.normal([3]), "RandomStandardNormal"),
+        (lambda x: tf.boolean_mask(x, x > 0), "unknown shape"),
+        (lambda x: tf.numpy_function(np.sin, [x], tf.float32), "PyFunc"),
+        (lambda x: tf.map_fn(lambda a: a + tf.random.uniform([]), x), "RandomUniform"),
+    ],
+)
+def test_what_a_tpu_lacks_is_found_wherever_it_hides(work, told):
+    inner = tf.function(work, autograph=False)
+    outer = tf.function(lambda x: inner(x), autograph=False)
+    concrete = outer.get_concrete_function(tf.TensorSpec([3], tf.float32))
+    assert any(told in line for line in find_unsupported(concrete))
+    with pytest.raises(InputError, match="--strategy=tpu"):
+        refuse_unsupported(concrete)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_a_network_with_all_its_parts_compiles():
+    """Attention, two levels, no classes: as the paper's, only narrow."""
+    network = UNetConfig(
+        image_shape=(16, 16, 3),
+        width=64,
+        blocks_per_level=1,
+        attention_resolutions=(4,),
+    )
+    config = replace(SMALL, network=network)
+    state = build_state(config, tf.distribute.get_strategy())
+    trainer = build_trainer(config, tf.distribute.get_strategy(), state)
+    step = tf.function(trainer.take_step, jit_compile=True, autograph=False)
+    batch = (tf.zeros([12, 16, 16, 3], tf.uint8), tf.zeros([12], tf.int32))
+    assert np.isfinite(step(batch).simple)
