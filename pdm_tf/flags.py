@@ -139,8 +139,8 @@ def parse(argv: Sequence[str], *classes: type, description: str = "") -> list[An
     except flags.CantOpenFlagFileError as error:
         reason = _one_line(error).rpartition("] ")[2]
         raise InputError(f"--flagfile: {reason}; name a file of flags") from None
-    except flags.Error as error:
-        raise InputError(_one_line(error)) from None
+    except (flags.Error, ValueError) as error:  # or a flagfile that is no text
+        raise InputError(f"{_one_line(error)}; write --name=value") from None
     if len(rest) > 1:
         raise InputError(f"{rest[1]!r}: not a flag; write --name=value")
     read = {cls: _read(cls, values) for cls in wanted}
