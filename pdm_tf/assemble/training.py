@@ -89,7 +89,7 @@ def _train(
     training, directory = config.training, Path(config.training.run_dir)
     chief, agreement = is_chief(strategy), Agreement(strategy)
     resumed = state.checkpoints.restore()
-    done = int(state.step)
+    done = int(state.step.read_value())
     agreement.check_step(done, training.run_dir)
     if resumed and chief:
         print(f"resuming {directory} at step {done} of {training.iterations}")

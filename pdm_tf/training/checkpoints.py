@@ -80,7 +80,7 @@ class Checkpoints:
         Raises:
           NotSaved: it could not be written, as when the disk is full.
         """
-        step = int(self._step)
+        step = int(self._step.read_value())
         if step == self._whole or not self._writing:
             return  # a good one is never touched
         beside = self.directory / ".saving"
@@ -107,7 +107,7 @@ class Checkpoints:
         if not self._writing:
             return
         directory.mkdir(parents=True, exist_ok=True)
-        self._write(directory, int(self._step))
+        self._write(directory, int(self._step.read_value()))
 
     def _write(self, beside: Path, step: int) -> list[Path]:
         """Writes all files of a checkpoint; the manifest comes first."""

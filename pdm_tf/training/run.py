@@ -56,7 +56,7 @@ def run(
       NotSaved: the last checkpoint could not be written.
       Diverged: loss or weights were not finite for too long.
     """
-    step, seen, asked = int(trainer.step), no_metrics(), False
+    step, seen, asked = int(trainer.step.read_value()), no_metrics(), False
     with Interruption() as interruption:
         while step < config.iterations and not asked:
             steps = _until_next(step, config)
