@@ -45,6 +45,19 @@ def added(total: Metrics, seen: Metrics) -> Metrics:
     )
 
 
+def packed(metrics: Metrics) -> tf.Tensor:
+    """All numbers of some metrics in a row."""
+    return tf.concat([tf.reshape(metric, [-1]) for metric in metrics], axis=0)
+
+
+def unpacked(row: tf.Tensor) -> Metrics:
+    """What `packed` was given."""
+    shapes = [metric.shape for metric in no_metrics()]
+    parts = tf.split(row, [shape.num_elements() for shape in shapes])
+    pairs = zip(parts, shapes, strict=True)
+    return Metrics(*(tf.reshape(part, shape) for part, shape in pairs))
+
+
 class Trainer:
     """Owns one training step, for any number of replicas.
 
@@ -97,9 +110,10 @@ class Trainer:
 
     def take_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Metrics:
         """One step, in a graph; batch: pictures and labels of each replica."""
-        each = self.strategy.run(self._replica_step, args=batch)
+        # In one piece: each reduction makes all machines wait for each other.
+        each = self.strategy.run(lambda *b: packed(self._replica_step(*b)), args=batch)
         add = tf.distribute.ReduceOp.SUM
-        seen = Metrics(*(self.strategy.reduce(add, m, axis=None) for m in each))
+        seen = unpacked(self.strategy.reduce(add, each, axis=None))
         with tf.control_dependencies([seen.gradient_norm]):
             self.average.update(self.step.assign_add(1))
         return seen
