@@ -133,3 +133,13 @@ def test_sigterm_to_one_worker_saves_for_all(flagfile, tmp_path):
     whole = tmp_path / "whole"
     finish(start(flagfile, whole, "--iterations=60"))
     assert_same(whole, run_dir, atol=1e-5)
+
+
+def test_two_devices_stop_and_go_on_as_one_device_in_one_go(flagfile, tmp_path):
+    two, one = tmp_path / "two", tmp_path / "one"
+    devices = ("--strategy=mirrored", "--devices=CPU:0,CPU:1")
+    finish(start(flagfile, two, *devices, "--iterations=10"))
+    (said,) = finish(start(flagfile, two, *devices, "--iterations=20"))
+    assert f"resuming {two} at step 10" in said
+    finish(start(flagfile, one, "--iterations=20"))
+    assert_same(one, two, atol=1e-5)
