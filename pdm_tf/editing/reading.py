@@ -14,7 +14,7 @@ def size_of(flag: str, path: str) -> tuple[int, int]:
     try:
         with Image.open(path) as image:
             width, height = ImageOps.exif_transpose(image).size
-    except (OSError, ValueError) as error:
+    except Exception as error:  # Pillow's decoders raise errors of many kinds
         raise InputError(f"--{flag}={path}: not a picture ({error})") from error
     return height, width
 
