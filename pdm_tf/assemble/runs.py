@@ -9,7 +9,7 @@ from typing import Any
 from pdm_tf import flags
 from pdm_tf.assemble import splits
 from pdm_tf.assemble.building import build_denoiser, named_variables
-from pdm_tf.config import Config, InputError
+from pdm_tf.config import Config, ExportConfig, InputError
 from pdm_tf.denoisers.denoiser import Denoiser
 from pdm_tf.export.saved_model import export_saved_model
 from pdm_tf.training.checkpoints import load_average, write_atomically
@@ -83,21 +83,26 @@ def record_of(run_dir: str | Path) -> Config:
 
 
 def export_run(
-    run_dir: str | Path, export_dir: str | Path = "", **changes: Any
+    run_dir: str | Path,
+    export_dir: str | Path = "",
+    samplers: Sequence[str] = ExportConfig.sampler,
+    **changes: Any,
 ) -> Path:
     """Writes the SavedModel of a run or split; returns its directory.
 
     Args:
       run_dir: see `restore`.
       export_dir: where it goes; RUN_DIR/export if not given.
+      samplers: names of those that it holds; the first is that of `sample`.
       **changes: fields of `SamplingConfig` that differ from the run's record.
 
     Raises:
-      InputError: not a run directory, or nothing saved in it yet.
+      InputError: not a run directory, nothing saved in it yet, no such sampler.
     """
     directory = Path(export_dir) if export_dir else Path(run_dir) / "export"
     config = record_of(run_dir)
     config = replace(config, sampling=replace(config.sampling, **changes))
     record = flags.to_flagfile(config)
-    export_saved_model(restore(run_dir), directory, record, config.sampling)
+    denoiser = restore(run_dir)
+    export_saved_model(denoiser, directory, record, config.sampling, samplers)
     return directory

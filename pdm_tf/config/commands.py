@@ -18,10 +18,13 @@ class SampleConfig:
         (), "Classes, repeated in this order; empty: all classes in turn."
     )
     guidance: float = option(1.5, "Guidance weight w; 1 is none.")
+    sampler: str = option(
+        "ddpm", "Sampler, one of those that the SavedModel was exported with."
+    )
     steps: str = option(
         "250",
-        "Steps of the sampler, each a call of the network: a number, ADM's sections "
-        "such as 90,60,60,20,20 (least noisy first), or ddimN.",
+        "Steps of the sampler, each a call of the network (heun: two): a number, ADM's "
+        "sections such as 90,60,60,20,20 (least noisy first), or ddimN.",
     )
     batch_size: int = option(64, "Pictures computed at once; changes no picture.")
 
@@ -32,6 +35,10 @@ class ExportConfig:
 
     run_dir: str = option("", "Directory of the run or split to export.")
     export_dir: str = option("", "Where the SavedModel goes; empty: RUN_DIR/export.")
+    sampler: tuple[str, ...] = option(
+        ("ddpm", "ddim", "dpm_solver"),
+        "Samplers that it holds, by name; the first is that of the signature sample.",
+    )
     variance: Literal["run", "learned", "large", "small"] = option(
         "run", "Variance of DDPM's steps; run: as the run's record says."
     )
@@ -77,6 +84,9 @@ class EvaluationConfig:
         "10,000 of a SavedModel.",
     )
     batch_size: int = option(64, "Pictures computed at once; changes no figure.")
+    sampler: str = option(
+        "", "Sampler for a SavedModel, as sample.py's; empty: its first, mostly ddpm."
+    )
     steps: str = option("250", "Steps of the sampler for a SavedModel, as sample.py's.")
     guidance: float = option(1.5, "Guidance weight w, for a SavedModel; 1 is none.")
     label_policy: Literal["balanced", "uniform"] = option(

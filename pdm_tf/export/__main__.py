@@ -13,7 +13,9 @@ def main(argv: list[str]) -> None:
 
     asked = {"variance": config.variance, "thresholding": config.thresholding}
     changes = {name: value for name, value in asked.items() if value != "run"}
-    directory = assemble.export_run(config.run_dir, config.export_dir, **changes)
+    directory = assemble.export_run(
+        config.run_dir, config.export_dir, config.sampler, **changes
+    )
     print(f"SavedModel in {directory}")
 
 

@@ -8,65 +8,15 @@ import json
 import shutil
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import tensorflow as tf
 from tqdm import tqdm
 
 from pdm_tf.config import InputError, SampleConfig
 from pdm_tf.data.images import contact_sheet, save_png
-from pdm_tf.diffusion import respacing
+from pdm_tf.serving import SavedSampler
 
 GRID_PICTURES = 100  # at most, in grid.png
-
-
-class SavedSampler:
-    """A SavedModel of `pdm_tf.export`, opened.
-
-    Attributes:
-      num_classes: classes that it can be told; 0 for none.
-      timesteps: T, the most steps that it can take.
-
-    Raises:
-      InputError: the directory is not such a SavedModel.
-    """
-
-    def __init__(self, directory: str) -> None:
-        if not (Path(directory) / "saved_model.pb").is_file():
-            raise InputError(
-                f"--savedmodel={directory}: no SavedModel there; give the export/ "
-                "directory of a run, or write one with python -m pdm_tf.export"
-            )
-        self._model = tf.saved_model.load(directory)
-        signatures = self._model.signatures
-        if not {"sample_at", "config"} <= set(signatures):
-            raise InputError(
-                f"--savedmodel={directory}: a SavedModel, but not one of pdm_tf "
-                "(it has no signatures 'sample_at' and 'config')"
-            )
-        described = signatures["config"]()["config"].numpy()
-        self.description: dict[str, Any] = json.loads(described)
-        self.num_classes = int(self.description["num_classes"])
-        self.timesteps = int(self.description["timesteps"])
-        self._sample = signatures["sample_at"]
-
-    def sample(
-        self, seeds: np.ndarray, labels: np.ndarray, steps: str, guidance: float
-    ) -> np.ndarray:
-        """Pictures of seeds int32 [N] and labels int32 [N]: uint8 [N, H, W, C].
-
-        Raises:
-          InputError: steps that do not fit the model's timesteps.
-        """
-        visited = respacing.spread(self.timesteps, steps)[::-1]
-        drawn = self._sample(
-            seeds=tf.constant(seeds, tf.int32),
-            labels=tf.constant(labels, tf.int32),
-            timesteps=tf.constant(visited, tf.int32),
-            guidance=tf.constant(guidance, tf.float32),
-        )
-        return drawn["images"].numpy()
 
 
 def assign_labels(config: SampleConfig, num_classes: int) -> np.ndarray:
@@ -94,7 +44,7 @@ def check(config: SampleConfig, sampler: SavedSampler) -> None:
     for name in ("num_images", "batch_size"):
         if getattr(config, name) < 1:
             raise InputError(f"--{name}={getattr(config, name)}: at least 1 is needed")
-    respacing.spread(sampler.timesteps, config.steps)
+    sampler.check(config.sampler, config.steps)
     if not 0 <= config.seed <= 2**31 - 1 - config.num_images:
         raise InputError(f"--seed={config.seed}: choose from 0 to about 2 billion")
 
@@ -108,7 +58,7 @@ def write_samples(config: SampleConfig) -> Path:
     Raises:
       InputError: a flag that does not fit the model, or a directory with other samples.
     """
-    sampler = SavedSampler(config.savedmodel)
+    sampler = SavedSampler("savedmodel", config.savedmodel)
     check(config, sampler)
     labels = assign_labels(config, sampler.num_classes)
     seeds = np.arange(config.seed, config.seed + config.num_images, dtype=np.int32)
@@ -121,8 +71,12 @@ def write_samples(config: SampleConfig) -> Path:
             rows = slice(first, first + config.batch_size)
             part = parts / f"{first:08d}-{len(seeds[rows])}.npy"
             if not part.exists():
-                pictures = sampler.sample(
-                    seeds[rows], labels[rows], config.steps, config.guidance
+                pictures = sampler.draw(
+                    seeds[rows],
+                    labels[rows],
+                    config.steps,
+                    config.guidance,
+                    config.sampler,
                 )
                 for seed, picture in zip(seeds[rows], pictures, strict=True):
                     save_png(directory / f"{seed - config.seed:06d}.png", picture)

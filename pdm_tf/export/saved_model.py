@@ -3,16 +3,18 @@
 import json
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 
-from pdm_tf.config import InputError, SamplingConfig
+from pdm_tf.config import ExportConfig, InputError, SamplingConfig, Spacing, Variance
 from pdm_tf.data.images import to_uint8
 from pdm_tf.denoisers.denoiser import Denoiser
 from pdm_tf.denoisers.guidance import steered
-from pdm_tf.samplers import DDPM, sample
+from pdm_tf.samplers import DDPM, SAMPLERS, SPACINGS, Sampler, evaluations, sample
 
 Signatures = dict[str, Callable]
 
@@ -21,22 +23,34 @@ def _many(name: str) -> tf.TensorSpec:
     return tf.TensorSpec([None], tf.int32, name)
 
 
-def _sampling(
-    denoiser: Denoiser, sampling: SamplingConfig, where: tf.TensorSpec, grid: Callable
-) -> Callable:
-    """The sampler as a function of requests; `where` says which levels to visit."""
-    sampler = DDPM(sampling.variance)
+def _opened(function: Callable, *inputs: tf.TensorSpec) -> Callable:
+    """A function of seeds, labels, the inputs given, and guidance, for any of them."""
+    weight = tf.TensorSpec([], tf.float32, "guidance")
+    signature = [_many("seeds"), _many("labels"), *inputs, weight]
+    return tf.function(function, input_signature=signature, autograph=False)
 
-    def draw(
-        seeds: tf.Tensor, labels: tf.Tensor, visited: tf.Tensor, guidance: tf.Tensor
+
+def _sampling(
+    denoiser: Denoiser, sampling: SamplingConfig, sampler: Sampler, spacing: Spacing
+) -> tuple[Callable, Callable]:
+    """A sampler as functions of requests: by a number of steps, and by timesteps."""
+    schedule = denoiser.schedule
+
+    def visit(
+        seeds: tf.Tensor, labels: tf.Tensor, timesteps: tf.Tensor, guidance: tf.Tensor
     ) -> dict[str, tf.Tensor]:
-        denoise = steered(denoiser, labels, guidance, sampling)
-        x = sample(denoise, sampler, grid(visited), seeds, denoiser.image_shape)
+        denoise, grid = steered(denoiser, labels, guidance, sampling), schedule.visiting
+        x = sample(denoise, sampler, grid(timesteps), seeds, denoiser.image_shape)
         return {"images": to_uint8(x)}
 
-    weight = tf.TensorSpec([], tf.float32, "guidance")
-    signature = [_many("seeds"), _many("labels"), where, weight]
-    return tf.function(draw, input_signature=signature, autograph=False)
+    visited = _opened(visit, _many("timesteps"))  # the walk is stored once for both
+
+    def draw(
+        seeds: tf.Tensor, labels: tf.Tensor, steps: tf.Tensor, guidance: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        return visited(seeds, labels, schedule.grid(steps, spacing).t, guidance)
+
+    return _opened(draw, tf.TensorSpec([], tf.int32, "steps")), visited
 
 
 def _denoising(denoiser: Denoiser) -> Callable:
@@ -49,38 +63,78 @@ def _denoising(denoiser: Denoiser) -> Callable:
     return tf.function(believe, input_signature=signature, autograph=False)
 
 
+def _walks(
+    denoiser: Denoiser, sampling: SamplingConfig, samplers: dict[str, Sampler]
+) -> Signatures:
+    """Two signatures for each sampler; those of the first carry no name."""
+    made: Signatures = {}
+    for name, sampler in samplers.items():
+        end = f"_{name}" if made else ""
+        steps, timesteps = _sampling(denoiser, sampling, sampler, SPACINGS[name])
+        made |= {f"sample{end}": steps, f"sample_at{end}": timesteps}
+    return made
+
+
+def _describe(
+    denoiser: Denoiser, record: str, samplers: dict[str, Sampler]
+) -> dict[str, Any]:
+    return {
+        "image_shape": list(denoiser.image_shape),
+        "num_classes": denoiser.num_classes,
+        "timesteps": denoiser.schedule.timesteps,
+        "sampler": next(iter(samplers)),
+        "samplers": {
+            name: {"spacing": SPACINGS[name], "evaluations": evaluations(sampler)}
+            for name, sampler in samplers.items()
+        },
+        "record": record,
+    }
+
+
 def build_module(
-    denoiser: Denoiser, record: str, sampling: SamplingConfig
+    denoiser: Denoiser,
+    record: str,
+    sampling: SamplingConfig,
+    samplers: dict[str, Sampler],
 ) -> tuple[tf.Module, Signatures]:
     """What is saved: raw variables, and functions that reach networks by closure.
 
     A Keras model that is itself tracked would load in Python, but not through the
     session loader of TF Serving and C++.
     """
-    description = {
-        "image_shape": list(denoiser.image_shape),
-        "num_classes": denoiser.num_classes,
-        "timesteps": denoiser.schedule.timesteps,
-        "record": record,
-    }
-    text = json.dumps(description)
+    text = json.dumps(_describe(denoiser, record, samplers))
     module = tf.Module(name="pdm")
     module.weights = {
         f"{part}.{v.path.replace('/', '.')}": v.value
         for part, network in denoiser.parts.items()
         for v in network.variables
     }
-    schedule = denoiser.schedule
-    steps, timesteps = tf.TensorSpec([], tf.int32, "steps"), _many("timesteps")
-    module.sample = _sampling(denoiser, sampling, steps, schedule.grid)
-    module.sample_at = _sampling(denoiser, sampling, timesteps, schedule.visiting)
-    module.denoise = _denoising(denoiser)
-    module.config = tf.function(lambda: {"config": tf.constant(text)}, [])
     signatures = {
-        name: getattr(module, name)
-        for name in ("sample", "sample_at", "denoise", "config")
+        **_walks(denoiser, sampling, samplers),
+        "denoise": _denoising(denoiser),
+        "config": tf.function(lambda: {"config": tf.constant(text)}, []),
     }
+    for name, function in signatures.items():
+        setattr(module, name, function)
     return module, signatures
+
+
+def open_samplers(names: Sequence[str], variance: Variance) -> dict[str, Sampler]:
+    """The samplers of these names, each once, in this order.
+
+    Raises:
+      InputError: none, or a name that is not on the shelf.
+    """
+    if not names:
+        raise InputError(f"--sampler is empty: choose from {', '.join(SAMPLERS)}")
+    for name in names:
+        if name not in SAMPLERS:
+            raise InputError(
+                f"--sampler={name}: choose from {', '.join(SAMPLERS)}, separated by "
+                "commas"
+            )
+    makers: dict[str, Callable] = {**SAMPLERS, "ddpm": partial(DDPM, variance)}
+    return {name: makers[name]() for name in names}
 
 
 def export_saved_model(
@@ -88,12 +142,14 @@ def export_saved_model(
     directory: str | Path,
     record: str = "",
     sampling: SamplingConfig | None = None,
+    samplers: Sequence[str] = ExportConfig.sampler,
 ) -> None:
     """Writes a SavedModel with the signatures sample, sample_at, denoise and config.
 
     `sample` (also `serving_default`): seeds int32 [N], labels int32 [N] (ignored
     without classes), steps int32 [], guidance float32 [] -> images uint8 [N, H, W, C].
     `sample_at`: the same with timesteps int32 [S], falling, in the place of steps.
+    Both walk with the first sampler; `sample_NAME` and `sample_at_NAME` with another.
     `denoise`: z float32 [N, H, W, C], t int32 [N], labels int32 [N] -> x, variance.
     `config`: a JSON string.
 
@@ -105,18 +161,20 @@ def export_saved_model(
       record: the run's flagfile, kept in the JSON string.
       sampling: what is decided once for all requests: thresholding, guidance
         interval, variance.
+      samplers: names of `SAMPLERS`; each costs some graph, the weights are stored once.
 
     Raises:
-      InputError: the directory holds something else.
+      InputError: the directory holds something else, or no such sampler.
     """
-    directory = Path(directory)
+    directory, sampling = Path(directory), sampling or SamplingConfig()
+    opened = open_samplers(samplers, sampling.variance)
     if directory.exists() and not _replaceable(directory):
         raise InputError(
             f"--export_dir={directory}: holds something that is no SavedModel; choose "
             "a new or empty directory"
         )
     directory.parent.mkdir(parents=True, exist_ok=True)
-    module, signatures = build_module(denoiser, record, sampling or SamplingConfig())
+    module, signatures = build_module(denoiser, record, sampling, opened)
     signatures["serving_default"] = signatures["sample"]
     beside = Path(tempfile.mkdtemp(prefix=".export-", dir=directory.parent))
     try:

@@ -3,13 +3,21 @@
 from collections.abc import Callable
 from functools import partial
 
+from pdm_tf.config import Spacing
 from pdm_tf.samplers.ddim import DDIM, encode, invertible
 from pdm_tf.samplers.ddpm import DDPM
 from pdm_tf.samplers.dpm_solver import DPMSolver
 from pdm_tf.samplers.heun import Heun
 from pdm_tf.samplers.momentum import GHVB, HeavyBall
 from pdm_tf.samplers.plms import PLMS
-from pdm_tf.samplers.sampler import Sampler, sample, start, travel, walk
+from pdm_tf.samplers.sampler import (
+    Sampler,
+    evaluations,
+    sample,
+    start,
+    travel,
+    walk,
+)
 
 SAMPLERS: dict[str, Callable[[], Sampler]] = {
     "ddpm": DDPM,
@@ -22,17 +30,22 @@ SAMPLERS: dict[str, Callable[[], Sampler]] = {
     "ghvb": GHVB,
 }
 
+# How each spaces its steps where nothing else is asked for (docs/samplers.md).
+SPACINGS: dict[str, Spacing] = dict.fromkeys(SAMPLERS, "uniform")
+
 __all__ = [
     "DDIM",
     "DDPM",
     "GHVB",
     "PLMS",
     "SAMPLERS",
+    "SPACINGS",
     "DPMSolver",
     "HeavyBall",
     "Heun",
     "Sampler",
     "encode",
+    "evaluations",
     "invertible",
     "sample",
     "start",

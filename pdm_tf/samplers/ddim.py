@@ -98,9 +98,10 @@ def invertible(grid: Grid, snr: float = 400.0) -> Grid:
 
     A trained network errs by some hundredths of the range of pictures. Where the noise
     is quieter than that, the noise that a belief implies is the network's error, and
-    on the way up it would be carried along.
+    on the way up it would be carried along. The first level always stays.
     """
     count = tf.reduce_sum(tf.cast(grid.log_snr <= math.log(snr), tf.int32))
+    count = tf.maximum(count, 1)
     return Grid(*(levels[:count] for levels in grid))
 
 

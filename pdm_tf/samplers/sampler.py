@@ -41,6 +41,21 @@ class Sampler(Protocol):
         """
 
 
+def evaluations(sampler: Sampler) -> int:
+    """How often a sampler asks the denoiser in a step."""
+    asked = 0
+
+    def denoise(z: tf.Tensor, level: NoiseLevel) -> Prediction:
+        nonlocal asked
+        asked += 1
+        return Prediction(z, z)
+
+    z = tf.zeros([1, 1, 1, 1])
+    levels = NoiseLevel.from_alpha(1, 0.5), NoiseLevel.from_alpha(0, 0.9)
+    sampler.step(denoise, z, *levels, sampler.init(z), z)
+    return asked
+
+
 class _Remembering:
     """A denoiser with its memory, which samplers thus never see."""
 

@@ -1,0 +1,199 @@
+"""SavedModels: every sampler on the shelf, drawn as Python draws, by every loader."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from toys import MixtureToy
+
+import pdm_tf as pdm
+from pdm_tf.config import ExportConfig, InputError, SampleConfig
+from pdm_tf.data.images import to_uint8
+from pdm_tf.denoisers.guidance import steered
+from pdm_tf.export import export_saved_model
+from pdm_tf.export.saved_model import build_module, open_samplers
+from pdm_tf.samplers import SAMPLERS, SPACINGS, sample
+
+SEEDS, LABELS, STEPS, WEIGHT = [5, 6, 9], [1, 0, 1], 7, 1.5
+FIRST = next(iter(SAMPLERS))
+
+
+def tiny_denoiser(seed: int, num_classes: int = 3) -> pdm.NetworkDenoiser:
+    """Of an untrained network whose output is nevertheless no constant."""
+    keras.utils.set_random_seed(seed)
+    network = pdm.PatchedUNet(
+        pdm.UNetConfig(
+            image_shape=(8, 8, 1),
+            width=32,
+            channel_multipliers=(1.0,),
+            blocks_per_level=(1,),
+            attention_resolutions=(),
+            num_classes=num_classes,
+        )
+    )
+    for variable in network.trainable_variables:
+        variable.assign(variable + 0.05 * keras.random.normal(variable.shape))
+    return pdm.NetworkDenoiser(network, pdm.NoiseSchedule.linear(100, 0.2), "x")
+
+
+def name_of(sampler: str, stem: str = "sample") -> str:
+    return stem if sampler == FIRST else f"{stem}_{sampler}"
+
+
+def request(**where) -> dict:
+    return {"seeds": SEEDS, "labels": LABELS, "guidance": WEIGHT, **where}
+
+
+def tensors(asked: dict) -> dict:
+    return {name: tf.constant(value) for name, value in asked.items()}
+
+
+@pytest.fixture(scope="module")
+def loaded(exported):
+    return tf.saved_model.load(exported)
+
+
+@pytest.fixture(scope="module")
+def served(exported) -> dict[str, np.ndarray]:
+    """Every sampler's pictures by the loader that TF Serving and C++ use."""
+    v1 = tf.compat.v1
+    with v1.Session(graph=tf.Graph()) as session:
+        graph, drawn = v1.saved_model.load(session, ["serve"], exported), {}
+        for sampler in SAMPLERS:
+            signature = graph.signature_def[name_of(sampler)]
+            asked = request(steps=STEPS).items()
+            feed = {signature.inputs[name].name: value for name, value in asked}
+            drawn[sampler] = session.run(signature.outputs["images"].name, feed)
+    return drawn
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_every_sampler_draws_what_python_draws(name, parted, sampling, loaded, served):
+    drawn = loaded.signatures[name_of(name)](**tensors(request(steps=STEPS)))["images"]
+    sampler = open_samplers([name], sampling.variance)[name]
+    denoise = steered(parted, LABELS, WEIGHT, sampling)
+    grid = parted.schedule.grid(STEPS, SPACINGS[name])
+    x = to_uint8(sample(denoise, sampler, grid, SEEDS, parted.image_shape)).numpy()
+    assert x.std() > 5
+    np.testing.assert_array_equal(drawn, x)
+    np.testing.assert_array_equal(served[name], x)
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_steps_are_the_timesteps_that_they_stand_for(name, parted, loaded):
+    signatures = loaded.signatures
+    for steps in (1, 4):
+        t = parted.schedule.grid(steps, SPACINGS[name]).t.numpy()
+        at = signatures[name_of(name, "sample_at")](**tensors(request(timesteps=t)))
+        by = signatures[name_of(name)](**tensors(request(steps=steps)))
+        np.testing.assert_array_equal(at["images"], by["images"])
+
+
+def test_samplers_differ(served):
+    pictures = list(served.values())
+    for i, picture in enumerate(pictures):
+        assert not any(np.array_equal(picture, other) for other in pictures[:i])
+
+
+def test_it_names_its_samplers_and_what_they_cost(loaded):
+    told = json.loads(loaded.signatures["config"]()["config"].numpy())
+    assert told["sampler"] == FIRST
+    assert list(told["samplers"]) == list(SAMPLERS)
+    assert told["samplers"]["heun"] == {"spacing": SPACINGS["heun"], "evaluations": 2}
+    assert told["samplers"]["ddpm"]["evaluations"] == 1
+    assert told["record"] == "--a=b"
+
+
+def test_networks_draw_the_same_and_are_stored_once(tmp_path, sampling):
+    parts = tiny_denoiser(0), tiny_denoiser(1)
+    denoise, names = pdm.split(*parts, snr=0.5), ("dpm_solver", "ddim")
+    export_saved_model(denoise, tmp_path / "export", "", sampling, names)
+    signatures = tf.saved_model.load(str(tmp_path / "export")).signatures
+    told, grid = (
+        steered(denoise, LABELS, WEIGHT, sampling),
+        denoise.schedule.grid(STEPS),
+    )
+    for name, end in zip(names, ("", "_ddim"), strict=True):
+        drawn = signatures[f"sample{end}"](**tensors(request(steps=STEPS)))
+        x = sample(told, SAMPLERS[name](), grid, SEEDS, denoise.image_shape)
+        np.testing.assert_array_equal(drawn["images"], to_uint8(x))
+    stored = f"{tmp_path}/export/variables/variables"
+    shapes = tf.train.load_checkpoint(stored).get_variable_to_shape_map().values()
+    held = [v.shape for part in parts for v in part.network.variables]
+    numbers = sum(int(np.prod(shape)) for shape in held)
+    assert 0 <= sum(int(np.prod(shape)) for shape in shapes) - numbers < 10
+
+
+def test_the_default_signature_is_the_first_sampler(tmp_path):
+    export_saved_model(MixtureToy(), tmp_path / "one", samplers=["plms", "ddim"])
+    signatures = tf.saved_model.load(str(tmp_path / "one")).signatures
+    named = {"serving_default", "sample", "sample_at", "denoise", "config"}
+    assert set(signatures) == named | {"sample_ddim", "sample_at_ddim"}
+    asked = tensors({**request(steps=STEPS), "labels": [1, 0, 1]})
+    first, default = (
+        signatures[name](**asked) for name in ("sample", "serving_default")
+    )
+    np.testing.assert_array_equal(first["images"], default["images"])
+    other = signatures["sample_ddim"](**asked)
+    assert not np.array_equal(first["images"], other["images"])
+
+
+def test_one_trace_serves_every_request():
+    @dataclass
+    class Count:
+        traces: int = 0
+
+    count = Count()
+
+    class Told(MixtureToy):
+        def __call__(self, z, level):
+            count.traces += 1
+            return super().__call__(z, level)
+
+    samplers = open_samplers(["ddim", "heun"], "learned")
+    _, signatures = build_module(Told(), "", pdm.SamplingConfig(), samplers)
+    for function in signatures.values():
+        function.get_concrete_function()
+    before = count.traces
+    for number, steps in ((1, 2), (3, 5), (2, 1)):
+        for end in ("", "_heun"):
+            asked = {"seeds": tf.range(number), "labels": tf.zeros([number], tf.int32)}
+            asked["guidance"] = tf.constant(1.5)
+            images = signatures[f"sample{end}"](steps=tf.constant(steps), **asked)
+            assert images["images"].shape == (number, *MixtureToy().image_shape)
+    assert count.traces == before > 0
+
+
+@pytest.mark.parametrize("names", [[], ["ddim", "best"]])
+def test_samplers_that_are_not_there_are_refused_before_anything_is_written(
+    names, tmp_path
+):
+    with pytest.raises(InputError, match=r"--sampler.*choose from ddpm, ddim"):
+        export_saved_model(MixtureToy(), tmp_path / "new", samplers=names)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_exported_and_sampled_unasked_is_on_the_shelf():
+    assert set(SPACINGS) == set(SAMPLERS)
+    held = ExportConfig().sampler
+    assert set(held) <= set(SAMPLERS)
+    assert held[0] == "ddpm"  # the paper's, for whoever serves it
+    assert SampleConfig().sampler in held
+
+
+def test_an_older_export_is_replaced_and_other_things_are_not(tmp_path):
+    where: Path = tmp_path / "export"
+    export_saved_model(MixtureToy(), where, samplers=["ddim"])
+    export_saved_model(MixtureToy(), where, samplers=["plms"])
+    told = tf.saved_model.load(str(where)).signatures["config"]()["config"].numpy()
+    assert json.loads(told)["sampler"] == "plms"
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "text").write_text("dear")
+    with pytest.raises(InputError, match="--export_dir"):
+        export_saved_model(MixtureToy(), tmp_path / "mine", samplers=["ddim"])
+    assert (tmp_path / "mine" / "text").read_text() == "dear"
+    assert {path.name for path in tmp_path.iterdir()} == {"export", "mine"}
