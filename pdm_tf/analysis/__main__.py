@@ -6,6 +6,7 @@ in --out, and says what the paper claims and what was found.
 """
 
 import importlib
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,18 +70,17 @@ def obtain(config: Config) -> "Denoiser":
 
 def _check_record(config: Config, directory: Path) -> None:
     """Raises InputError where another kind of run is in the way."""
-    from pdm_tf.assemble.runs import RECORD
+    from pdm_tf.assemble.runs import RECORD, recall
 
     if not (directory / RECORD).is_file():
         return
-    found = (directory / RECORD).read_text().splitlines()
-    wanted = flags.to_flagfile(config).splitlines()
+    found = recall(directory)  # settings that came later have their defaults
+    length = found.training.iterations  # may grow
+    wanted = replace(config, training=replace(config.training, iterations=length))
     differing = [
         line
-        for line in wanted
-        if line.startswith("--")
-        and line not in found
-        and not line.startswith(("--iterations=", "--run_dir="))
+        for line in flags.to_flagfile(wanted).splitlines()
+        if line not in flags.to_flagfile(found).splitlines()
     ]
     if differing:
         raise InputError(

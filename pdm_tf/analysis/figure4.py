@@ -83,7 +83,7 @@ def draw(shown: dict[str, np.ndarray], t: int) -> Figure:
     for row, (title, pictures) in zip(panels, shown.items(), strict=True):
         for panel, picture in zip(row, pictures, strict=False):
             grey = np.clip(0.5 * (picture + 1), 0, 1)
-            panel.imshow(grey, cmap="gray", vmin=0, vmax=1)
+            panel.imshow(grey, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
         for panel in row:
             panel.set(xticks=[], yticks=[], frame_on=False)
         row[0].set_ylabel(title, rotation=0, ha="right", va="center")
