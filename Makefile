@@ -2,10 +2,11 @@
 PYTHON ?= python3.11
 VENV ?= .venv
 BIN := $(VENV)/bin
+PEERS ?= .venv-peers
 TESTS ?= tests
 WORKERS ?= 2
 
-.PHONY: demo test test-slow lint types install install-dev clean
+.PHONY: demo test test-slow bench lint types install install-dev clean
 
 demo: $(VENV)/installed  ## trains on real digits (minutes), samples, shows where
 	$(BIN)/python train.py --flagfile=configs/mnist.flags
@@ -18,6 +19,9 @@ test: $(VENV)/installed-dev lint types  ## lint, types and all tests but the slo
 
 test-slow: $(VENV)/installed-dev  ## the tests that take minutes
 	$(BIN)/python -m pytest $(TESTS) -m slow
+
+bench: $(VENV)/installed-dev $(PEERS)/installed  ## races with PyTorch and diffusers
+	$(BIN)/python -m benchmarks --peers=$(PEERS)/bin/python
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
@@ -38,5 +42,10 @@ $(VENV)/installed-dev: $(VENV)/installed requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --requirement requirements-dev.txt
 	@touch $@
 
+$(PEERS)/installed: benchmarks/requirements-peers.txt
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --requirement $<
+	@touch $@
+
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(PEERS) .pytest_cache .mypy_cache .ruff_cache

@@ -11,7 +11,7 @@ from measuring import Judge, draw
 import pdm_tf as pdm
 
 WEIGHTS = (1.0, 1.5, 2.0, 3.0, 4.0)
-COUNT, STEPS = 500, 25
+COUNT, STEPS = 300, 25
 
 
 def main(run_dir: str) -> None:

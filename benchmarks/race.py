@@ -1,0 +1,107 @@
+"""Candidates in processes of their own, timed in turns."""
+
+import json
+import os
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+
+from tqdm import tqdm
+
+from benchmarks.cases import ROOT, Case
+
+HERE = Path(__file__).resolve().parent
+LIMIT = "matmul"
+PRODUCT = 2 * 2048**3  # operations of one turn of the limit
+_TURN = 0.5  # seconds that a turn takes at least
+
+
+class Candidate:
+    """A process that lives as long as its case."""
+
+    def __init__(self, name: str, python: str, case: dict) -> None:
+        self.name = name
+        paths = [str(HERE), str(HERE / "candidates"), str(ROOT)]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+        environment["TF_CPP_MIN_LOG_LEVEL"] = "3"
+        self.process = subprocess.Popen(
+            [python, str(HERE / "candidates" / f"{name}.py")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+        self._ask(case)
+        once = self._ask({"times": 1})["seconds"]
+        self.times = max(1, round(_TURN / once))
+
+    def _ask(self, order: dict) -> dict:
+        assert self.process.stdin and self.process.stdout and self.process.stderr
+        try:
+            self.process.stdin.write(json.dumps(order) + "\n")
+            self.process.stdin.flush()
+            return json.loads(self.process.stdout.readline())
+        except (BrokenPipeError, ValueError) as error:
+            said = self.process.stderr.read()[-2000:]
+            raise RuntimeError(f"{self.name} ended:\n{said}") from error
+
+    def turn(self) -> float:
+        """Seconds of one piece of work."""
+        return self._ask({"times": self.times})["seconds"] / self.times
+
+    def close(self) -> float:
+        """Ends the process; its peak memory [MiB]."""
+        peak = self._ask({"times": 0})["peak_mib"]
+        self.process.stdin.close()  # type: ignore[union-attr]
+        self.process.wait()
+        return peak
+
+
+@dataclass
+class Result:
+    """Seconds of every turn, by candidate; all of one turn ran next to each other."""
+
+    case: str
+    batch: int
+    flops: float  # of the whole piece of work
+    turns: dict[str, list[float]] = field(default_factory=dict)
+    peak_mib: dict[str, float] = field(default_factory=dict)
+
+    def seconds(self, name: str) -> float:
+        """The median."""
+        return median(self.turns[name])
+
+    def over(self, name: str, other: str) -> float:
+        """Median, turn by turn, of the time of one over the time of the other."""
+        pairs = zip(self.turns[name], self.turns[other], strict=True)
+        return median(a / b for a, b in pairs)
+
+
+def run(case: Case, flops: float, turns: int, pythons: dict[str, str]) -> Result:
+    """Times the candidates of a case in turns, with the limit among them.
+
+    Args:
+      case: what is timed.
+      flops: operations of the work.
+      turns: how often each candidate's turn comes.
+      pythons: interpreter of each candidate; those without one are left out.
+    """
+    order, result = case.order(), Result(case.name, case.batch, flops)
+    names = [name for name in (LIMIT, *case.candidates) if name in pythons]
+    running: list[Candidate] = []
+    try:
+        for name in names:
+            running.append(Candidate(name, pythons[name], order))
+        for _ in tqdm(range(turns), case.name, unit="turn"):
+            for one in running:
+                seconds = one.turn()
+                if one.name == LIMIT:
+                    seconds *= flops / PRODUCT
+                result.turns.setdefault(one.name, []).append(seconds)
+        result.peak_mib = {one.name: one.close() for one in running}
+    finally:
+        for one in running:
+            one.process.kill()
+    return result

@@ -1,0 +1,75 @@
+"""Results -> table, picture, JSON."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+
+from benchmarks.race import LIMIT, Result
+
+OURS = "ours"
+
+
+def table(results: list[Result]) -> str:
+    """Markdown: time over the limit for each candidate, ratios, memory."""
+    names = _names(results)
+    heads = ["case", "GFLOP", "ms", *(f"{n} / limit" for n in names), "ahead", "MiB"]
+    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
+    for r in results:
+        over = [f"{r.over(n, LIMIT):.2f}" if n in r.turns else "–" for n in names]
+        peers = [n for n in names if n in r.turns and n != OURS]
+        ahead = min((r.over(n, OURS) for n in peers), default=float("nan"))
+        row = [r.case, f"{r.flops / 1e9:.4g}", f"{1e3 * r.seconds(OURS):.1f}", *over]
+        row += [f"{ahead:.2f}×", f"{r.peak_mib[OURS]:,.0f}"]
+        lines.append("| " + " | ".join(row) + " |")
+    return "\n".join(lines)
+
+
+def _names(results: list[Result]) -> list[str]:
+    found = {name for r in results for name in r.turns} - {LIMIT, OURS}
+    return [OURS, *sorted(found)]
+
+
+def save_picture(results: list[Result], path: Path) -> None:
+    """Bars: time over the limit, which is 1."""
+    names = _names(results)
+    figure, axes = plt.subplots(figsize=(8, 0.6 * len(results) + 1.5))
+    height = 0.8 / len(names)
+    for k, name in enumerate(names):
+        rows = [(i, r) for i, r in enumerate(results) if name in r.turns]
+        axes.barh(
+            [i + k * height for i, _ in rows],
+            [r.over(name, LIMIT) for _, r in rows],
+            height,
+            label=name,
+        )
+    axes.axvline(1.0, color="black", linewidth=1)
+    axes.set_yticks([i + 0.4 - height / 2 for i in range(len(results))])
+    axes.set_yticklabels([r.case for r in results])
+    axes.invert_yaxis()
+    axes.set_xlabel("time over a matrix product of as many operations")
+    axes.legend()
+    figure.tight_layout()
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
+def save(results: list[Result], out: Path) -> None:
+    """Writes results.json, table.md and picture.png below a folder."""
+    out.mkdir(parents=True, exist_ok=True)
+    text = json.dumps([asdict(r) for r in results], indent=1)
+    (out / "results.json").write_text(text + "\n")
+    (out / "table.md").write_text(table(results) + "\n")
+    save_picture(results, out / "picture.png")
+
+
+def load(out: Path) -> list[Result]:
+    """What an earlier run saved."""
+    path = out / "results.json"
+    if not path.is_file():
+        return []
+    return [Result(**r) for r in json.loads(path.read_text())]

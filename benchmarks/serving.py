@@ -1,0 +1,38 @@
+"""A candidate's side of the race: told a case, it runs it as often as it is asked.
+
+Orders come as lines of JSON on standard input and are answered on standard output,
+so that every candidate may live in an environment of its own.
+"""
+
+import json
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable
+
+
+def serve(make: Callable[[dict], Callable[[], object]]) -> None:
+    """Answers orders until the input ends.
+
+    Args:
+      make: turns a case into a function that does its work once and waits for it.
+    """
+    # Libraries print; what they print must not be taken for an answer.
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    run: Callable[[], object] = lambda: None  # noqa: E731
+    for line in sys.stdin:
+        order = json.loads(line)
+        begun = time.perf_counter()
+        if "network" in order:
+            run = make(order)
+            for _ in range(2):  # traces and allocates
+                run()
+        else:
+            for _ in range(order["times"]):
+                run()
+        seconds = time.perf_counter() - begun
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        print(json.dumps({"seconds": seconds, "peak_mib": peak}), file=answers)
+        answers.flush()

@@ -1,0 +1,65 @@
+"""Cases are plain data of our flagfiles; ratios are taken turn by turn."""
+
+import json
+import sys
+
+import pytest
+
+from benchmarks import race, report
+from benchmarks.cases import CASES, ROOT
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_a_case_is_plain_data_of_a_flagfile(case):
+    order = json.loads(json.dumps(case.order()))
+    assert order["batch"] == case.batch and order["network"]["precision"] == "float32"
+    for name in case.candidates:
+        assert (ROOT / "benchmarks" / "candidates" / f"{name}.py").is_file()
+
+
+def test_names_are_unique():
+    assert len({case.name for case in CASES}) == len(CASES)
+
+
+def results():
+    turns = {
+        "matmul": [1.0, 10.0, 2.0],
+        "ours": [2.0, 12.0, 4.0],
+        "pytorch": [3, 24, 4],
+    }
+    peak = dict.fromkeys(turns, 100.0)
+    return race.Result("call:mnist:1", 1, 1e9, turns, peak)
+
+
+def test_ratios_are_of_neighbours_and_not_of_medians():
+    result = results()
+    assert result.over("ours", "matmul") == 2.0  # of 2, 1.2 and 2
+    assert result.over("pytorch", "ours") == 1.5  # medians would say 1.0
+    assert result.seconds("ours") == 4.0
+
+
+def test_what_is_saved_is_loaded_and_drawn(tmp_path):
+    report.save([results()], tmp_path)
+    assert report.load(tmp_path) == [results()]
+    row = (tmp_path / "table.md").read_text().splitlines()[2]
+    assert row == "| call:mnist:1 | 1 | 4000.0 | 2.00 | 2.40 | 1.50× | 100 |"
+    assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.slow
+def test_a_race_is_run():
+    (case,) = [case for case in CASES if case.name == "call:mnist:1"]
+    pythons = {"matmul": sys.executable, "ours": sys.executable}
+    result = race.run(case, 1e9, 2, pythons)
+    assert {name: len(turns) for name, turns in result.turns.items()} == {
+        "matmul": 2,
+        "ours": 2,
+    }
+    assert min(min(turns) for turns in result.turns.values()) > 0
+    assert result.peak_mib["ours"] > 100
+
+
+def test_a_candidate_that_falls_says_why():
+    (case,) = [case for case in CASES if case.name == "call:mnist:1"]
+    with pytest.raises(RuntimeError, match="pytorch ended"):
+        race.Candidate("pytorch", sys.executable, {**case.order(), "network": {}})
