@@ -102,12 +102,12 @@ from pdm_tf.assemble.state import build_state, build_trainer
 from pdm_tf.config import Config, TrainingConfig, UNetConfig
 network = UNetConfig(image_shape=(64, 64, 3), width=64, blocks_per_level=2,
                      channel_multipliers=(1.0, 2.0), attention_resolutions=(16,))
-training = TrainingConfig(batch_size=16, run_dir=sys.argv[1])
+training = TrainingConfig(batch_size=48, run_dir=sys.argv[1])
 config = Config(network=network, training=training)
 device = tf.distribute.get_strategy()
 state = build_state(config, device)
 trainer = build_trainer(config, device, state)
-x, y = tf.zeros([16, 64, 64, 3], tf.uint8), tf.zeros([16], tf.int32)
+x, y = tf.zeros([48, 64, 64, 3], tf.uint8), tf.zeros([48], tf.int32)
 step = tf.function(trainer.take_step, autograph=False)
 work = peak_bytes(step.get_concrete_function((x, y)))
 def held():
@@ -124,6 +124,7 @@ print(work / 2**20, (most - before) / 2**20)
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_the_estimate_of_memory_is_what_a_step_takes(tmp_path):
+    """Where it is large: below a GiB the allocator may hold 0.3 GiB more than that."""
     done = subprocess.run(
         [sys.executable, "-c", MEASURE, str(tmp_path)],
         cwd=ROOT,
