@@ -14,7 +14,7 @@ from pdm_tf.analysis.pictures import (
     optimal_denoiser,
     read_pictures,
 )
-from pdm_tf.analysis.results import Claim, Result, new_figure
+from pdm_tf.analysis.results import Claim, Result, new_figure, show_picture
 from pdm_tf.config import AnalysisConfig
 from pdm_tf.data.images import to_float
 from pdm_tf.diffusion import NoiseSchedule
@@ -99,10 +99,7 @@ def draw(rows: list[list], sources: list[Source], schedule: NoiseSchedule) -> Fi
             first = source.pictures[k : k + 1]
             z = noised(first, t, schedule, k).numpy() if title == "z" else None
             picture = source.beliefs[t][k] if z is None else z[0]
-            panel.imshow(
-                np.clip(0.5 * (picture + 1), 0, 1), cmap="gray", vmin=0, vmax=1
-            )
-            panel.set(xticks=[], yticks=[], frame_on=False)
+            show_picture(panel, picture)
             if not i:
                 panel.set_title(f"t = {t}", fontsize=9)
         row[0].set_ylabel(title, rotation=0, ha="right", va="center")

@@ -14,7 +14,7 @@ from pdm_tf.analysis.pictures import (
     optimal_denoiser,
     read_pictures,
 )
-from pdm_tf.analysis.results import Claim, Result, new_figure
+from pdm_tf.analysis.results import Claim, Result, new_figure, show_picture
 from pdm_tf.config import AnalysisConfig, Prediction, Weighting
 from pdm_tf.data.images import to_float
 
@@ -82,10 +82,9 @@ def draw(shown: dict[str, np.ndarray], t: int) -> Figure:
     figure.suptitle(f"t = {t}")
     for row, (title, pictures) in zip(panels, shown.items(), strict=True):
         for panel, picture in zip(row, pictures, strict=False):
-            grey = np.clip(0.5 * (picture + 1), 0, 1)
-            panel.imshow(grey, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-        for panel in row:
-            panel.set(xticks=[], yticks=[], frame_on=False)
+            show_picture(panel, picture)
+        for panel in row[len(pictures) :]:
+            panel.set_axis_off()
         row[0].set_ylabel(title, rotation=0, ha="right", va="center")
     return figure
 

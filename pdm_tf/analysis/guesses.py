@@ -7,7 +7,7 @@ from tqdm import tqdm
 from pdm_tf.analysis.frequencies import Energy
 from pdm_tf.analysis.pictures import noised, read_pictures
 from pdm_tf.analysis.reconstructions import effective_count, posterior, reconstruct
-from pdm_tf.analysis.results import Claim, Result, new_figure
+from pdm_tf.analysis.results import Claim, Result, new_figure, show_picture
 from pdm_tf.config import AnalysisConfig, DiffusionConfig
 from pdm_tf.data.images import to_float
 from pdm_tf.diffusion import NoiseSchedule
@@ -69,10 +69,7 @@ def draw(rows: list[list], x: np.ndarray, shown: list[list[np.ndarray]]) -> Figu
     titles = ["x", "z", "possible x", *[""] * (SHOWN - 1), "x*"]
     for i, (line, pictures, row) in enumerate(zip(panels, shown, rows, strict=True)):
         for j, (panel, picture) in enumerate(zip(line, [x, *pictures], strict=True)):
-            panel.imshow(
-                np.clip(0.5 * (picture + 1), 0, 1), cmap="gray", vmin=0, vmax=1
-            )
-            panel.set(xticks=[], yticks=[], frame_on=False)
+            show_picture(panel, picture)
             if not i:
                 panel.set_title(titles[j], fontsize=9)
         line[0].set_ylabel(f"t = {row[0]}", rotation=0, ha="right", va="center")

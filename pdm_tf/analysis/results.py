@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -45,6 +46,13 @@ class Result(NamedTuple):
 def new_figure(width: float, height: float) -> Figure:
     """An empty figure that needs no display; sides in inches."""
     return Figure(figsize=(width, height), dpi=DOTS, layout="constrained")
+
+
+def show_picture(axes: Axes, x: np.ndarray) -> None:
+    """A picture [H, W, C] without a scale; what is beyond [-1, 1] is clipped."""
+    shown = np.clip(0.5 * (x + 1), 0, 1)
+    axes.imshow(shown, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    axes.set(xticks=[], yticks=[], frame_on=False)
 
 
 def write_result(result: Result, directory: Path) -> list[Path]:
