@@ -91,6 +91,11 @@ def _inpaint(config: EditingConfig, denoise: "Denoiser") -> Edited:
 
     picture = read_exactly("image", config.image, denoise.image_shape)
     paint = read_exactly("mask", config.mask, (*denoise.image_shape[:2], 1)) > 127
+    if not paint.any():
+        raise InputError(
+            f"--mask={config.mask}: black everywhere, so nothing would be painted; "
+            "make it white where to paint"
+        )
     x = inpaint(
         *_walking(config, denoise),
         picture=to_float(picture),
@@ -159,6 +164,9 @@ TASKS: dict[str, Callable[[EditingConfig, "Denoiser"], Edited]] = {
 }
 
 
+ALSO_READ = {"inpaint": ("mask",), "interpolate": ("second_image",)}
+
+
 def main(argv: list[str]) -> None:
     """Reads the task and the flags, edits, and writes pictures and a sheet."""
     task, rest = (argv[1], argv[2:]) if len(argv) > 1 else ("", [])
@@ -166,11 +174,14 @@ def main(argv: list[str]) -> None:
         task, rest = "", argv[1:]
     (config,) = flags.parse([argv[0], *rest], EditingConfig, description=__doc__)
     if task not in TASKS:
-        raise InputError(f"task {task!r}: choose from {', '.join(TASKS)}")
+        what = f"task {task!r}" if task else "the task is missing"
+        raise InputError(f"{what}: choose from {', '.join(TASKS)}")
     if not config.run_dir:
         raise InputError("--run_dir is missing: name the directory of a run")
     if config.count < 1:
         raise InputError(f"--count={config.count}: at least 1 is needed")
+    for flag in ("image", *ALSO_READ.get(task, ())):
+        size_of(flag, getattr(config, flag))  # before anything slow is loaded
     from pdm_tf import assemble
 
     given, x = TASKS[task](config, assemble.restore(config.run_dir))

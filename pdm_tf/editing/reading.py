@@ -1,5 +1,7 @@
 """Pictures to edit, read from files that flags name; loads no TensorFlow."""
 
+from pathlib import Path
+
 import numpy as np
 from PIL import Image, ImageOps
 
@@ -11,6 +13,8 @@ def size_of(flag: str, path: str) -> tuple[int, int]:
     """Height and width of a picture file, upright."""
     if not path:
         raise InputError(f"--{flag} is missing: name a picture file")
+    if not Path(path).is_file():
+        raise InputError(f"--{flag}={path}: no such file")
     try:
         with Image.open(path) as image:
             width, height = ImageOps.exif_transpose(image).size

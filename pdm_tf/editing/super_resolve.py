@@ -20,13 +20,13 @@ def enlarge(x: tf.Tensor, factor: int) -> tf.Tensor:
 
 
 def factor_between(small: tuple[int, ...], large: tuple[int, ...]) -> int:
-    """How many times larger (H, W) is, a whole number and the same both ways.
+    """How many times larger (H, W) is: from 2 on, and the same both ways.
 
     Raises:
       InputError: it is not, with sizes that would be.
     """
     factor = large[0] // small[0]
-    if (small[0] * factor, small[1] * factor) != tuple(large[:2]):
+    if factor < 2 or (small[0] * factor, small[1] * factor) != tuple(large[:2]):
         fitting = [
             f"{large[1] // f}x{large[0] // f}"
             for f in (2, 4, 8)

@@ -11,7 +11,7 @@ from pdm_tf.data.images import checked_shape
 from pdm_tf.data.pipeline import pictures_in_order
 from pdm_tf.data.sources import open_source
 from pdm_tf.evaluation import npz
-from pdm_tf.evaluation.models import SavedSampler
+from pdm_tf.evaluation.models import Drawn
 from pdm_tf.evaluation.places import Place, natural_shape
 
 DRAWN = 10_000  # pictures of a SavedModel, unless --num_images says otherwise
@@ -111,15 +111,15 @@ def _open_npz(place: Place, config: EvaluationConfig) -> Pictures:
 
 
 def _open_model(place: Place, config: EvaluationConfig) -> Pictures:
-    sampler = SavedSampler(place.flag, place.path, config)
+    drawn = Drawn(place.flag, place.path, config)
     count = config.num_images or DRAWN
     return Pictures(
         place,
         count,
-        sampler.image_shape,
-        lambda size: sampler.batches(count, size),
-        sampler.describe,
-        sampler.cost,
+        drawn.image_shape,
+        lambda size: drawn.batches(count, size),
+        drawn.describe,
+        drawn.cost,
     )
 
 

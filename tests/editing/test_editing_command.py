@@ -31,7 +31,9 @@ def folder(tmp_path, monkeypatch):
         "mask": mask,
         "small": noise[0, ::4, ::4],
         "odd": noise[0, :15],
+        "black": np.zeros_like(mask),
     }
+    (tmp_path / "text.png").write_text("dear")
     for name, picture in files.items():
         save_png(tmp_path / f"{name}.png", picture)
     return tmp_path
@@ -96,7 +98,10 @@ def refusal(argv, monkeypatch, capsys):
         ("inpaint", {"mask": "odd.png"}, ["--mask", "24x15", "24x16"]),
         ("inpaint", {"mask": ""}, ["--mask is missing"]),
         ("inpaint", {"resamplings": 0}, ["--resamplings=0"]),
-        ("sdedit", {"image": "nowhere.png"}, ["--image", "nowhere.png"]),
+        ("inpaint", {"mask": "black.png"}, ["--mask=black.png", "white where"]),
+        ("sdedit", {"image": "nowhere.png"}, ["--image=nowhere.png: no such file"]),
+        ("sdedit", {"image": "."}, ["--image=.: no such file"]),
+        ("sdedit", {"image": "text.png"}, ["--image=text.png: not a picture"]),
         ("sdedit", {"strength": 2}, ["--strength=2"]),
         ("sdedit", {"sampler": "best"}, ["--sampler=best", "ddim"]),
         ("sdedit", {"count": 0}, ["--count=0"]),
@@ -104,8 +109,10 @@ def refusal(argv, monkeypatch, capsys):
         ("interpolate", {"second_image": "odd.png"}, ["--second_image", "24x16"]),
         ("interpolate", {"labels": "1,0"}, ["--labels=1,0"]),
         ("sdedit", {"labels": "1,2"}, ["--labels=1,2", "0 to 1"]),
-        ("variations", {"steps": "0"}, ["steps '0'"]),
+        ("variations", {"steps": "0"}, ["--steps=0"]),
         ("variations", {"run_dir": ""}, ["--run_dir"]),
+        ("super_resolve", {"image": "first.png"}, ["24x16", "12x8 or 6x4"]),
+        ("", {}, ["the task is missing", "super_resolve"]),
         ("upscale", {}, ["'upscale'", "super_resolve"]),
     ],
 )

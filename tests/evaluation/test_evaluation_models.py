@@ -1,22 +1,24 @@
 """SavedModels: pictures drawn as a user would draw them, and what that costs."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from pdm_tf.config import EvaluationConfig, InputError
 from pdm_tf.evaluation.cost import count_flops, peak_memory
-from pdm_tf.evaluation.models import SavedSampler, count_evaluations, draw_labels
+from pdm_tf.evaluation.models import Drawn, draw_labels
 
 CONFIG = EvaluationConfig(steps="3", seed=5)
 
 
 @pytest.fixture(scope="module")
-def sampler(saved_model) -> SavedSampler:
-    return SavedSampler("samples", saved_model, CONFIG)
+def sampler(saved_model) -> Drawn:
+    return Drawn("samples", saved_model, CONFIG)
 
 
-def draw(sampler: SavedSampler, count: int, batch_size: int) -> np.ndarray:
+def draw(sampler: Drawn, count: int, batch_size: int) -> np.ndarray:
     return np.concatenate(list(sampler.batches(count, batch_size)))
 
 
@@ -52,16 +54,32 @@ def test_cost_counts_what_was_drawn(saved_model, sampler):
 
 
 @pytest.mark.parametrize(
-    "steps, num_classes, guidance, evaluations",
-    [(3, 10, 1.5, 6), (3, 10, 1.0, 3), (3, 0, 1.5, 3), (250, 10, 0.0, 500)],
+    "settings, evaluations",
+    [
+        ({"steps": "3"}, 6),
+        ({"steps": "3", "guidance": 1.0}, 3),
+        ({"steps": "2,3"}, 10),
+        ({"steps": "25", "guidance": 0.0, "sampler": "ddim"}, 50),
+    ],
 )
-def test_guidance_evaluates_twice(steps, num_classes, guidance, evaluations):
-    assert count_evaluations(steps, num_classes, guidance) == evaluations
+def test_guidance_evaluates_twice(saved_model, settings, evaluations):
+    drawn = Drawn("samples", saved_model, EvaluationConfig(**settings))
+    assert drawn.evaluations() == evaluations
+
+
+def test_the_sampler_named_draws(saved_model, sampler):
+    other = Drawn("samples", saved_model, replace(CONFIG, sampler="ddim"))
+    assert (sampler.describe()["sampler"], other.describe()["sampler"]) == (
+        "ddpm",
+        "ddim",
+    )
+    assert not np.array_equal(draw(sampler, 3, 3), draw(other, 3, 3))
 
 
 def test_flops_by_hand():
     kernel = tf.Variable(tf.ones([3, 3, 2, 5]))
     matrix = tf.Variable(tf.ones([5, 7]))
+    two = tf.constant([0, 0, 0, 2])
 
     @tf.function(
         input_signature=[
@@ -72,12 +90,15 @@ def test_flops_by_hand():
     )
     def denoise(z, t, labels):
         z = tf.nn.conv2d(z, kernel, 2, "SAME")  # [1, 4, 3, 5]
+        small = tf.nn.conv2d_transpose(z, kernel, tf.shape(z) * [1, 2, 2, 0] + two, 2)
+        z += tf.reduce_sum(small)
         rows = tf.reshape(z, [-1, 12, 5])
         scores = tf.einsum("nqd,nkd->nqk", rows, rows)  # [1, 12, 12]
         rows = tf.matmul(scores, rows)  # [1, 12, 5]
         return tf.matmul(tf.reshape(rows, [-1, 5]), matrix)  # [12, 7]
 
-    products = 4 * 3 * 5 * 9 * 2 + 12 * 12 * 5 + 12 * 5 * 12 + 12 * 7 * 5
+    doubled = 4 * 3 * 5 * 9 * 2
+    products = 4 * 3 * 5 * 9 * 2 + doubled + 12 * 12 * 5 + 12 * 5 * 12 + 12 * 7 * 5
     assert count_flops(denoise, (8, 6, 2)) == 2 * products
 
 
@@ -117,12 +138,13 @@ def test_no_classes_no_labels(policy):
     "settings, message",
     [
         ({"steps": "101"}, "choose 1 to 100"),
+        ({"sampler": "best"}, "--sampler=best: the SavedModel holds ddpm"),
         ({"steps": "9", "guidance": float("nan")}, "--guidance=nan"),
     ],
 )
 def test_settings_it_cannot_take(saved_model, settings, message):
     with pytest.raises(InputError, match=message):
-        SavedSampler("samples", saved_model, EvaluationConfig(**settings))
+        Drawn("samples", saved_model, EvaluationConfig(**settings))
 
 
 def test_damaged_or_foreign_models_are_one_line(tmp_path):
@@ -133,5 +155,5 @@ def test_damaged_or_foreign_models_are_one_line(tmp_path):
     tf.saved_model.save(foreign, str(tmp_path / "foreign"), {"f": foreign.f})
     for name, message in (("damaged", "not a SavedModel"), ("foreign", "not written")):
         with pytest.raises(InputError, match=message) as error:
-            SavedSampler("samples", str(tmp_path / name), CONFIG)
+            Drawn("samples", str(tmp_path / name), CONFIG)
         assert "\n" not in str(error.value)

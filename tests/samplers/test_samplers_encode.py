@@ -79,6 +79,7 @@ def test_loud_levels_are_invertible():
     assert loud.t.numpy().tolist() == grid.t.numpy()[: loud.size].tolist()
     assert float(tf.exp(loud.log_snr[-1])) <= 100.0
     assert float(tf.exp(grid.log_snr[loud.size])) > 100.0
+    assert invertible(TOY.schedule.grid(1), snr=100.0).size == 1
 
 
 def test_no_iteration_is_refused():
