@@ -1,10 +1,12 @@
 """Every flagfile in configs/: parses, builds, passes a dry run, takes a step."""
 
+import gc
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -68,9 +70,18 @@ def test_a_dry_run_says_ready(path):
         assert f"{PAPER[path.stem]:,}" in done.stdout
 
 
+@pytest.fixture
+def returned():
+    """The memory of one network is given back before the next is built."""
+    yield
+    keras.backend.clear_session()
+    gc.collect()
+
+
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_one_real_step_at_reduced_batch(path, tmp_path):
+def test_one_real_step_at_reduced_batch(path, tmp_path, returned):
     config = read(path)
     training = replace(
         config.training, batch_size=1, run_dir=str(tmp_path), init_from=""
