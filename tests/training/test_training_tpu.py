@@ -82,6 +82,7 @@ def state_and_sampler(guidance):
     return draw(state.denoiser, guidance)
 
 
+@pytest.mark.slow
 def test_the_sampler_asks_nothing_of_a_tpu_that_it_lacks():
     plain = tf.function(state_and_sampler(2.0), autograph=False)
     concrete = plain.get_concrete_function(tf.TensorSpec([2], tf.int32))
