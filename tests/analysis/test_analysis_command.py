@@ -1,6 +1,5 @@
 """python -m pdm_tf.analysis: from one command to files, again, stopped, refused."""
 
-import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -91,7 +90,7 @@ def test_ctrl_c_amid_judging_leaves_no_halves(tmp_path, small, monkeypatch):
     from pdm_tf.analysis import figure2
 
     def interrupted(*_):
-        signal.raise_signal(signal.SIGINT)
+        raise KeyboardInterrupt
 
     monkeypatch.setattr(figure2, "make", interrupted)
     assert run(tmp_path, "figure2") == command.STOPPED
