@@ -46,6 +46,7 @@ def run(tmp_path, *words):
     return command.main(["analysis", *words, *FLAGS, f"--out={tmp_path}"])
 
 
+@pytest.mark.slow
 def test_one_command_trains_judges_and_writes_and_the_next_does_not_train(
     tmp_path, small, trainings, capsys
 ):
@@ -63,6 +64,7 @@ def test_one_command_trains_judges_and_writes_and_the_next_does_not_train(
     assert (tmp_path / "figure2.csv").read_bytes() == first
 
 
+@pytest.mark.slow
 def test_more_iterations_train_on_and_other_settings_are_refused(
     tmp_path, small, trainings
 ):

@@ -177,6 +177,7 @@ def test_an_untrained_eps_is_far_from_the_optimum_by_the_noise_over_the_signal()
     np.testing.assert_allclose(belief, z / np.sqrt(alpha), rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_table_1_is_the_evaluation_of_what_was_drawn(tmp_path):
     (result,) = table1.make(replace(TINY, out=str(tmp_path)), untrained)
     assert list(result.column("patch_size")) == [2, 4, 8]
