@@ -8,6 +8,7 @@ def patchify(x: tf.Tensor, patch_size: int) -> tf.Tensor:
 
     Channels of a patch are ordered (row in patch, column in patch, channel).
     """
+    x = tf.convert_to_tensor(x)
     return x if patch_size == 1 else tf.nn.space_to_depth(x, patch_size)
 
 
