@@ -131,12 +131,17 @@ def as_seeds(seeds: Seeds) -> tf.Tensor:
 
 def start(seeds: Seeds, image_shape: tuple[int, ...]) -> tf.Tensor:
     """The noise that each picture begins with: stream 0 of its seed, [N, H, W, C]."""
-    return _start(as_seeds(seeds), tuple(image_shape))
+    road = _start_compiled if tf.executing_eagerly() else _start
+    return road(as_seeds(seeds), tuple(image_shape))
 
 
-@tf.function(autograph=False, reduce_retracing=True)
 def _start(seeds: tf.Tensor, shape: tuple[int, ...]) -> tf.Tensor:
     return noises.normal(noises.keys(seeds, 0), shape)
+
+
+# Not for use in another graph: after calls with several numbers of pictures its traces
+# know none, and a graph of static shapes would lose them here.
+_start_compiled = tf.function(_start, autograph=False, reduce_retracing=True)
 
 
 def travel(

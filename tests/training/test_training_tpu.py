@@ -8,31 +8,43 @@ import tensorflow as tf
 from ways import SMALL
 
 from pdm_tf.assemble.state import build_state, build_trainer
-from pdm_tf.config import InputError, UNetConfig
+from pdm_tf.config import InputError
 from pdm_tf.denoisers import guided
 from pdm_tf.samplers import DDPM, sample
+from pdm_tf.samplers.sampler import start
 from pdm_tf.training.tpu import find_unsupported, refuse_unsupported
 
-BATCH = (
-    tf.TensorSpec([12, 8, 8, 1], tf.uint8),
-    tf.TensorSpec([12], tf.int32),
+FLAT = SMALL.network
+LEVELS = replace(  # halved and doubled again, with attention on both grids
+    FLAT,
+    image_shape=(16, 16, 3),
+    channel_multipliers=(1.0, 2.0),
+    attention_resolutions=(8, 4),
 )
+slow = pytest.mark.slow
 
 
-def build(**settings):
+def build(network=FLAT, **settings):
     training = replace(SMALL.training, **settings)
-    config = replace(SMALL, training=training)
+    config = replace(SMALL, network=network, training=training)
     state = build_state(config, tf.distribute.get_strategy())
     return state, build_trainer(config, tf.distribute.get_strategy(), state)
 
 
-def steps(jit):
+def batch_of(network):
+    return (
+        tf.TensorSpec([12, *network.image_shape], tf.uint8),
+        tf.TensorSpec([12], tf.int32),
+    )
+
+
+def steps(network, jit):
     """Weights after three whole steps: gradients, clipping, Adam, average."""
-    state, trainer = build()
+    state, trainer = build(network)
     step = tf.function(trainer.take_step, jit_compile=jit, autograph=False)
     rng = np.random.default_rng(0)
     for _ in range(3):
-        x = tf.constant(rng.integers(0, 255, (12, 8, 8, 1)), tf.uint8)
+        x = tf.constant(rng.integers(0, 255, (12, *network.image_shape)), tf.uint8)
         metrics = step((x, tf.range(12) % 3))
     weights = [*trainer.variables, *state.average.weights.values()]
     assert int(state.step) == 3
@@ -40,28 +52,32 @@ def steps(jit):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
-def test_the_whole_step_compiles_and_is_the_same():
-    plain, compiled = steps(False), steps(True)
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("network", [FLAT, LEVELS], ids=["flat", "levels"])
+def test_the_whole_step_compiles_and_is_the_same(network):
+    plain, compiled = steps(network, False), steps(network, True)
     for a, b in zip(plain[0], compiled[0], strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5)
     np.testing.assert_allclose(plain[1].simple, compiled[1].simple, rtol=1e-4)
 
 
 @pytest.mark.parametrize(
-    "settings",
+    ("network", "settings"),
     [
-        {},
+        pytest.param(FLAT, {}, id="flat"),
+        pytest.param(LEVELS, {}, id="levels", marks=slow),
         pytest.param(
+            FLAT,
             {"microbatch": 4, "remat": True, "skip_nonfinite": True},
-            marks=pytest.mark.slow,
+            id="all",
+            marks=slow,
         ),
     ],
 )
-def test_the_step_asks_nothing_of_a_tpu_that_it_lacks(settings):
-    _, trainer = build(**settings)
+def test_the_step_asks_nothing_of_a_tpu_that_it_lacks(network, settings):
+    _, trainer = build(network, **settings)
     step = tf.function(trainer.take_step, autograph=False)
-    assert find_unsupported(step.get_concrete_function(BATCH)) == []
+    assert find_unsupported(step.get_concrete_function(batch_of(network))) == []
 
 
 def draw(denoise, guidance):
@@ -75,25 +91,33 @@ def draw(denoise, guidance):
     return drawn
 
 
-def state_and_sampler(guidance):
-    state, _ = build()
+def sampler(guidance, network=FLAT):
+    state, _ = build(network)
     for v in state.denoiser.network.trainable_variables:
         v.assign(v + 0.05 * tf.random.stateless_normal(v.shape, [1, 2]))
     return draw(state.denoiser, guidance)
 
 
-@pytest.mark.slow
-def test_the_sampler_asks_nothing_of_a_tpu_that_it_lacks():
-    plain = tf.function(state_and_sampler(2.0), autograph=False)
+@pytest.mark.parametrize(
+    "network", [FLAT, pytest.param(LEVELS, marks=slow)], ids=["flat", "levels"]
+)
+def test_the_sampler_asks_nothing_of_a_tpu_that_it_lacks(network):
+    for count in (1, 2, 3):  # what was drawn before must not blur shapes
+        start(range(count), network.image_shape)
+    plain = tf.function(sampler(2.0, network), autograph=False)
     concrete = plain.get_concrete_function(tf.TensorSpec([2], tf.int32))
     assert find_unsupported(concrete) == []
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
-@pytest.mark.parametrize("guidance", [None, 2.0])
-def test_the_sampler_compiles_and_draws_the_same(guidance):
-    drawn, seeds = state_and_sampler(guidance), tf.constant([3, 4])
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize(
+    ("network", "guidance"),
+    [(FLAT, None), (FLAT, 2.0), (LEVELS, 2.0)],
+    ids=["flat", "guided", "levels"],
+)
+def test_the_sampler_compiles_and_draws_the_same(network, guidance):
+    drawn, seeds = sampler(guidance, network), tf.constant([3, 4])
     plain = tf.function(drawn, autograph=False)
     compiled = tf.function(drawn, jit_compile=True, autograph=False)
     np.testing.assert_allclose(plain(seeds), compiled(seeds), atol=1e-4)
@@ -119,21 +143,3 @@ def test_what_a_tpu_lacks_is_found_wherever_it_hides(work, told):
     assert any(told in line for line in find_unsupported(concrete))
     with pytest.raises(InputError, match="--strategy=tpu"):
         refuse_unsupported(concrete)
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(1200)
-def test_a_network_with_all_its_parts_compiles():
-    """Attention, two levels, no classes: as the paper's, only narrow."""
-    network = UNetConfig(
-        image_shape=(16, 16, 3),
-        width=64,
-        blocks_per_level=1,
-        attention_resolutions=(4,),
-    )
-    config = replace(SMALL, network=network)
-    state = build_state(config, tf.distribute.get_strategy())
-    trainer = build_trainer(config, tf.distribute.get_strategy(), state)
-    step = tf.function(trainer.take_step, jit_compile=True, autograph=False)
-    batch = (tf.zeros([12, 16, 16, 3], tf.uint8), tf.zeros([12], tf.int32))
-    assert np.isfinite(step(batch).simple)
