@@ -2,7 +2,6 @@
 
 from dataclasses import fields
 
-import keras
 import numpy as np
 import tensorflow as tf
 from serving import serve
@@ -10,6 +9,7 @@ from serving import serve
 from pdm_tf.assemble.training import build_state, build_trainer
 from pdm_tf.config import Config, TrainingConfig, UNetConfig
 from pdm_tf.networks import PatchedUNet
+from pdm_tf.networks.frozen import frozen
 
 
 def network_config(settings: dict) -> UNetConfig:
@@ -25,25 +25,15 @@ def network_config(settings: dict) -> UNetConfig:
 
 
 def make_call(config: UNetConfig, batch: int):
-    """One evaluation of the network, both outputs, its weights constants of the graph.
-
-    Only then does oneDNN lay them out for its convolutions once, and not in every call.
-    """
+    """One evaluation of the network, both outputs, as it is served."""
     network = PatchedUNet(config)
     rng = np.random.default_rng(0)  # zeros, as before a training, would cost less
-    weights = [
-        (v, rng.standard_normal(v.shape, np.float32) * 0.02) for v in network.variables
-    ]
+    for variable in network.variables:
+        variable.assign(rng.standard_normal(variable.shape, np.float32) * 0.02)
+    call = frozen(network)
     labels = tf.range(batch) % config.num_classes if config.num_classes else None
-
-    @tf.function(autograph=False)
-    def call(z, t):
-        constants = [(v, tf.constant(value)) for v, value in weights]
-        with keras.StatelessScope(state_mapping=constants):
-            return network(z, t, labels)
-
     z, t = tf.random.normal([batch, *config.image_shape]), tf.fill([1], 500)
-    return lambda: [out.numpy() for out in call(z, t)]
+    return lambda: [out.numpy() for out in call(z, t, labels)]
 
 
 def make_training(config: UNetConfig, batch: int):

@@ -10,6 +10,7 @@ import tensorflow as tf
 from pdm_tf.config import InputError
 from pdm_tf.diffusion import NoiseLevel, NoiseSchedule
 from pdm_tf.diffusion.gaussian import x_from_output
+from pdm_tf.networks.frozen import frozen
 
 
 class Prediction(NamedTuple):
@@ -60,6 +61,10 @@ class Denoiser(ABC):
           InputError: it knows no classes.
         """
         raise InputError("labels were given, but the model has no classes")
+
+    def frozen(self) -> "Denoiser":
+        """The same denoiser for serving: nothing in it can be trained any more."""
+        return self
 
 
 class RememberingDenoiser(Denoiser):
@@ -123,6 +128,12 @@ class NetworkDenoiser(Denoiser):
             super().labelled(labels)
         made = copy(self)
         made.labels = tf.convert_to_tensor(labels, tf.int32)
+        return made
+
+    def frozen(self) -> Self:
+        """The same denoiser, its weights constants of the graph: see `frozen`."""
+        made = copy(self)
+        made._ask, made.parts = frozen(self.network), {}
         return made
 
     def __call__(self, z: tf.Tensor, level: NoiseLevel) -> Prediction:

@@ -30,6 +30,9 @@ class Split(RememberingDenoiser):
     def labelled(self, labels: tf.Tensor) -> "Split":
         return Split([part.labelled(labels) for part in self.members], self.snrs)
 
+    def frozen(self) -> "Split":
+        return Split([part.frozen() for part in self.members], self.snrs)
+
     def memory(self, z: tf.Tensor) -> tuple:
         return tuple(part.memory(z) for part in self.members)
 

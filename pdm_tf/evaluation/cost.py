@@ -18,7 +18,7 @@ _CONVOLUTIONS = {"Conv2D", "DepthwiseConv2dNative"}
 
 
 def count_parameters(directory: Path) -> int:
-    """Numbers in the floating-point variables of a SavedModel."""
+    """Numbers in the floating-point variables of a SavedModel that does not say."""
     reader = tf.train.load_checkpoint(str(directory / "variables" / "variables"))
     types = reader.get_variable_to_dtype_map()
     shapes = reader.get_variable_to_shape_map()

@@ -50,7 +50,8 @@ class Drawn:
         # Counted now: nothing may fail once hours of pictures are drawn.
         denoise = self._model.signatures["denoise"]
         self._flops = count_flops(denoise, self.image_shape)
-        self._parameters = count_parameters(Path(directory))
+        told = self._model.description.get("parameters")
+        self._parameters = told or count_parameters(Path(directory))
 
     def batches(self, count: int, batch_size: int) -> Iterator[np.ndarray]:
         """Pictures of seeds --seed … --seed + count - 1: uint8 [B, H, W, C]."""

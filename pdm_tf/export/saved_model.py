@@ -14,6 +14,7 @@ from pdm_tf.config import ExportConfig, InputError, SamplingConfig, Spacing, Var
 from pdm_tf.data.images import to_uint8
 from pdm_tf.denoisers.denoiser import Denoiser
 from pdm_tf.denoisers.guidance import steered
+from pdm_tf.export.weights import count_numbers, settled, variables_of
 from pdm_tf.samplers import DDPM, SAMPLERS, SPACINGS, Sampler, evaluations, sample
 
 Signatures = dict[str, Callable]
@@ -79,6 +80,7 @@ def _describe(
     denoiser: Denoiser, record: str, samplers: dict[str, Sampler]
 ) -> dict[str, Any]:
     return {
+        "parameters": count_numbers(denoiser),
         "image_shape": list(denoiser.image_shape),
         "num_classes": denoiser.num_classes,
         "timesteps": denoiser.schedule.timesteps,
@@ -97,18 +99,15 @@ def build_module(
     sampling: SamplingConfig,
     samplers: dict[str, Sampler],
 ) -> tuple[tf.Module, Signatures]:
-    """What is saved: raw variables, and functions that reach networks by closure.
+    """What is saved: functions that reach networks by closure, and large weights.
 
-    A Keras model that is itself tracked would load in Python, but not through the
-    session loader of TF Serving and C++.
+    Large ones are raw variables: a Keras model that is itself tracked would load in
+    Python, but not through the session loader of TF Serving and C++.
     """
     text = json.dumps(_describe(denoiser, record, samplers))
+    denoiser = settled(denoiser)
     module = tf.Module(name="pdm")
-    module.weights = {
-        f"{part}.{v.path.replace('/', '.')}": v.value
-        for part, network in denoiser.parts.items()
-        for v in network.variables
-    }
+    module.weights = variables_of(denoiser)
     signatures = {
         **_walks(denoiser, sampling, samplers),
         "denoise": _denoising(denoiser),

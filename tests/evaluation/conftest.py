@@ -6,18 +6,15 @@ import pytest
 
 
 @pytest.fixture(scope="session")
-def saved_model(tmp_path_factory) -> str:
-    """Of an untrained network with three classes, for 16x16x1 pictures."""
+def network():
+    """Untrained, with three classes, for 16x16x1 pictures."""
     import keras
 
     from pdm_tf.config import UNetConfig
-    from pdm_tf.denoisers import NetworkDenoiser
-    from pdm_tf.diffusion import NoiseSchedule
-    from pdm_tf.export import export_saved_model
     from pdm_tf.networks import PatchedUNet
 
     keras.utils.set_random_seed(0)
-    network = PatchedUNet(
+    made = PatchedUNet(
         UNetConfig(
             image_shape=(16, 16, 1),
             width=32,
@@ -27,8 +24,18 @@ def saved_model(tmp_path_factory) -> str:
             num_classes=3,
         )
     )
-    for variable in network.trainable_variables:  # no output layer of zeros
+    for variable in made.trainable_variables:  # no output layer of zeros
         variable.assign(variable + 0.02 * keras.random.normal(variable.shape))
+    return made
+
+
+@pytest.fixture(scope="session")
+def saved_model(network, tmp_path_factory) -> str:
+    """Of that network."""
+    from pdm_tf.denoisers import NetworkDenoiser
+    from pdm_tf.diffusion import NoiseSchedule
+    from pdm_tf.export import export_saved_model
+
     denoiser = NetworkDenoiser(network, NoiseSchedule.linear(100, 0.2), "x")
     directory: Path = tmp_path_factory.mktemp("model") / "export"
     export_saved_model(denoiser, directory)
