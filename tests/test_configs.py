@@ -1,6 +1,7 @@
 """Every flagfile in configs/: parses, builds, passes a dry run, takes a step."""
 
 import gc
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -66,8 +67,11 @@ def test_a_dry_run_says_ready(path):
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
     assert "ready" in done.stdout
+    assert "memory, training: about" in done.stdout
     if path.stem in PAPER:
         assert f"{PAPER[path.stem]:,}" in done.stdout
+        (said,) = re.findall(r"[\d.]+ GFLOP a picture", path.read_text())
+        assert said in done.stdout
 
 
 @pytest.fixture

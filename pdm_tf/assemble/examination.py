@@ -19,6 +19,7 @@ from pdm_tf.assemble.findings import (
     describe_shapes,
     estimate_memory,
     judge_precision,
+    on_one_device,
     read_some,
 )
 from pdm_tf.assemble.plan import count_flops
@@ -74,7 +75,7 @@ def _work(
     flops = count_flops(state.denoiser)
     yield Finding("parameters", f"{count:,}; {flops / 1e9:.4g} GFLOP a call, a picture")
     trainer = build_trainer(tried, strategy, state)
-    yield from estimate_memory(tried, strategy.num_replicas_in_sync, count)
+    yield from estimate_memory(*on_one_device(tried, strategy.num_replicas_in_sync))
     batches = distributed(
         strategy,
         lambda shard: training_batches(

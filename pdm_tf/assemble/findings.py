@@ -1,5 +1,6 @@
 """What can be said of a run before anything of it is computed."""
 
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -84,20 +85,26 @@ def judge_precision(config: Config) -> Finding:
     return Finding("precision", f"{precision}, which this processor computes in itself")
 
 
-def estimate_memory(config: Config, replicas: int, count: int) -> Iterator[Finding]:
-    """Estimates, from graphs that are traced and not run."""
-    training, sampling = config.training, config.sampling
-    device = tf.distribute.get_strategy()
+def on_one_device(config: Config, replicas: int) -> tuple[Config, State]:
+    """Settings of what one of several replicas takes at a time, and its own state."""
+    training = config.training
     part = training.microbatch or training.batch_size // replicas
-    one = replace(
-        config, training=replace(training, batch_size=part, microbatch=0, init_from="")
-    )
-    state = build_state(one, device)
+    alone = replace(training, batch_size=part, microbatch=0, init_from="")
+    config = replace(config, training=alone)
+    return config, build_state(config, tf.distribute.get_strategy())
+
+
+def estimate_memory(config: Config, state: State) -> Iterator[Finding]:
+    """Estimates, from graphs that are traced and not run; takes `on_one_device`."""
+    training, sampling = config.training, config.sampling
+    device, part = tf.distribute.get_strategy(), training.batch_size
+    variables = state.denoiser.network.trainable_variables
+    count = sum(math.prod(v.shape) for v in variables)
     specs = (
         tf.TensorSpec([part, *config.network.image_shape], tf.uint8),
         tf.TensorSpec([part], tf.int32),
     )
-    step = tf.function(build_trainer(one, device, state).take_step, autograph=False)
+    step = tf.function(build_trainer(config, device, state).take_step, autograph=False)
     traced = step.get_concrete_function(specs)
     work, lacking = peak_bytes(traced), find_unsupported(traced)
     yield Finding(

@@ -2,9 +2,12 @@
 
 import math
 import os
+from collections.abc import Iterator
 
 import tensorflow as tf
 
+from pdm_tf.assemble.findings import estimate_memory, on_one_device
+from pdm_tf.assemble.settings import t_range
 from pdm_tf.config import Config
 from pdm_tf.denoisers import NetworkDenoiser
 from pdm_tf.networks import planning
@@ -19,13 +22,16 @@ def count_flops(denoiser: NetworkDenoiser) -> int:
     one = tf.TensorSpec([1], tf.int32)
     network = tf.function(lambda z, t, y: denoiser.network(z, t, y), autograph=False)
     graph = network.get_concrete_function(spec, one, one).graph
-    return sum(_flops_of(node) for node in graph.get_operations())
+    return sum(flops_of(node) for node in graph.get_operations())
 
 
-def _flops_of(node: tf.Operation) -> int:
+def flops_of(node: tf.Operation) -> int:
+    """Of one convolution or product; 0 for whatever else."""
     if node.type == "Conv2D":
         height, width, inner, _ = node.inputs[1].shape
         return 2 * height * width * inner * math.prod(node.outputs[0].shape)
+    if node.type == "Conv2DBackpropInput":  # a transposed convolution
+        return 2 * math.prod(node.inputs[1].shape) * math.prod(node.inputs[2].shape[:3])
     if node.type in ("MatMul", "BatchMatMulV2"):
         name = "transpose_a" if node.type == "MatMul" else "adj_x"
         inner = node.inputs[0].shape[-2 if node.get_attr(name) else -1]
@@ -33,10 +39,18 @@ def _flops_of(node: tf.Operation) -> int:
     return 0
 
 
-def describe(
-    config: Config, denoiser: NetworkDenoiser, t_range: tuple[int, int]
-) -> str:
-    """A table of what a run would train."""
+def dry_run(config: Config, replicas: int) -> Iterator[str]:
+    """A table of what a run would train and need; graphs are traced and none is run."""
+    alone, state = on_one_device(config, replicas)
+    yield from describe(config, state.denoiser)
+    for finding in estimate_memory(alone, state):
+        yield f"{finding.name}: {finding.text}"
+    yield "ready to train; leave --dry_run out to begin"
+
+
+def describe(config: Config, denoiser: NetworkDenoiser) -> list[str]:
+    """What is known of a run before its graphs are traced."""
+    first, last = t_range(config)
     network, training = config.network, config.training
     height, width = planning.grid_shape(network)
     channels = planning.channels_of_levels(network)
@@ -58,7 +72,7 @@ def describe(
         f"weights        {parameters * 4 / 2**20:,.0f} MiB; with gradients and Adam "
         f"{parameters * 16 / 2**20:,.0f} MiB on the device, the average "
         f"{parameters * 4 / 2**20:,.0f} MiB on the host",
-        f"timesteps      {t_range[0]} to {t_range[1]} of {config.diffusion.timesteps}",
+        f"timesteps      {first} to {last} of {config.diffusion.timesteps}",
         f"precision      {network.precision}, {os.cpu_count()} processor cores, "
         f"{len(tf.config.list_physical_devices('GPU'))} GPUs",
     ]
@@ -68,4 +82,4 @@ def describe(
             f"level {level}        grid {height >> level}×{width >> level}, {c} "
             f"channels, {count} blocks{', attention' if attends else ''}"
         )
-    return "\n".join([*lines, "ready to train; leave --dry_run out to begin"])
+    return lines

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from pdm_tf.assemble.building import build_denoiser, named_variables
 from pdm_tf.assemble.identity import identify
-from pdm_tf.assemble.plan import describe
+from pdm_tf.assemble.plan import dry_run
 from pdm_tf.assemble.runs import export_run, remember
 from pdm_tf.assemble.settings import check_settings, t_range
 from pdm_tf.assemble.state import State, build_state, build_trainer
@@ -68,7 +68,7 @@ def _prepare_and_train(config: Config) -> Ending:
     replicas = strategy.num_replicas_in_sync
     check_shares(replicas, training.batch_size, training.microbatch)
     if training.dry_run:
-        print(describe(config, build_denoiser(config), t_range(config)))
+        print("\n".join(dry_run(config, replicas)))
         return Ending.COMPLETE
     source = open_source(
         config.data.dataset,
