@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from pdm_tf.config import InputError
 
+_PATIENCE = 60  # seconds without a sign of life after which a worker counts as lost
 _EXAMPLE = (
     '{"cluster": {"worker": ["host1:2222", "host2:2222"]}, '
     '"task": {"type": "worker", "index": 0}}'
@@ -94,6 +95,7 @@ def _multi_worker() -> tf.distribute.Strategy:
             f"--strategy=multi_worker: TF_CONFIG in the environment is not the list of "
             f"workers ({error!r}); set it on each, as {_EXAMPLE}"
         ) from None
+    _be_patient(workers)
     kinds = tf.distribute.experimental.CommunicationImplementation
     gpus = tf.config.list_physical_devices("GPU")
     return tf.distribute.MultiWorkerMirroredStrategy(
@@ -101,6 +103,25 @@ def _multi_worker() -> tf.distribute.Strategy:
             implementation=kinds.AUTO if gpus else kinds.RING
         )
     )
+
+
+def _be_patient(workers: list[str]) -> None:
+    """Lets workers be silent for longer than TensorFlow's ten seconds.
+
+    A machine busy with other work keeps a healthy one waiting that long. One that is
+    killed is noticed at once all the same, by its closed connections. There is no
+    public way: strategies leave alone what is configured before them.
+    """
+    from tensorflow.python.eager.context import context
+
+    if context().coordination_service is None:
+        context().configure_coordination_service(
+            service_type="standalone",
+            service_leader="/job:worker/replica:0/task:0",
+            heartbeat_timeout_in_ms=1000 * _PATIENCE,
+        )
+        jobs = context().coordination_service.coordinated_job_list
+        jobs.add(name="worker", num_tasks=len(workers))
 
 
 def _tpu(name: str) -> tf.distribute.Strategy:
