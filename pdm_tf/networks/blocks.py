@@ -72,7 +72,8 @@ class ResidualBlock(keras.layers.Layer):
         h = self.conv_in(tf.nn.silu(self.norm_in(x)))
         h = self.conv_out(tf.nn.silu(self.norm_out(h, scale, shift)))
         if self.gate:
-            h *= tf.sigmoid(self.gate(classes) + _OPEN_GATE)[:, None, None, :]
+            gate = tf.sigmoid(self.gate(classes) + _OPEN_GATE)
+            h *= tf.reshape(gate, [-1, 1, 1, self.channels])
         return (self.skip(x) if self.skip else x) + h
 
 
@@ -89,20 +90,20 @@ class AttentionBlock(keras.layers.Layer):
 
     def build(self, input_shape: Shape) -> None:
         self.norm.build(input_shape)
-        self.qkv.build((None, None, self.channels))
-        self.out.build((None, None, self.channels))
+        self.qkv.build((None, self.channels))
+        self.out.build((None, self.channels))
         self.built = True
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
         length, channels = x.shape[1] * x.shape[2], self.channels
-        h = tf.reshape(self.norm(x), [-1, length, channels])
-        h = tf.reshape(self.qkv(h), [-1, length, 3, self.heads, channels // self.heads])
+        h = self.qkv(tf.reshape(self.norm(x), [-1, channels]))
+        h = tf.reshape(h, [-1, length, 3, self.heads, channels // self.heads])
         q, k, v = tf.unstack(tf.transpose(h, [2, 0, 3, 1, 4]))  # [B, heads, L, d]
         scale = (channels // self.heads) ** -0.25  # on both, so that neither overflows
         weights = tf.nn.softmax(tf.matmul(q * scale, k * scale, transpose_b=True))
         h = tf.transpose(tf.matmul(weights, v), [0, 2, 1, 3])
-        h = self.out(tf.reshape(h, [-1, length, channels]))
-        return x + tf.reshape(h, tf.shape(x))
+        h = self.out(tf.reshape(h, [-1, channels]))
+        return x + tf.reshape(h, [-1, *x.shape[1:]])
 
 
 class Downsample(keras.layers.Layer):

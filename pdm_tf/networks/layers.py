@@ -12,20 +12,32 @@ import tensorflow as tf
 EPSILON = 1e-3  # of group normalisation, as in the paper's tensorflow-addons layer
 
 
-def conv(
-    channels: int, kernel: int, *, zero: bool = False, **settings: Any
-) -> keras.layers.Conv2D:
+class Conv(keras.layers.Conv2D):
+    """Keras' convolution, with the addition of the bias that runtimes fuse into it."""
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        kernel, bias = self.kernel.value, self.bias.value
+        h = tf.nn.conv2d(x, kernel, self.strides, self.padding.upper())
+        return tf.nn.bias_add(h, bias)
+
+
+class Dense(keras.layers.Dense):
+    """Keras' projection, for [N, in] alone, with a bias that is fused as in `Conv`."""
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        return tf.nn.bias_add(tf.matmul(x, self.kernel.value), self.bias.value)
+
+
+def conv(channels: int, kernel: int, *, zero: bool = False, **settings: Any) -> Conv:
     """A same-padded convolution; zero starts it as the zero map."""
     start = "zeros" if zero else "glorot_uniform"
-    return keras.layers.Conv2D(
-        channels, kernel, padding="same", kernel_initializer=start, **settings
-    )
+    return Conv(channels, kernel, padding="same", kernel_initializer=start, **settings)
 
 
-def dense(channels: int, *, zero: bool = False, **settings: Any) -> keras.layers.Dense:
-    """A projection of the last axis; zero starts it as the zero map."""
+def dense(channels: int, *, zero: bool = False, **settings: Any) -> Dense:
+    """A projection [N, in] -> [N, channels]; zero starts it as the zero map."""
     start = "zeros" if zero else "glorot_uniform"
-    return keras.layers.Dense(channels, kernel_initializer=start, **settings)
+    return Dense(channels, kernel_initializer=start, **settings)
 
 
 def group_count(channels: int) -> int:
@@ -70,40 +82,38 @@ class GroupNorm(keras.layers.Layer):
           scale: [1 or B, C], of adaptive normalisation; used without affine.
           shift: [1 or B, C].
         """
-        mean, factor = self._statistics(tf.cast(x, tf.float32))
+        channels = x.shape[-1]
+        grouped = [-1, self.groups, channels // self.groups]
+        mean, factor = _statistics(tf.cast(x, tf.float32), grouped)
         if self.affine:
-            scale, shift = self.gamma - 1.0, self.beta
-        if scale is not None and shift is not None:
-            factor *= 1.0 + tf.cast(scale, tf.float32)
-            offset = tf.cast(shift, tf.float32) - mean * factor
+            factor *= tf.reshape(self.gamma.value, grouped[1:])
+            offset = tf.reshape(self.beta.value, grouped[1:]) - mean * factor
+        elif scale is not None and shift is not None:
+            factor *= 1.0 + tf.reshape(tf.cast(scale, tf.float32), grouped)
+            offset = tf.reshape(tf.cast(shift, tf.float32), grouped) - mean * factor
         else:
+            factor *= tf.ones(grouped[1:])
             offset = -mean * factor
         factor, offset = (
-            tf.cast(value[:, None, None, :], x.dtype) for value in (factor, offset)
+            tf.cast(tf.reshape(value, [-1, 1, 1, channels]), x.dtype)
+            for value in (factor, offset)
         )
         return x * factor + offset
 
-    def _statistics(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Mean and 1 / standard deviation of each channel's group, [B, C]."""
-        size = x.shape[-1] // self.groups
 
-        def grouped(value: tf.Tensor) -> tf.Tensor:
-            value = tf.reshape(value, [-1, self.groups, size])
-            return tf.reduce_mean(value, axis=2, keepdims=True)
-
-        means = _mean_of_pixels(x)
-        # Squares of what is left after the mean: E[x²] - E[x]² would cancel where the
-        # mean is many deviations. No gradient is lost: the sum of x - mean is 0.
-        centre = tf.stop_gradient(means)[:, None, None, :]
-        within = _mean_of_pixels(tf.math.squared_difference(x, centre))
-        mean = grouped(means)
-        apart = tf.reshape(means, [-1, self.groups, size]) - mean
-        between = tf.reduce_mean(tf.square(apart), axis=2, keepdims=True)
-        variance = grouped(within) + between
-        pair = tf.concat([mean, tf.math.rsqrt(variance + EPSILON)], axis=2)
-        pair = tf.repeat(pair[:, :, None, :], size, axis=2)
-        pair = tf.reshape(pair, [-1, self.groups * size, 2])
-        return pair[..., 0], pair[..., 1]
+def _statistics(x: tf.Tensor, grouped: list[int]) -> tuple[tf.Tensor, tf.Tensor]:
+    """Mean and 1 / standard deviation of each group, [B, groups, 1]."""
+    means = _mean_of_pixels(x)
+    # Squares of what is left after the mean: E[x²] - E[x]² would cancel where the mean
+    # is many deviations. No gradient is lost: the sum of x - mean is 0.
+    centre = tf.reshape(tf.stop_gradient(means), [-1, 1, 1, x.shape[-1]])
+    within = _mean_of_pixels(tf.math.squared_difference(x, centre))
+    means = tf.reshape(means, grouped)
+    mean = tf.reduce_mean(means, axis=2, keepdims=True)
+    between = tf.math.squared_difference(means, mean)
+    variance = tf.reshape(within, grouped) + between
+    variance = tf.reduce_mean(variance, axis=2, keepdims=True)
+    return mean, tf.math.rsqrt(variance + EPSILON)
 
 
 def _mean_of_pixels(x: tf.Tensor) -> tf.Tensor:

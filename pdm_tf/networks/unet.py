@@ -194,5 +194,6 @@ class PatchedUNet(keras.Model):
         """The auxiliary head, which learns without moving anything else."""
         seen = tf.stop_gradient(tf.concat([first, h], axis=-1))
         told = self.variance_time(tf.nn.silu(tf.stop_gradient(time)))
-        hidden = tf.nn.silu(self.variance_in(seen + told[:, None, None, :]))
+        told = tf.reshape(told, [-1, 1, 1, told.shape[-1]])
+        hidden = tf.nn.silu(self.variance_in(seen + told))
         return tf.sigmoid(self.variance_out(hidden))
