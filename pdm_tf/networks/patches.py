@@ -8,8 +8,8 @@ def patchify(x: tf.Tensor, patch_size: int) -> tf.Tensor:
 
     Channels of a patch are ordered (row in patch, column in patch, channel).
     """
-    x = tf.convert_to_tensor(x)
-    return x if patch_size == 1 else tf.nn.space_to_depth(x, patch_size)
+    window = [1, patch_size, patch_size, 1]
+    return tf.image.extract_patches(x, window, window, [1, 1, 1, 1], "VALID")
 
 
 def unpatchify(x: tf.Tensor, patch_size: int) -> tf.Tensor:

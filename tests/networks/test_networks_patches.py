@@ -62,3 +62,11 @@ def test_a_patch_holds_the_pixels_of_its_own_square(shape, patch):
         columns = slice(j * patch, (j + 1) * patch)
         square = x[:, rows, columns].reshape(len(x), -1)
         np.testing.assert_array_equal(y[:, i, j], square)
+
+
+@every
+def test_depth_is_the_same_map(shape, patch):
+    # What an export for a runtime without extract_patches takes in its place.
+    x = numbered(shape)
+    depth = x if patch == 1 else tf.nn.space_to_depth(x, patch)
+    np.testing.assert_array_equal(patchify(x, patch), depth)
