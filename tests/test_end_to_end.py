@@ -208,7 +208,9 @@ def test_the_export_serves_without_keras_and_through_a_session(whole, tmp_path):
     denoise = pdm.guided(pdm.restore(whole), [1, 2], weight=1.5)
     grid = pdm.restore(whole).schedule.grid(3)
     x = pdm.sample(denoise, pdm.DDPM(), grid, [5, 6], (32, 32, 1))
-    np.testing.assert_array_equal(bare, to_uint8(x).numpy())
+    # Another program computes the same in another order: a value between two levels may
+    # go to either of them.
+    np.testing.assert_allclose(bare, to_uint8(x).numpy().astype(float), rtol=0, atol=1)
 
 
 def test_one_trace_serves_every_request(whole):
