@@ -43,12 +43,11 @@ class MovingAverage(tf.Module):
         decay = tf.constant(self.decay)
         if self.warmup:
             decay = tf.minimum(decay, (1.0 + n) / (10.0 + n))
-        with tf.device("CPU:0"):
-            updates = [
-                average.assign_sub(
-                    tf.cast(1.0 - decay, average.dtype)
-                    * (average - self._variables()[path].read_value())
-                ).op
-                for path, average in self.weights.items()
-            ]
-        return tf.group(*updates)
+        last: list[tf.Operation] = []
+        for path, average in self.weights.items():
+            # One after another, or copies of all of them would be held at once.
+            with tf.device("CPU:0"), tf.control_dependencies(last):
+                change = average - self._variables()[path].read_value()
+                change *= tf.cast(1.0 - decay, average.dtype)
+                last = [average.assign_sub(change, read_value=False)]
+        return tf.group(*last)
