@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import tensorflow as tf
 
-from pdm_tf.assemble.memory import peak_bytes
+from pdm_tf.assemble.memory import held_bytes
 from pdm_tf.assemble.settings import t_range
 from pdm_tf.assemble.state import State, build_state, build_trainer
 from pdm_tf.config import Config
@@ -16,6 +16,7 @@ from pdm_tf.data.sources import Source
 from pdm_tf.denoisers.denoiser import Denoiser
 from pdm_tf.denoisers.guidance import steered
 from pdm_tf.networks import hardware, planning
+from pdm_tf.samplers import DDPM, sample
 from pdm_tf.training.tpu import find_unsupported
 
 MIB = 2**20
@@ -106,7 +107,7 @@ def estimate_memory(config: Config, state: State) -> Iterator[Finding]:
     )
     step = tf.function(build_trainer(config, device, state).take_step, autograph=False)
     traced = step.get_concrete_function(specs)
-    work, lacking = peak_bytes(traced), find_unsupported(traced)
+    lacking = find_unsupported(traced)
     yield Finding(
         "for a TPU",
         f"{len(lacking)} operations that TPUs lack" + "".join(lacking[:1]),
@@ -114,21 +115,29 @@ def estimate_memory(config: Config, state: State) -> Iterator[Finding]:
         if lacking and training.strategy == "tpu"
         else "",
     )
+    work, host = held_bytes(traced, 16 * count)
     yield Finding(
         "memory, training",
-        f"about {(16 * count + work) / MIB:,.0f} MiB a device beside TensorFlow "
-        f"itself: weights and Adam {12 * count / MIB:,.0f}, their average on the host "
-        f"{4 * count / MIB:,.0f}, a step {work / MIB:,.0f} with {part} pictures",
+        f"about {(16 * count + work + host) / MIB:,.0f} MiB beside TensorFlow as "
+        f"imported: on a device weights and Adam {12 * count / MIB:,.0f}, a step "
+        f"{work / MIB:,.0f} with {part} pictures; on its host the average "
+        f"{4 * count / MIB:,.0f}, the graph and holes {host / MIB:,.0f}",
     )
-    pictures = tf.TensorSpec([sampling.sample_images, *config.network.image_shape])
-    grid = state.denoiser.schedule.grid(2)
-    told = denoiser_of_grids(config, state)
-    ask = tf.function(lambda z: told(z, grid.level(0)).x, autograph=False)
-    work = peak_bytes(ask.get_concrete_function(pictures))
+    shape, told = config.network.image_shape, denoiser_of_grids(config, state)
+    draw = tf.function(
+        lambda seeds: sample(
+            told, DDPM(), state.denoiser.schedule.grid(2), seeds, shape
+        ),
+        autograph=False,
+    )
+    seeds = tf.TensorSpec([sampling.sample_images], tf.int32)
+    work, host = held_bytes(draw.get_concrete_function(seeds), 4 * count)
     yield Finding(
         "memory, samples",
-        f"about {(4 * count + work) / MIB:,.0f} MiB: weights {4 * count / MIB:,.0f}, "
-        f"a step {work / MIB:,.0f} with {sampling.sample_images} pictures",
+        f"about {(4 * count + work + host) / MIB:,.0f} MiB: on a device weights "
+        f"{4 * count / MIB:,.0f}, a step {work / MIB:,.0f} with "
+        f"{sampling.sample_images} pictures; on its host the graph and holes "
+        f"{host / MIB:,.0f}",
     )
 
 

@@ -1,9 +1,13 @@
 """How much memory a traced function needs at once, read from its graph.
 
-Operations are taken in the order in which they were traced. A result lives until its
-last reader is done; results that are views of others, or may be written over their
-input, take nothing. On a processor the allocator may hold some 0.3 GiB beside that,
-which it keeps for blocks of middling size.
+Operations are taken in the order in which they were traced, but for those that wait
+for nothing but weights: TensorFlow begins with them. A result lives until its last
+reader is done; results that are views of others, or may be written over their input,
+take nothing; convolutions and products copy what they read into a layout of their own.
+
+The graph takes memory too, for small batches most of it: what each operation takes
+once traced, optimised and made ready to run was measured with TensorFlow 2.21 on two
+processor cores (`tests/doctor/measured.py`).
 """
 
 import math
@@ -11,6 +15,11 @@ from collections import Counter
 
 import tensorflow as tf
 
+from pdm_tf.training.tpu import graphs_within
+
+_STARTED = 60 * 2**20  # bytes: threads, kernels and oneDNN, at the first call
+_OPERATION = 22_800  # bytes of each operation, with all its copies while optimised
+_SPARE = 0.2  # of all other bytes, in holes that the allocator keeps between them
 _VIEWS = {
     "ExpandDims",
     "Identity",
@@ -18,6 +27,13 @@ _VIEWS = {
     "Reshape",
     "Squeeze",
     "StopGradient",
+}
+_COPYING = {
+    "BatchMatMulV2",
+    "Conv2D",
+    "Conv2DBackpropFilter",
+    "Conv2DBackpropInput",
+    "MatMul",
 }
 _OUTSIDE = {"Const", "Placeholder", "ReadVariableOp", "VariableV2"}
 _IN_PLACE = {  # may write over an input of the same size that nobody else reads
@@ -62,15 +78,34 @@ def peak_bytes(function: tf.types.experimental.ConcreteFunction) -> int:
     return _peak_of(function.graph)
 
 
+def held_bytes(
+    function: tf.types.experimental.ConcreteFunction, kept: int
+) -> tuple[int, int]:
+    """Bytes that running a function takes: for its results, and on its host besides.
+
+    The second are its graph, TensorFlow's own start, and what the host's allocator
+    leaves empty between blocks.
+
+    Args:
+      function: what runs.
+      kept: bytes of variables, which count in neither.
+    """
+    graphs = graphs_within(function.graph)
+    operations = sum(len(graph.get_operations()) for graph in graphs)
+    results = peak_bytes(function)
+    holes = int(_SPARE * (results + kept))
+    return results, _STARTED + _OPERATION * operations + holes
+
+
 def _peak_of(graph: tf.Graph) -> int:
-    operations = graph.get_operations()
+    operations = _in_order(graph.get_operations())
     readers = Counter(x.name for operation in operations for x in operation.inputs)
     readers.update(x.name for x in graph.outputs)
     buffers: dict[str, _Buffer] = {}
     live = peak = 0
     for operation in operations:
         inputs = [buffers[x.name] for x in operation.inputs]
-        peak = max(peak, live + _inner_peak(operation))
+        peak = max(peak, live + _inner_peak(operation) + _copied(operation))
         for i, output in enumerate(operation.outputs):
             buffer = _reused(operation, inputs, i, _size(output))
             if buffer is None:
@@ -88,6 +123,30 @@ def _peak_of(graph: tf.Graph) -> int:
                 live -= buffer.size
                 buffer.size = 0
     return peak
+
+
+def _in_order(operations: list[tf.Operation]) -> list[tf.Operation]:
+    """Operations as TensorFlow runs them: first those that wait for weights alone."""
+    ready: set[tf.Operation] = set()
+    for operation in operations:
+        before = [x.op for x in operation.inputs] + operation.control_inputs
+        if all(other in ready for other in before) and _is_ready(operation):
+            ready.add(operation)
+    return sorted(operations, key=lambda operation: operation not in ready)
+
+
+def _is_ready(operation: tf.Operation) -> bool:
+    """Whether an operation waits for its inputs alone, and is no work of its own."""
+    if operation.type == "Placeholder":  # weights, or results of other graphs
+        return operation.outputs[0].dtype == tf.resource
+    return operation.type in {"Const", "ReadVariableOp", "Cast", *_VIEWS, *_IN_PLACE}
+
+
+def _copied(operation: tf.Operation) -> int:
+    """What a kernel lays out anew before it computes, and its result."""
+    if operation.type not in _COPYING:
+        return 0
+    return sum(map(_size, [*operation.inputs, *operation.outputs]))
 
 
 def _inner_peak(operation: tf.Operation) -> int:

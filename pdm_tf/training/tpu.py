@@ -33,7 +33,7 @@ def find_unsupported(function: tf.types.experimental.ConcreteFunction) -> list[s
     64-bit floats, and shapes that are not known before the program runs.
     """
     found: list[str] = []
-    for graph in _graphs(function.graph):
+    for graph in graphs_within(function.graph):
         for node in graph.get_operations():
             # Variables and captured tensors come in from outside.
             if node.type in ("Placeholder", "Arg", "_Arg", "NoOp"):
@@ -64,7 +64,7 @@ def _faults(node: tf.Operation) -> Iterator[str]:
             yield f"unknown shape {output.shape} of {node.type} ({node.name})"
 
 
-def _graphs(graph: tf.Graph) -> Iterator[tf.Graph]:
+def graphs_within(graph: tf.Graph) -> Iterator[tf.Graph]:
     """A graph and those of the functions in it, each once."""
     yield graph
     for name in _function_names(graph):

@@ -1,5 +1,6 @@
 """The doctor finds what would stop a run, and estimates what one would cost."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -90,6 +91,23 @@ def test_memory_of_simple_graphs(work, expected):
     assert peak_bytes(traced(work, MIB)) / 2**20 == pytest.approx(expected, abs=0.01)
 
 
+def test_memory_of_products_holds_what_they_lay_out_anew():
+    square = tf.ones([512, 512])  # a MiB, as is the result
+    found = peak_bytes(traced(lambda x: tf.reduce_sum(x @ square), 512, 512))
+    assert found / 2**20 == pytest.approx(3, abs=0.01)
+
+
+def test_memory_of_what_waits_for_weights_alone_is_held_from_the_start():
+    weights = [tf.Variable(tf.ones([MIB])) for _ in range(3)]
+
+    def work(x):
+        for w in weights:  # halves of a MiB, all of them cast before x is touched
+            x = tf.sin(x) * tf.cast(tf.cast(w, tf.bfloat16), tf.float32)
+        return tf.reduce_sum(x)
+
+    assert peak_bytes(traced(work, MIB)) / 2**20 >= 3
+
+
 def test_memory_of_functions_called_is_counted():
     inner = tf.function(lambda x: tf.reduce_sum(tf.nn.relu(tf.sin(x))), autograph=False)
     assert peak_bytes(traced(lambda x: inner(x) + 1.0, MIB)) / 2**20 >= 2
@@ -105,43 +123,44 @@ def test_operations_of_a_doubling_count_too():
     assert counted == 4 / 9 * (2 * 9 * 3 * 5) * (2 * 8 * 8)
 
 
-MEASURE = """
-import resource, sys
-import tensorflow as tf
-from pdm_tf.assemble.memory import peak_bytes
-from pdm_tf.assemble.state import build_state, build_trainer
-from pdm_tf.config import Config, TrainingConfig, UNetConfig
-network = UNetConfig(image_shape=(64, 64, 3), width=64, blocks_per_level=2,
-                     channel_multipliers=(1.0, 2.0), attention_resolutions=(16,))
-training = TrainingConfig(batch_size=48, run_dir=sys.argv[1])
-config = Config(network=network, training=training)
-device = tf.distribute.get_strategy()
-state = build_state(config, device)
-trainer = build_trainer(config, device, state)
-x, y = tf.zeros([48, 64, 64, 3], tf.uint8), tf.zeros([48], tf.int32)
-step = tf.function(trainer.take_step, autograph=False)
-work = peak_bytes(step.get_concrete_function((x, y)))
-def held():
-    pages = int(open("/proc/self/statm").read().split()[1])
-    return pages * resource.getpagesize()
-before = held()
-step((x, y)).simple.numpy()
-step((x, y)).simple.numpy()
-most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-print(work / 2**20, (most - before) / 2**20)
+WIDE = """
+--image_shape=64,64,3
+--patch_size=4
+--width=64
+--channel_multipliers=1,2
+--blocks_per_level=2
+--attention_resolutions=16
 """
+
+
+SMALL = [
+    (network, work, batch)
+    for network in ("mnist", "photos", "wide")
+    for work in ("train", "sample")
+    for batch in (4, 16, 64)
+]
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_the_estimate_of_memory_is_what_a_step_takes(tmp_path):
-    """Where it is large: below a GiB the allocator may hold 0.3 GiB more than that."""
+@pytest.mark.parametrize(
+    ("network", "work", "batch"),
+    [*SMALL, ("lsun_church_p8", "train", 2), ("lsun_church_p8", "sample", 4)],
+)
+def test_the_estimate_of_memory_is_what_a_run_takes(tmp_path, network, work, batch):
+    path = ROOT / "configs" / f"{network}.flags"
+    if network == "wide":
+        path = tmp_path / "wide.flags"
+        path.write_text(WIDE)
+    script = ROOT / "tests" / "doctor" / "measured.py"
     done = subprocess.run(
-        [sys.executable, "-c", MEASURE, str(tmp_path)],
+        [sys.executable, str(script), str(path), work, str(batch)],
         cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        check=True,
     )
-    estimate, measured = map(float, done.stdout.split()[-2:])
+    assert done.returncode == 0, done.stderr[-2000:]
+    estimate, measured = map(int, done.stdout.splitlines()[-1].split()[:2])
+    print(network, work, batch, estimate, measured)
     assert estimate == pytest.approx(measured, rel=0.15)
