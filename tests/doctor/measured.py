@@ -1,0 +1,72 @@
+"""Memory that a run takes in this fresh process, beside what the doctor estimates.
+
+python tests/doctor/measured.py FLAGFILE train|sample BATCH: prints both, in MiB.
+Measured is the most that the process ever held, less what it held with TensorFlow
+imported and not yet at work.
+"""
+
+import os
+import re
+import resource
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import tensorflow as tf
+
+from pdm_tf import flags
+from pdm_tf.assemble.building import build_denoiser
+from pdm_tf.assemble.findings import estimate_memory, on_one_device
+from pdm_tf.assemble.state import build_state, build_trainer
+from pdm_tf.config import Config
+from pdm_tf.denoisers.guidance import steered
+from pdm_tf.samplers import DDPM, sample
+
+STEPS = (1, 3)  # a call for each
+
+
+def held():
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 2**20
+
+
+def train(config):
+    device, batch = tf.distribute.get_strategy(), config.training.batch_size
+    trainer = build_trainer(config, device, build_state(config, device))
+    x = tf.zeros([batch, *config.network.image_shape], tf.uint8)
+    data = tf.data.Dataset.from_tensors((x, tf.zeros([batch], tf.int32))).repeat()
+    for steps in STEPS:
+        trainer.run_steps(iter(data), tf.constant(steps)).simple.numpy()
+
+
+def draw(config):
+    denoiser, sampling = build_denoiser(config), config.sampling
+    labels = tf.range(sampling.sample_images) % max(config.network.num_classes, 1)
+    told = steered(denoiser, labels, sampling.sample_guidance, sampling)
+    shape, seeds = config.network.image_shape, range(sampling.sample_images)
+    for steps in STEPS:
+        sample(told, DDPM(), denoiser.schedule.grid(steps + 1), seeds, shape).numpy()
+
+
+def main(flagfile, work, batch):
+    (config,) = flags.parse(["", f"--flagfile={flagfile}"], Config)
+    config = replace(
+        config,
+        training=replace(config.training, batch_size=int(batch), run_dir="none"),
+        sampling=replace(config.sampling, sample_images=int(batch)),
+    )
+    tf.constant(1.0) + 1.0
+    before = held()
+    {"train": train, "sample": draw}[work](config)
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    name = {"train": "memory, training", "sample": "memory, samples"}[work]
+    (text,) = (
+        f.text for f in estimate_memory(*on_one_device(config, 1)) if f.name == name
+    )
+    estimate = re.search(r"about ([\d,]+) MiB", text)[1].replace(",", "")
+    print(estimate, round(most - before), text)
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    main(*sys.argv[1:])
