@@ -44,3 +44,20 @@ def test_first_step_has_the_size_of_the_rate_whatever_the_gradient(size):
     w = tf.Variable([0.0])
     Adam({"w": w}, LinearWarmup(0.1, 0)).apply([tf.constant([size])], tf.constant(0))
     np.testing.assert_allclose(w, [-0.1], rtol=1e-3)
+
+
+def test_variables_wait_for_each_other():
+    """Or the temporary copies of all of them would be held at once."""
+    weights = {name: tf.Variable([1.0, 2.0]) for name in "abc"}
+    adam = Adam(weights, LinearWarmup(0.1, 0))
+    step = tf.function(lambda g: adam.apply([g, g, g], tf.constant(0)))
+    graph = step.get_concrete_function(tf.TensorSpec([2])).graph
+    seen, ends = {}, []
+    for node in graph.get_operations():
+        before = [*(x.op for x in node.inputs), *node.control_inputs]
+        seen[node] = set(before).union(*(seen[other] for other in before))
+        if node.type == "AssignSubVariableOp":
+            ends.append(node)
+    assert len(ends) == 3
+    assert ends[0] in seen[ends[1]]
+    assert ends[1] in seen[ends[2]]
