@@ -24,6 +24,8 @@ def main(argv: list[str]) -> int:
         print(f"stopped and saved; the same command resumes {directory}")
         print(f"or: python train.py --flagfile={directory}/config.flags")
         return 0 if ending.name == "PREEMPTED" else 130
+    if config.training.dry_run:
+        return 0
     print(f"done: {directory}/samples has pictures, {directory}/export a SavedModel")
     return 0
 
