@@ -90,7 +90,13 @@ def vlb_loss(
     q = gaussian.Gaussian(
         gaussian.posterior_mean(z, x, wide, lower), both.log_beta_tilde
     )
-    decoder = -gaussian.discretised_log_likelihood(x, p)
-    at_start = (level.t == 0)[:, None, None, None]
-    nats = tf.where(at_start, decoder, gaussian.kl_divergence(q, p))
-    return tf.reduce_mean(nats, axis=[1, 2, 3]) / math.log(2.0)
+    nats = tf.reduce_mean(gaussian.kl_divergence(q, p), axis=[1, 2, 3])
+    at_start = level.t == 0
+
+    def with_decoder() -> tf.Tensor:
+        decoder = -gaussian.discretised_log_likelihood(x, p)
+        return tf.where(at_start, tf.reduce_mean(decoder, axis=[1, 2, 3]), nats)
+
+    # It costs more than all the rest of the loss, and few batches have a t of 0.
+    nats = tf.cond(tf.reduce_any(at_start), with_decoder, lambda: nats)
+    return nats / math.log(2.0)

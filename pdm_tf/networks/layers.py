@@ -102,18 +102,39 @@ class GroupNorm(keras.layers.Layer):
 
 
 def _statistics(x: tf.Tensor, grouped: list[int]) -> tuple[tf.Tensor, tf.Tensor]:
-    """Mean and 1 / standard deviation of each group, [B, groups, 1]."""
-    means = _mean_of_pixels(x)
-    # Squares of what is left after the mean: E[x²] - E[x]² would cancel where the mean
-    # is many deviations. No gradient is lost: the sum of x - mean is 0.
-    centre = tf.reshape(tf.stop_gradient(means), [-1, 1, 1, x.shape[-1]])
-    within = _mean_of_pixels(tf.math.squared_difference(x, centre))
-    means = tf.reshape(means, grouped)
-    mean = tf.reduce_mean(means, axis=2, keepdims=True)
-    between = tf.math.squared_difference(means, mean)
-    variance = tf.reshape(within, grouped) + between
-    variance = tf.reduce_mean(variance, axis=2, keepdims=True)
-    return mean, tf.math.rsqrt(variance + EPSILON)
+    """Mean and 1 / standard deviation of each group, [B, groups, 1].
+
+    With the gradient in closed form, which reads x once where TensorFlow's own would
+    write as much as x seven times.
+    """
+
+    @tf.custom_gradient
+    def statistics(x: tf.Tensor) -> Any:
+        means = _mean_of_pixels(x)
+        # Squares of what is left after the mean: E[x²] - E[x]² would cancel where the
+        # mean is many deviations.
+        centre = tf.reshape(means, [-1, 1, 1, x.shape[-1]])
+        within = _mean_of_pixels(tf.math.squared_difference(x, centre))
+        means = tf.reshape(means, grouped)
+        mean = tf.reduce_mean(means, axis=2, keepdims=True)
+        between = tf.math.squared_difference(means, mean)
+        variance = tf.reshape(within, grouped) + between
+        variance = tf.reduce_mean(variance, axis=2, keepdims=True)
+        factor = tf.math.rsqrt(variance + EPSILON)
+
+        def gradient(of_mean: tf.Tensor, of_factor: tf.Tensor) -> tf.Tensor:
+            size = tf.cast(tf.reduce_prod(tf.shape(x)[1:3]) * grouped[2], x.dtype)
+            slope = -of_factor * factor**3 / size  # of x - mean
+            level = of_mean / size - slope * mean
+            slope, level = (
+                tf.reshape(tf.repeat(value, grouped[2], 2), [-1, 1, 1, x.shape[-1]])
+                for value in (slope, level)
+            )
+            return x * slope + level
+
+        return (mean, factor), gradient
+
+    return statistics(x)
 
 
 def _mean_of_pixels(x: tf.Tensor) -> tf.Tensor:
