@@ -17,9 +17,9 @@ import tensorflow as tf
 
 from pdm_tf.training.tpu import graphs_within
 
-_STARTED = 60 * 2**20  # bytes: threads, kernels and oneDNN, at the first call
-_OPERATION = 22_800  # bytes of each operation, with all its copies while optimised
-_SPARE = 0.2  # of all other bytes, in holes that the allocator keeps between them
+_STARTED = 68 * 2**20  # bytes: threads, kernels and oneDNN, at the first call
+_OPERATION = 18_500  # bytes of each operation, with all its copies while optimised
+_SPARE = 0.15  # of all other bytes, in holes that the allocator keeps between them
 _VIEWS = {
     "ExpandDims",
     "Identity",
