@@ -29,7 +29,8 @@ BELOW = {
     "training": LEAVES | {"denoisers", "samplers", "data"},
     "editing": LEAVES | {"denoisers", "samplers", "data"},
     "serving": {"config", "diffusion"},
-    "export": LEAVES | {"denoisers", "samplers", "data", "serving"},
+    "litert": {"config"},
+    "export": LEAVES | {"denoisers", "samplers", "data", "serving", "litert"},
     "evaluation": LEAVES | {"denoisers", "samplers", "data", "serving"},
     "analysis": LEAVES | {"denoisers", "samplers", "data", "training", "evaluation"},
     "flags": {"config"},
@@ -43,6 +44,7 @@ FOREIGN = {  # what a room must not import from elsewhere
     "diffusion": {"keras"},
     "data": {"keras"},
     "serving": {"keras"},
+    "litert": {"tensorflow", "keras"},
     "samplers": {"keras"},
 }
 NAMES = {  # parts of names that a room must not use
@@ -227,7 +229,8 @@ def test_only_images_know_how_bytes_become_numbers(path):
 
 
 def test_every_package_imported_is_asked_for():
-    lines = (ROOT / "requirements.txt").read_text().lower().splitlines()
+    files = [ROOT / f"requirements{end}.txt" for end in ("", "-litert")]
+    lines = "".join(file.read_text().lower() for file in files).splitlines()
     asked = {line.split(">")[0] for line in lines if not line.startswith("#")}
     named = {"PIL": "pillow", "absl": "absl-py", "skimage": "scikit-image"}
     named["sklearn"] = "scikit-learn"

@@ -4,6 +4,7 @@ A run directory holds config.flags (its record), checkpoints/, samples/, logs/ a
 export/; a split's directory holds split.json.
 """
 
+from pdm_tf.assemble.litert import export_litert
 from pdm_tf.assemble.runs import (
     export_run,
     join_runs,
@@ -13,4 +14,12 @@ from pdm_tf.assemble.runs import (
 )
 from pdm_tf.assemble.training import train
 
-__all__ = ["export_run", "join_runs", "recall", "record_of", "restore", "train"]
+__all__ = [
+    "export_litert",
+    "export_run",
+    "join_runs",
+    "recall",
+    "record_of",
+    "restore",
+    "train",
+]

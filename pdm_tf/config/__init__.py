@@ -9,10 +9,10 @@ from pdm_tf.config.analysing import AnalysisConfig
 from pdm_tf.config.commands import (
     EditingConfig,
     EvaluationConfig,
-    ExportConfig,
     SampleConfig,
     SplitConfig,
 )
+from pdm_tf.config.exporting import ExportConfig, Quantisation
 from pdm_tf.config.options import (
     InputError,
     Precision,
@@ -45,6 +45,7 @@ __all__ = [
     "Precision",
     "Prediction",
     "PrepareConfig",
+    "Quantisation",
     "SampleConfig",
     "SamplingConfig",
     "Spacing",

@@ -11,6 +11,11 @@ class SampleConfig:
     """The command line of `sample.py`."""
 
     savedmodel: str = option("", "Directory of the SavedModel to sample from.")
+    litert: str = option(
+        "",
+        "In its place: file of python -m pdm_tf.export --format=litert, whose network "
+        "LiteRT computes; any sampler walks.",
+    )
     out_dir: str = option("samples", "Where pictures, grid, npz and manifest go.")
     num_images: int = option(64, "Number of pictures.")
     seed: int = option(0, "Seed of the first picture; picture k has seed + k.")
@@ -19,7 +24,7 @@ class SampleConfig:
     )
     guidance: float = option(1.5, "Guidance weight w; 1 is none.")
     sampler: str = option(
-        "ddpm", "Sampler, one of those that the SavedModel was exported with."
+        "ddpm", "Sampler, one of those that a SavedModel was exported with."
     )
     steps: str = option(
         "250",
@@ -27,24 +32,6 @@ class SampleConfig:
         "sections such as 90,60,60,20,20 (least noisy first), or ddimN.",
     )
     batch_size: int = option(64, "Pictures computed at once; changes no picture.")
-
-
-@dataclass(frozen=True)
-class ExportConfig:
-    """The command line of `python -m pdm_tf.export`."""
-
-    run_dir: str = option("", "Directory of the run or split to export.")
-    export_dir: str = option("", "Where the SavedModel goes; empty: RUN_DIR/export.")
-    sampler: tuple[str, ...] = option(
-        ("ddpm", "ddim", "dpm_solver"),
-        "Samplers that it holds, by name; the first is that of the signature sample.",
-    )
-    variance: Literal["run", "learned", "large", "small"] = option(
-        "run", "Variance of DDPM's steps; run: as the run's record says."
-    )
-    thresholding: Literal["run", "dynamic", "static", "none"] = option(
-        "run", "How a belief is kept within [-1, 1]; run: as the run's record says."
-    )
 
 
 @dataclass(frozen=True)

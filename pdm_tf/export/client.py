@@ -1,4 +1,4 @@
-"""Draws pictures from a SavedModel to files; needs nothing of the model but the files.
+"""Draws pictures from an export to files; needs nothing of the model but the files.
 
 Restartable: each batch is kept until all are there, and a second call with the same
 settings goes on where the first was stopped.
@@ -14,7 +14,10 @@ from tqdm import tqdm
 
 from pdm_tf.config import InputError, SampleConfig
 from pdm_tf.data.images import contact_sheet, save_png
+from pdm_tf.export.litert_sampler import LitertSampler
 from pdm_tf.serving import SavedSampler
+
+Drawer = SavedSampler | LitertSampler
 
 GRID_PICTURES = 100  # at most, in grid.png
 
@@ -39,7 +42,7 @@ def assign_labels(config: SampleConfig, num_classes: int) -> np.ndarray:
     return np.resize(np.asarray(cycle, np.int32), config.num_images)
 
 
-def check(config: SampleConfig, sampler: SavedSampler) -> None:
+def check(config: SampleConfig, sampler: Drawer) -> None:
     """Raises InputError for numbers that make no sense for this model."""
     for name in ("num_images", "batch_size"):
         if getattr(config, name) < 1:
@@ -47,6 +50,13 @@ def check(config: SampleConfig, sampler: SavedSampler) -> None:
     sampler.check(config.sampler, config.steps)
     if not 0 <= config.seed <= 2**31 - 1 - config.num_images:
         raise InputError(f"--seed={config.seed}: choose from 0 to about 2 billion")
+
+
+def open_drawer(config: SampleConfig) -> Drawer:
+    """What draws: the SavedModel, or the network of a .tflite file."""
+    if config.litert:
+        return LitertSampler("litert", config.litert)
+    return SavedSampler("savedmodel", config.savedmodel)
 
 
 def write_samples(config: SampleConfig) -> Path:
@@ -58,7 +68,7 @@ def write_samples(config: SampleConfig) -> Path:
     Raises:
       InputError: a flag that does not fit the model, or a directory with other samples.
     """
-    sampler = SavedSampler("savedmodel", config.savedmodel)
+    sampler = open_drawer(config)
     check(config, sampler)
     labels = assign_labels(config, sampler.num_classes)
     seeds = np.arange(config.seed, config.seed + config.num_images, dtype=np.int32)
@@ -112,7 +122,7 @@ def _finish(
     save_png(directory / "grid.png", contact_sheet(pictures[:GRID_PICTURES]))
 
 
-def _claim(directory: Path, config: SampleConfig, sampler: SavedSampler) -> None:
+def _claim(directory: Path, config: SampleConfig, sampler: Drawer) -> None:
     """Writes the manifest, or checks that the one there is of the same samples."""
     asked = {
         **{k: v for k, v in asdict(config).items() if k != "out_dir"},

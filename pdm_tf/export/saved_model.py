@@ -10,58 +10,13 @@ from typing import Any
 
 import tensorflow as tf
 
-from pdm_tf.config import ExportConfig, InputError, SamplingConfig, Spacing, Variance
-from pdm_tf.data.images import to_uint8
+from pdm_tf.config import ExportConfig, InputError, SamplingConfig, Variance
 from pdm_tf.denoisers.denoiser import Denoiser
-from pdm_tf.denoisers.guidance import steered
+from pdm_tf.export.requests import answering, believing
 from pdm_tf.export.weights import count_numbers, settled, variables_of
-from pdm_tf.samplers import DDPM, SAMPLERS, SPACINGS, Sampler, evaluations, sample
+from pdm_tf.samplers import DDPM, SAMPLERS, SPACINGS, Sampler, evaluations
 
 Signatures = dict[str, Callable]
-
-
-def _many(name: str) -> tf.TensorSpec:
-    return tf.TensorSpec([None], tf.int32, name)
-
-
-def _opened(function: Callable, *inputs: tf.TensorSpec) -> Callable:
-    """A function of seeds, labels, the inputs given, and guidance, for any of them."""
-    weight = tf.TensorSpec([], tf.float32, "guidance")
-    signature = [_many("seeds"), _many("labels"), *inputs, weight]
-    return tf.function(function, input_signature=signature, autograph=False)
-
-
-def _sampling(
-    denoiser: Denoiser, sampling: SamplingConfig, sampler: Sampler, spacing: Spacing
-) -> tuple[Callable, Callable]:
-    """A sampler as functions of requests: by a number of steps, and by timesteps."""
-    schedule = denoiser.schedule
-
-    def visit(
-        seeds: tf.Tensor, labels: tf.Tensor, timesteps: tf.Tensor, guidance: tf.Tensor
-    ) -> dict[str, tf.Tensor]:
-        denoise, grid = steered(denoiser, labels, guidance, sampling), schedule.visiting
-        x = sample(denoise, sampler, grid(timesteps), seeds, denoiser.image_shape)
-        return {"images": to_uint8(x)}
-
-    visited = _opened(visit, _many("timesteps"))  # the walk is stored once for both
-
-    def draw(
-        seeds: tf.Tensor, labels: tf.Tensor, steps: tf.Tensor, guidance: tf.Tensor
-    ) -> dict[str, tf.Tensor]:
-        return visited(seeds, labels, schedule.grid(steps, spacing).t, guidance)
-
-    return _opened(draw, tf.TensorSpec([], tf.int32, "steps")), visited
-
-
-def _denoising(denoiser: Denoiser) -> Callable:
-    def believe(z: tf.Tensor, t: tf.Tensor, labels: tf.Tensor) -> dict[str, tf.Tensor]:
-        told = denoiser.labelled(labels) if denoiser.num_classes else denoiser
-        return told(z, denoiser.schedule.level(t))._asdict()
-
-    pictures = tf.TensorSpec([None, *denoiser.image_shape], tf.float32, "z")
-    signature = [pictures, _many("t"), _many("labels")]
-    return tf.function(believe, input_signature=signature, autograph=False)
 
 
 def _walks(
@@ -71,7 +26,7 @@ def _walks(
     made: Signatures = {}
     for name, sampler in samplers.items():
         end = f"_{name}" if made else ""
-        steps, timesteps = _sampling(denoiser, sampling, sampler, SPACINGS[name])
+        steps, timesteps = answering(denoiser, sampling, sampler, SPACINGS[name])
         made |= {f"sample{end}": steps, f"sample_at{end}": timesteps}
     return made
 
@@ -110,7 +65,7 @@ def build_module(
     module.weights = variables_of(denoiser)
     signatures = {
         **_walks(denoiser, sampling, samplers),
-        "denoise": _denoising(denoiser),
+        "denoise": believing(denoiser),
         "config": tf.function(lambda: {"config": tf.constant(text)}, []),
     }
     for name, function in signatures.items():

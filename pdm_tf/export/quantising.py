@@ -1,0 +1,91 @@
+"""A .tflite file with 8-bit weights and 8-bit arithmetic, by ai-edge-quantizer."""
+
+from collections.abc import Iterable
+from contextlib import redirect_stderr
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pdm_tf.config import InputError, Quantisation
+from pdm_tf.export.litert import SIGNATURE
+from pdm_tf.litert import INSTALL
+
+# Layers that stay float32: what reads and writes pixels, and the variance head. Names
+# are those of the layers in `networks.unet`, which the converter keeps.
+KEPT = ".*(patches_in|patches_out|variance_).*"
+
+Example = dict[str, np.ndarray]
+
+
+def quantise(
+    path: str | Path, how: Quantisation, examples: Iterable[Example] = ()
+) -> bytes:
+    """The file with convolutions and projections in int8, weights channel by channel.
+
+    Args:
+      path: a float32 .tflite file of `litert.convert`.
+      how: dynamic_int8 measures the range of each layer's input as it comes;
+        static_int8 fixes the ranges to those that the examples span.
+      examples: inputs z, t and labels, of one picture each; for static_int8.
+
+    Raises:
+      InputError: ai-edge-quantizer is not installed.
+    """
+    check_installed()
+    from ai_edge_quantizer.quantizer import Quantizer
+
+    recipe = _recipe(how)
+    with redirect_stderr(StringIO()):  # bars and warnings about its own workings
+        ranges = _ranges(path, recipe, examples) if recipe.need_calibration() else None
+        work = Quantizer(str(path), recipe.get_quantization_recipe())
+        made = work.quantize(ranges, enable_progress_report=False).quantized_model
+    assert made is not None
+    return bytes(made)
+
+
+def check_installed() -> None:
+    """Raises InputError where ai-edge-quantizer is missing."""
+    try:
+        import ai_edge_quantizer  # noqa: F401
+    except ImportError:
+        raise InputError(
+            f"--quantize needs ai-edge-quantizer, which is not installed; {INSTALL}"
+        ) from None
+
+
+def _recipe(how: Quantisation) -> Any:
+    """Which operations are quantised, by kind and by name."""
+    from ai_edge_quantizer.algorithm_manager import AlgorithmName
+    from ai_edge_quantizer.qtyping import TFLOperationName as Operation
+    from ai_edge_quantizer.recipe_manager import RecipeManager
+
+    recipe, every = RecipeManager(), ".*"
+    for operation in (
+        Operation.CONV_2D,
+        Operation.CONV_2D_TRANSPOSE,
+        Operation.FULLY_CONNECTED,
+    ):
+        if how == "static_int8":
+            recipe.add_static_config(every, operation, 8, 8)
+        else:
+            recipe.add_dynamic_config(every, operation, 8)
+        recipe.add_quantization_config(
+            KEPT, operation, algorithm_key=AlgorithmName.NO_QUANTIZE
+        )
+    return recipe
+
+
+def _ranges(path: str | Path, recipe: Any, examples: Iterable[Example]) -> Any:
+    """What every quantised tensor spans over all examples.
+
+    Not the moving average that is the quantiser's default: noisy and nearly clean
+    pictures span different ranges, and an average would clip some of them.
+    """
+    from ai_edge_quantizer.calibrator import Calibrator
+    from ai_edge_quantizer.utils.qsv_utils import min_max_update
+
+    watched = Calibrator(str(path), qsv_update_func=min_max_update)
+    watched.calibrate({SIGNATURE: list(examples)}, recipe)
+    return watched.get_model_qsvs()

@@ -1,0 +1,177 @@
+"""From a run to a .tflite file: compared first, and left behind only if it is good."""
+
+import builtins
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from pdm_tf.assemble import export_litert
+from pdm_tf.assemble.runs import remember
+from pdm_tf.assemble.training import build_state
+from pdm_tf.config import (
+    Config,
+    DiffusionConfig,
+    ExportConfig,
+    InputError,
+    SamplingConfig,
+    TrainingConfig,
+    UNetConfig,
+)
+from pdm_tf.export.__main__ import main
+from pdm_tf.litert import open_file
+
+pytest.importorskip("ai_edge_litert")
+pytest.importorskip("ai_edge_quantizer")
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+SHAPE = (16, 16, 1)
+
+
+@pytest.fixture(scope="module")
+def run_dir(tmp_path_factory) -> str:
+    """A run with a checkpoint of random weights."""
+    directory = str(tmp_path_factory.mktemp("litert") / "run")
+    config = Config(
+        diffusion=DiffusionConfig(timesteps=20, beta_end=0.6),
+        network=UNetConfig(
+            image_shape=SHAPE,
+            patch_size=4,
+            width=8,
+            channel_multipliers=(1.0,),
+            blocks_per_level=1,
+            attention_resolutions=(),
+            num_classes=3,
+        ),
+        training=TrainingConfig(run_dir=directory),
+        sampling=SamplingConfig(thresholding="static"),
+    )
+    remember(config)
+    state = build_state(config, tf.distribute.get_strategy())
+    rng = np.random.default_rng(0)
+    for weights in state.average.weights.values():
+        weights.assign(0.1 * rng.normal(size=weights.shape))
+    state.checkpoints.save()
+    return directory
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory) -> str:
+    """What distances are taken from."""
+    path = tmp_path_factory.mktemp("reference") / "reference.npz"
+    drawn = np.random.default_rng(0).integers(0, 256, (20, *SHAPE), np.uint8)
+    np.savez(path, arr_0=drawn)
+    return str(path)
+
+
+def settings(run_dir, pictures, out, **others) -> ExportConfig:
+    given = {"check_images": 4, "check_steps": "3", "calibration_steps": 4}
+    given |= {"min_sqnr": 5.0, "max_distance_change": 50.0, "sampler": ("ddim",)}
+    given |= {"run_dir": run_dir, "reference": pictures, "export_dir": str(out)}
+    return ExportConfig(format="litert", **given | others)
+
+
+@pytest.mark.parametrize(
+    "kind, name",
+    [("none", "float32"), ("dynamic_int8",) * 2, ("static_int8",) * 2],
+)
+def test_a_file_comes_with_its_report(kind, name, run_dir, pictures, tmp_path):
+    asked = settings(run_dir, pictures, tmp_path, quantize=kind)
+    file, found = export_litert(asked, {"variance": "small"})
+    assert {path.name for path in tmp_path.iterdir()} == {
+        f"{name}.tflite",
+        f"{name}.json",
+    }
+    report = json.loads((tmp_path / f"{name}.json").read_text())
+    assert report["quantize"] == kind and report["refused"] == []
+    assert report["fidelity"]["sqnr"] == found.sqnr > (50 if kind == "none" else 5)
+    assert report["bytes"] == file.stat().st_size
+    assert report["compared"]["sampler"] == "ddim"
+    _, model = open_file("litert", str(file))
+    assert model["sampling"]["variance"] == "small"
+    assert model["sampling"]["thresholding"] == "static"
+    assert "--beta_end=0.6" in model["record"]
+
+
+@pytest.mark.parametrize(
+    "limit, words",
+    [
+        ({"min_sqnr": 200.0}, "dB is below --min_sqnr=200"),
+        ({"max_distance_change": -100.0}, "above --max_distance_change=-100"),
+    ],
+)
+def test_a_file_that_fails_is_not_left_behind(
+    limit, words, run_dir, pictures, tmp_path
+):
+    (tmp_path / "dynamic_int8.tflite").write_text("an older one")
+    asked = settings(run_dir, pictures, tmp_path, quantize="dynamic_int8", **limit)
+    with pytest.raises(InputError, match=words):
+        export_litert(asked, {})
+    refused = "dynamic_int8.refused.json"
+    there = {path.name for path in tmp_path.iterdir()}
+    assert there == {"dynamic_int8.tflite", refused}
+    assert (tmp_path / "dynamic_int8.tflite").read_text() == "an older one"
+    report = json.loads((tmp_path / refused).read_text())
+    assert words in report["refused"][0] and "sqnr" in report["fidelity"]
+
+
+def test_sample_draws_with_the_file_and_names_what_is_missing(
+    run_dir, pictures, tmp_path
+):
+    """Of two commands, since each of them starts TensorFlow: seconds."""
+    file, _ = export_litert(settings(run_dir, pictures, tmp_path / "files"), {})
+    command = [sys.executable, "sample.py", f"--litert={file}", "--num_images=2"]
+    command += ["--steps=2", f"--out_dir={tmp_path / 'drawn'}"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "drawn" / "000001.png").is_file()
+    both = subprocess.run(
+        [*command, "--savedmodel=x"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert both.returncode == 2
+    assert both.stderr.splitlines()[-1].endswith("both given: choose one")
+
+
+@pytest.mark.parametrize(
+    "settings, words",
+    [
+        ({"check_images": 1}, "--check_images=1: at least 2"),
+        ({"check_steps": "21"}, "choose 1 to 20"),
+        ({"sampler": ("best",)}, "--sampler=best"),
+        ({"sampler": ()}, "--sampler is empty"),
+        ({"reference": "/no/such"}, "--reference=/no/such"),
+    ],
+)
+def test_bad_settings_write_nothing(settings, words, run_dir, tmp_path):
+    given = {"run_dir": run_dir, "export_dir": str(tmp_path / "new"), **settings}
+    with pytest.raises(InputError, match=words):
+        export_litert(ExportConfig(**given), {})
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_saved_model_is_not_quantised(run_dir):
+    with pytest.raises(InputError, match="add --format=litert"):
+        main(["", f"--run_dir={run_dir}", "--quantize=static_int8"])
+
+
+@pytest.mark.parametrize("package", ["ai_edge_litert", "ai_edge_quantizer"])
+def test_a_missing_package_is_named_with_what_to_install(
+    package, run_dir, monkeypatch, tmp_path
+):
+    there = builtins.__import__
+
+    def without(name, *arguments, **others):
+        if name.partition(".")[0] == package:
+            raise ImportError(name)
+        return there(name, *arguments, **others)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    asked = settings(run_dir, "", tmp_path / "new", quantize="dynamic_int8")
+    with pytest.raises(InputError, match="requirements-litert") as error:
+        export_litert(asked, {})
+    assert package.replace("_", "-") in str(error.value)
+    assert not (tmp_path / "new").exists()

@@ -1,0 +1,193 @@
+""".tflite files: the beliefs are the model's, and so are the pictures."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+import reference
+import tensorflow as tf
+from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+import pdm_tf as pdm
+from pdm_tf.config import InputError, SampleConfig
+from pdm_tf.export import litert
+from pdm_tf.export.client import write_samples
+from pdm_tf.export.litert_sampler import DenoiserSampler, LitertSampler, describe
+from pdm_tf.litert import LitertNetwork, open_file, report_of
+from pdm_tf.training.files import checksum
+
+pytest.importorskip("ai_edge_litert")
+
+SHAPE, STEPS = (8, 8, 1), 4
+STATIC = pdm.SamplingConfig(thresholding="static")
+
+
+def small(seed: int, patch: int = 2, num_classes: int = 3) -> pdm.NetworkDenoiser:
+    """Of an untrained network with every kind of layer, no weight of it zero."""
+    keras.utils.set_random_seed(seed)
+    network = pdm.PatchedUNet(
+        pdm.UNetConfig(
+            image_shape=SHAPE,
+            patch_size=patch,
+            width=16,
+            channel_multipliers=(1.0, 2.0),
+            blocks_per_level=(1,),
+            attention_resolutions=(2,),
+            num_classes=num_classes,
+        )
+    )
+    schedule = pdm.NoiseSchedule.linear(100, 0.2)
+    return pdm.NetworkDenoiser(reference.randomise(network), schedule, "x")
+
+
+def asked(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """z, t and labels, every row different."""
+    z = np.random.default_rng(seed).normal(size=(count, *SHAPE)).astype(np.float32)
+    t = np.linspace(0, 99, count).astype(np.int32)
+    return z, t, np.arange(count, dtype=np.int32) % 4
+
+
+def operations(directory) -> set[str]:
+    """Kinds of operations in all functions of a SavedModel."""
+    model = SavedModel.FromString((directory / "saved_model.pb").read_bytes())
+    library = model.meta_graphs[0].graph_def.library
+    return {node.op for function in library.function for node in function.node_def}
+
+
+def believed(denoiser, z, t, labels) -> pdm.Prediction:
+    told = denoiser.labelled(labels) if denoiser.num_classes else denoiser
+    return told(tf.constant(z), denoiser.schedule.level(t))
+
+
+@pytest.fixture(scope="module")
+def denoiser() -> pdm.NetworkDenoiser:
+    return small(0)
+
+
+@pytest.fixture(scope="module")
+def path(denoiser, tmp_path_factory) -> str:
+    """Its file, with a report that says no more than is needed."""
+    file = tmp_path_factory.mktemp("litert") / "float32.tflite"
+    litert.convert(denoiser, file)
+    model = describe(denoiser, STATIC, "--a=b")
+    report_of(file).write_text(json.dumps({"sha256": checksum(file), "model": model}))
+    return str(file)
+
+
+def test_beliefs_are_the_models(denoiser, path):
+    z, t, labels = asked(5)
+    x, variance = LitertNetwork(path)(z, t, labels)
+    wanted = believed(denoiser, z, t, labels)
+    np.testing.assert_allclose(x, wanted.x, atol=1e-5)
+    np.testing.assert_allclose(variance, wanted.variance, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda: small(1, patch=1),
+        lambda: pdm.split(small(1, num_classes=0), small(2, num_classes=0), snr=0.5),
+    ],
+    ids=["no patches", "a split without classes"],
+)
+def test_other_models_convert_as_well(made, tmp_path):
+    denoiser, (z, t, labels) = made(), asked(3)
+    litert.convert(denoiser, tmp_path / "it.tflite")
+    x, _ = LitertNetwork(tmp_path / "it.tflite")(z, t, labels)
+    for i in range(len(z)):
+        row = slice(i, i + 1)
+        wanted = believed(denoiser, z[row], t[row], labels[row]).x
+        np.testing.assert_allclose(x[row], wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize("patch", [1, 2, 4])
+def test_what_is_converted_is_the_same_map_bit_for_bit(patch, tmp_path):
+    litert.save(small(3, patch), tmp_path)
+    z, t, labels = (tf.constant(given) for given in asked(1))
+
+    def answer() -> dict[str, np.ndarray]:
+        ask = tf.saved_model.load(str(tmp_path)).signatures[litert.SIGNATURE]
+        return {k: v.numpy() for k, v in ask(z=z, t=t, labels=labels).items()}
+
+    before = answer()
+    assert "ExtractImagePatches" in operations(tmp_path)
+    litert.adapt(tmp_path)
+    assert "ExtractImagePatches" not in operations(tmp_path)
+    after = answer()
+    for name in ("x", "variance"):
+        np.testing.assert_array_equal(before[name], after[name])
+
+
+@pytest.mark.parametrize("sampler", ["ddpm", "dpm_solver", "heun"])
+def test_pictures_are_the_models_in_any_batch(sampler, denoiser, path):
+    drawing = LitertSampler("litert", path)
+    seeds, labels = np.arange(5), np.arange(5) % 3
+    request = (str(STEPS), 1.5, sampler)
+    whole = drawing.draw(seeds, labels, *request)
+    assert whole.dtype == np.uint8 and whole.std() > 5
+    parts = [drawing.draw(seeds[i], labels[i], *request) for i in ([0, 1, 2], [3, 4])]
+    np.testing.assert_array_equal(np.concatenate(parts), whole)
+    wanted = DenoiserSampler(denoiser, STATIC).draw(seeds, labels, *request)
+    assert np.abs(whole.astype(int) - wanted).max() <= 1
+
+
+def test_sections_of_steps_serve_as_well(path):
+    drawing = LitertSampler("litert", path)
+    assert drawing.draw([0], [0], "2,2", 1.0, "ddim").shape == (1, *SHAPE)
+
+
+def test_sample_writes_pictures_with_a_file(path, tmp_path):
+    settings = {"num_images": 3, "batch_size": 2, "steps": str(STEPS)}
+    write_samples(SampleConfig(litert=path, out_dir=str(tmp_path), **settings))
+    drawn = np.load(tmp_path / "samples.npz", allow_pickle=False)["arr_0"]
+    assert drawn.shape == (3, *SHAPE)
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    assert manifest["litert"] == path and manifest["model"]["record"] == "--a=b"
+
+
+@pytest.mark.parametrize(
+    "settings, words",
+    [
+        ({"sampler": "best"}, "--sampler=best"),
+        ({"steps": "101"}, "choose 1 to 100"),
+        ({"labels": (4,)}, "--labels=4"),
+    ],
+)
+def test_what_does_not_fit_writes_nothing(settings, words, path, tmp_path):
+    out = tmp_path / "new"
+    with pytest.raises(InputError, match=words):
+        write_samples(SampleConfig(litert=path, out_dir=str(out), **settings))
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    "report, words",
+    [
+        (None, "its report it.json is missing"),
+        ("{", "no report of it"),
+        ('{"sha256": "0"}', "no report of it"),
+        ('{"sha256": "0", "model": {}}', "not the file that it.json is of"),
+    ],
+)
+def test_a_file_without_its_own_report_is_refused(report, words, tmp_path):
+    (tmp_path / "it.tflite").write_bytes(b"something")
+    if report is not None:
+        (tmp_path / "it.json").write_text(report)
+    with pytest.raises(InputError, match=words) as error:
+        open_file("litert", str(tmp_path / "it.tflite"))
+    assert "--litert=" in str(error.value) and "--format=litert" in str(error.value)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(InputError, match="no such file"):
+        open_file("litert", str(tmp_path / "it.tflite"))
+
+
+def test_a_broken_file_with_its_report_is_refused(tmp_path):
+    file = tmp_path / "it.tflite"
+    file.write_bytes(b"something")
+    report = {"sha256": checksum(file), "model": {}}
+    report_of(file).write_text(json.dumps(report))
+    with pytest.raises(InputError, match="not a file that LiteRT reads"):
+        open_file("litert", str(file))

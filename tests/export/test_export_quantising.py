@@ -1,0 +1,113 @@
+"""8-bit files: what is quantised, what is not, and what fixes the ranges."""
+
+import numpy as np
+import pytest
+from test_export_litert import STATIC, asked, believed, small
+
+from pdm_tf.config import InputError
+from pdm_tf.export import litert
+from pdm_tf.export.calibration import follow
+from pdm_tf.export.litert_sampler import describe
+from pdm_tf.export.quantising import quantise
+from pdm_tf.litert import LitertNetwork
+
+pytest.importorskip("ai_edge_litert")
+pytest.importorskip("ai_edge_quantizer")
+
+WEIGHED = ("CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED")
+FLOAT = ("patches_in", "patches_out", "variance_")
+KINDS = ("dynamic_int8", "static_int8")
+
+
+@pytest.fixture(scope="module")
+def denoiser():
+    return small(0)
+
+
+@pytest.fixture(scope="module")
+def path(denoiser, tmp_path_factory):
+    file = tmp_path_factory.mktemp("quantised") / "float32.tflite"
+    litert.convert(denoiser, file)
+    return file
+
+
+@pytest.fixture(scope="module")
+def examples(denoiser, path):
+    model = describe(denoiser, STATIC, "")
+    return follow(LitertNetwork(path), model, STATIC, "ddpm", 100)
+
+
+@pytest.fixture(scope="module")
+def quantised(path, examples):
+    files = {}
+    for kind in KINDS:
+        files[kind] = path.with_name(f"{kind}.tflite")
+        files[kind].write_bytes(quantise(path, kind, examples))
+    return files
+
+
+def weights(path) -> dict[str, str]:
+    """Type of the weights of every convolution and projection, by its name."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    runtime = Interpreter(str(path))
+    tensors = {d["index"]: d for d in runtime.get_tensor_details()}
+    found = {}
+    for operation in runtime._get_ops_details():
+        if operation["op_name"] in WEIGHED:
+            place = tensors[operation["outputs"][0]]
+            held = tensors[operation["inputs"][1]]
+            found[place["name"]] = held["dtype"].__name__
+    return found
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_all_but_the_ends_and_the_variance_head_is_8_bit(kind, path, quantised):
+    before, after = weights(path), weights(quantised[kind])
+    assert set(before.values()) == {"float32"}
+    kept = [name for name in after if any(part in name for part in FLOAT)]
+    assert {after[name] for name in kept} == {"float32"}
+    for part in ("patches_in", "patches_out", "variance_in", "variance_out"):
+        assert any(part in name for name in kept)
+    others = [kind for name, kind in after.items() if name not in kept]
+    assert len(others) > 20 and set(others) == {"int8"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_beliefs_stay_near_the_models(kind, denoiser, quantised):
+    z, t, labels = asked(6)
+    x, variance = LitertNetwork(quantised[kind])(z, t, labels)
+    wanted = believed(denoiser, z, t, labels)
+    for found, right in ((x, wanted.x), (variance, wanted.variance)):
+        noise = np.square(found - right).mean()
+        assert 0 < noise < 0.01 * np.var(right)  # 20 dB
+
+
+def test_calibration_visits_every_timestep_for_every_class(examples):
+    """With guidance each is asked twice: told its class, and told none."""
+    visited = [int(example["t"][0]) for example in examples]
+    assert sorted(visited) == sorted(2 * list(range(100)))
+    labels = {int(example["labels"][0]) for example in examples}
+    assert labels == {0, 1, 3}  # two walks of 50 steps, and no label
+    assert all(example["z"].shape[0] == 1 for example in examples)
+
+
+def test_fixed_ranges_span_the_whole_road(path, examples):
+    """A timestep whose pictures are larger is not averaged away."""
+    near = [dict(example) for example in examples[:4]]
+    far = {**near[0], "z": 20.0 * near[0]["z"]}
+    errors = []
+    for given in (near, [*near, far, *near]):
+        file = path.with_name("ranges.tflite")
+        file.write_bytes(quantise(path, "static_int8", given))
+        x, _ = LitertNetwork(file)(**far)
+        wanted, _ = LitertNetwork(path)(**far)
+        errors.append(np.square(x - wanted).mean())
+    assert errors[1] < 0.5 * errors[0]
+
+
+@pytest.mark.parametrize("count", [0, 101])
+def test_timesteps_that_are_not_there_are_refused(count, denoiser, path):
+    model = describe(denoiser, STATIC, "")
+    with pytest.raises(InputError, match=f"--calibration_steps={count}"):
+        follow(LitertNetwork(path), model, STATIC, "ddpm", count)
