@@ -5,26 +5,18 @@ import sys
 from pathlib import Path
 
 from benchmarks import race, report
-from benchmarks.cases import CASES, ROOT, Case
+from benchmarks.cases import CASES, STEPS, Case
 
-PEERS = ("pytorch", "diffusers_unet")
+CALLS = {"call": 1, "train": 3, "sample": STEPS}  # a training step is taken as three
 
 
 def count_work(case: Case) -> float:
-    """Operations of a case; a training step is taken as three calls."""
-    from dataclasses import replace
-
-    from pdm_tf import flags
+    """Operations of a case; 0 where they say nothing of its time."""
     from pdm_tf.assemble.building import build_denoiser
     from pdm_tf.assemble.plan import count_flops
-    from pdm_tf.config import Config
 
-    path = ROOT / "configs" / f"{case.flagfile}.flags"
-    (config,) = flags.parse(["", f"--flagfile={path}"], Config)
-    config = replace(config, network=replace(config.network, precision="float32"))
-    return (
-        count_flops(build_denoiser(config)) * case.batch * (1, 3)[case.work == "train"]
-    )
+    calls = CALLS.get(case.work, 0) * case.batch
+    return calls and calls * count_flops(build_denoiser(case.config()))
 
 
 def main() -> None:
@@ -35,21 +27,27 @@ def main() -> None:
     parser.add_argument("--peers", default="", help="python of the peers' environment")
     parser.add_argument("--out", default="runs/benchmarks", help="folder of results")
     parser.add_argument("--again", action="store_true", help="forget earlier results")
+    parser.add_argument("--device", default="cpu", choices=["cpu", "gpu"])
+    parser.add_argument(
+        "--precision", default="float32", choices=["float32", "mixed_bfloat16"]
+    )
     words = parser.parse_args()
     out, known = Path(words.out), {case.name: case for case in CASES}
     wrong = [name for name in words.cases if name not in known]
     if wrong:
         parser.error(f"no case {wrong[0]}; there are {', '.join(known)}")
-    pythons = dict.fromkeys((race.LIMIT, report.OURS), sys.executable)
+    pythons = dict.fromkeys((race.LIMIT, report.OURS, "calls"), sys.executable)
     if words.peers:
-        pythons.update(dict.fromkeys(PEERS, words.peers))
+        pythons.update(dict.fromkeys(report.PEERS, words.peers))
     wanted = words.cases or list(known)
     results = [r for r in report.load(out) if not (words.again and r.case in wanted)]
     for name in wanted:
         if name in {r.case for r in results}:
             continue
         case = known[name]
-        results.append(race.run(case, count_work(case), words.turns, pythons))
+        order = case.order(words.device, words.precision)
+        flops = count_work(case)
+        results.append(race.run(case, flops, words.turns, pythons, order))
         report.save(sorted(results, key=lambda r: list(known).index(r.case)), out)
     print(report.table(report.load(out)))
     print(f"look at {out}/picture.png")

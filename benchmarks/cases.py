@@ -1,14 +1,17 @@
 """What is timed: a network of a flagfile, a batch, and a piece of work."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from pdm_tf import flags
-from pdm_tf.config import Config
+from pdm_tf.config import Config, Precision
 
 ROOT = Path(__file__).resolve().parent.parent
-Work = Literal["call", "train"]
+# What is done once in a turn: the network is asked, takes an optimiser step, samples
+# STEPS steps from a SavedModel, is exported, is loaded; or a batch is read.
+Work = Literal["call", "train", "sample", "export", "load", "read"]
+STEPS = 50
 
 
 @dataclass(frozen=True)
@@ -16,7 +19,7 @@ class Case:
     """One row of the table."""
 
     flagfile: str  # stem of a file in configs/
-    work: Work  # "call": the network once; "train": one optimiser step
+    work: Work
     batch: int  # pictures
     candidates: tuple[str, ...] = ("ours", "pytorch", "diffusers_unet")
 
@@ -25,12 +28,25 @@ class Case:
         """For the table and the command line."""
         return f"{self.work}:{self.flagfile}:{self.batch}"
 
-    def order(self) -> dict[str, Any]:
-        """Plain data for the processes, which do not share a language of settings."""
+    def config(self, precision: Precision = "float32") -> Config:
+        """The flagfile's settings, at this precision."""
         path = ROOT / "configs" / f"{self.flagfile}.flags"
         (config,) = flags.parse(["", f"--flagfile={path}"], Config)
-        network = {**asdict(config.network), "precision": "float32"}
-        return {"work": self.work, "batch": self.batch, "network": network}
+        return replace(config, network=replace(config.network, precision=precision))
+
+    def order(
+        self, device: str = "cpu", precision: Precision = "float32"
+    ) -> dict[str, Any]:
+        """Plain data for the processes, which do not share a language of settings."""
+        config = self.config(precision)
+        return {
+            "work": self.work,
+            "batch": self.batch,
+            "steps": STEPS,
+            "device": device,
+            "dataset": config.data.dataset,
+            "network": asdict(config.network),
+        }
 
 
 CASES = (
@@ -45,4 +61,9 @@ CASES = (
     Case("mnist", "train", 64, ("ours", "pytorch")),
     Case("photos", "train", 32, ("ours", "pytorch")),
     Case("lsun_church_p4", "train", 1, ("ours", "pytorch")),
+    Case("photos", "sample", 4, ("ours", "calls", "diffusers_unet")),
+    Case("mnist", "export", 1, ("ours",)),
+    Case("mnist", "load", 1, ("ours",)),
+    Case("mnist", "read", 64, ("ours",)),
+    Case("photos", "read", 32, ("ours",)),
 )

@@ -25,6 +25,8 @@ class Candidate:
         paths = [str(HERE), str(HERE / "candidates"), str(ROOT)]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
         environment["TF_CPP_MIN_LOG_LEVEL"] = "3"
+        if case["device"] == "cpu":
+            environment["CUDA_VISIBLE_DEVICES"] = "-1"
         self.process = subprocess.Popen(
             [python, str(HERE / "candidates" / f"{name}.py")],
             stdin=subprocess.PIPE,
@@ -65,7 +67,7 @@ class Result:
 
     case: str
     batch: int
-    flops: float  # of the whole piece of work
+    flops: float  # of the whole piece of work; 0 where that tells nothing
     turns: dict[str, list[float]] = field(default_factory=dict)
     peak_mib: dict[str, float] = field(default_factory=dict)
 
@@ -79,17 +81,25 @@ class Result:
         return median(a / b for a, b in pairs)
 
 
-def run(case: Case, flops: float, turns: int, pythons: dict[str, str]) -> Result:
+def run(
+    case: Case,
+    flops: float,
+    turns: int,
+    pythons: dict[str, str],
+    order: dict | None = None,
+) -> Result:
     """Times the candidates of a case in turns, with the limit among them.
 
     Args:
       case: what is timed.
-      flops: operations of the work.
+      flops: operations of the work; 0 leaves the limit out.
       turns: how often each candidate's turn comes.
       pythons: interpreter of each candidate; those without one are left out.
+      order: what the candidates are told; by default the case on the processor.
     """
-    order, result = case.order(), Result(case.name, case.batch, flops)
-    names = [name for name in (LIMIT, *case.candidates) if name in pythons]
+    order, result = order or case.order(), Result(case.name, case.batch, flops)
+    limit = (LIMIT,) if flops else ()
+    names = [name for name in (*limit, *case.candidates) if name in pythons]
     running: list[Candidate] = []
     try:
         for name in names:

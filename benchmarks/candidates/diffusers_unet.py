@@ -1,7 +1,9 @@
 """diffusers' UNet2DModel at the same shape: grid of patches, widths, attention."""
 
 import torch
-from diffusers import UNet2DModel
+from diffusers import DDPMPipeline, DDPMScheduler, UNet2DModel
+from diffusers.models.unets.unet_2d import UNet2DOutput
+from pytorch import device_of, lowered
 from serving import serve
 
 
@@ -29,15 +31,37 @@ def make_network(config: dict) -> UNet2DModel:
     )
 
 
-def make(order: dict):
+class Grid(torch.nn.Module):
+    """The network as diffusers' pipeline knows networks: belief in, belief out."""
+
+    def __init__(self, network: UNet2DModel, pixels: int) -> None:
+        super().__init__()
+        self.network, self.config, self.pixels = network, network.config, pixels
+        self.dtype, self.device = network.dtype, network.device
+
+    def forward(self, z: torch.Tensor, t, class_labels=None) -> UNet2DOutput:
+        z = z.contiguous(memory_format=torch.channels_last)
+        out = self.network(z, t, class_labels=class_labels).sample
+        return UNet2DOutput(sample=out[:, : self.pixels])
+
+
+def make_sampling(network: UNet2DModel, order: dict):
+    """DDPMPipeline over the grid of patches, with the loop that it comes with."""
+    scheduler = DDPMScheduler(prediction_type="sample")
+    grid = Grid(network, network.config.in_channels)
+    pipeline = DDPMPipeline(unet=grid, scheduler=scheduler)
+    pipeline.set_progress_bar_config(disable=True)
+    asked = {"num_inference_steps": order["steps"], "output_type": "np"}
+    return lambda: pipeline(batch_size=order["batch"], **asked).images
+
+
+def make_call(network: UNet2DModel, order: dict):
     """One evaluation, channels-last, without gradients."""
-    config = order["network"]
-    network = make_network(config).eval().to(memory_format=torch.channels_last)
+    config, batch = order["network"], order["batch"]
     height, width, colours = config["image_shape"]
-    patch, batch = config["patch_size"], order["batch"]
-    z = torch.randn(batch, colours, height, width)
-    classes = config["num_classes"]
-    labels = torch.arange(batch) % classes if classes else None
+    patch, classes = config["patch_size"], config["num_classes"]
+    z = torch.randn(batch, colours, height, width, device=device_of(order))
+    labels = torch.arange(batch, device=z.device) % classes if classes else None
 
     def call():
         with torch.inference_mode():
@@ -46,11 +70,19 @@ def make(order: dict):
             out = network(grid, 500, class_labels=labels).sample
             x, variance = out.chunk(2, dim=1)
             return [
-                torch.nn.functional.pixel_shuffle(part, patch).numpy()
+                torch.nn.functional.pixel_shuffle(part, patch).cpu().numpy()
                 for part in (x, variance)
             ]
 
     return call
+
+
+def make(order: dict):
+    """The work of a case."""
+    network = make_network(order["network"]).eval().to(device_of(order))
+    network = network.to(memory_format=torch.channels_last)
+    work = {"call": make_call, "sample": make_sampling}[order["work"]](network, order)
+    return lowered(work, order)
 
 
 if __name__ == "__main__":

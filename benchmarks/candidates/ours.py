@@ -1,14 +1,15 @@
 """This project: the network as `sample.py` and `train.py` run it."""
 
 from dataclasses import fields
+from functools import partial
 
 import numpy as np
+import served
 import tensorflow as tf
 from serving import serve
 
 from pdm_tf.assemble.training import build_state, build_trainer
 from pdm_tf.config import Config, TrainingConfig, UNetConfig
-from pdm_tf.networks import PatchedUNet
 from pdm_tf.networks.frozen import frozen
 
 
@@ -26,11 +27,7 @@ def network_config(settings: dict) -> UNetConfig:
 
 def make_call(config: UNetConfig, batch: int):
     """One evaluation of the network, both outputs, as it is served."""
-    network = PatchedUNet(config)
-    rng = np.random.default_rng(0)  # zeros, as before a training, would cost less
-    for variable in network.variables:
-        variable.assign(rng.standard_normal(variable.shape, np.float32) * 0.02)
-    call = frozen(network)
+    call = frozen(served.build_network(config))
     labels = tf.range(batch) % config.num_classes if config.num_classes else None
     z, t = tf.random.normal([batch, *config.image_shape]), tf.fill([1], 500)
     return lambda: [out.numpy() for out in call(z, t, labels)]
@@ -51,10 +48,16 @@ def make_training(config: UNetConfig, batch: int):
 
 def make(order: dict):
     """The work of a case."""
-    config = network_config(order["network"])
-    return {"call": make_call, "train": make_training}[order["work"]](
-        config, order["batch"]
-    )
+    config, batch = network_config(order["network"]), order["batch"]
+    makers = {
+        "call": partial(make_call, config, batch),
+        "train": partial(make_training, config, batch),
+        "sample": partial(served.make_sampling, config, batch, order["steps"]),
+        "export": partial(served.make_export, config),
+        "load": partial(served.make_load, config),
+        "read": partial(served.make_reading, config, order["dataset"], batch),
+    }
+    return makers[order["work"]]()
 
 
 if __name__ == "__main__":

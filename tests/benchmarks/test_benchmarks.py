@@ -59,6 +59,24 @@ def test_a_race_is_run():
     assert result.peak_mib["ours"] > 100
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("work", ["sample", "export", "load", "read"])
+def test_other_work_is_done_as_often_as_asked(work):
+    case = next(case for case in CASES if case.work == work)
+    order = {**case.order(), "steps": 2}
+    names = [name for name in case.candidates if name != "diffusers_unet"]
+    result = race.run(case, 0, 2, dict.fromkeys(names, sys.executable), order)
+    assert result.turns.keys() == set(names)
+    assert all(len(turns) == 2 and min(turns) > 0 for turns in result.turns.values())
+
+
+def test_without_a_limit_the_table_says_so_and_the_picture_leaves_it_out(tmp_path):
+    bare = race.Result("load:mnist:1", 1, 0, {"ours": [2.0]}, {"ours": 100.0})
+    report.save([results(), bare], tmp_path)
+    row = (tmp_path / "table.md").read_text().splitlines()[3]
+    assert row == "| load:mnist:1 | – | 2000.0 | – | – | – | 100 |"
+
+
 def test_a_candidate_that_falls_says_why():
     (case,) = [case for case in CASES if case.name == "call:mnist:1"]
     with pytest.raises(RuntimeError, match="pytorch ended"):
