@@ -5,9 +5,9 @@ import sys
 from pathlib import Path
 
 from benchmarks import race, report
-from benchmarks.cases import CASES, STEPS, Case
+from benchmarks.cases import CASES, Case
 
-CALLS = {"call": 1, "train": 3, "sample": STEPS}  # a training step is taken as three
+OWN = (report.OURS, "calls", "recipe")  # candidates that need no peer's environment
 
 
 def count_work(case: Case) -> float:
@@ -15,8 +15,9 @@ def count_work(case: Case) -> float:
     from pdm_tf.assemble.building import build_denoiser
     from pdm_tf.assemble.plan import count_flops
 
-    calls = CALLS.get(case.work, 0) * case.batch
-    return calls and calls * count_flops(build_denoiser(case.config()))
+    # A training step is taken as three calls.
+    calls = {"call": 1, "train": 3, "sample": case.steps}.get(case.work, 0)
+    return calls and calls * case.batch * count_flops(build_denoiser(case.config()))
 
 
 def main() -> None:
@@ -36,7 +37,7 @@ def main() -> None:
     wrong = [name for name in words.cases if name not in known]
     if wrong:
         parser.error(f"no case {wrong[0]}; there are {', '.join(known)}")
-    pythons = dict.fromkeys((race.LIMIT, report.OURS, "calls"), sys.executable)
+    pythons = dict.fromkeys((race.LIMIT, *OWN), sys.executable)
     if words.peers:
         pythons.update(dict.fromkeys(report.PEERS, words.peers))
     wanted = words.cases or list(known)

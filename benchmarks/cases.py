@@ -9,9 +9,8 @@ from pdm_tf.config import Config, Precision
 
 ROOT = Path(__file__).resolve().parent.parent
 # What is done once in a turn: the network is asked, takes an optimiser step, samples
-# STEPS steps from a SavedModel, is exported, is loaded; or a batch is read.
+# from a SavedModel, is exported, is loaded; or a batch is read.
 Work = Literal["call", "train", "sample", "export", "load", "read"]
-STEPS = 50
 
 
 @dataclass(frozen=True)
@@ -22,6 +21,7 @@ class Case:
     work: Work
     batch: int  # pictures
     candidates: tuple[str, ...] = ("ours", "pytorch", "diffusers_unet")
+    steps: int = 50  # of a sampling
 
     @property
     def name(self) -> str:
@@ -42,7 +42,7 @@ class Case:
         return {
             "work": self.work,
             "batch": self.batch,
-            "steps": STEPS,
+            "steps": self.steps,
             "device": device,
             "dataset": config.data.dataset,
             "network": asdict(config.network),
@@ -62,6 +62,7 @@ CASES = (
     Case("photos", "train", 32, ("ours", "pytorch")),
     Case("lsun_church_p4", "train", 1, ("ours", "pytorch")),
     Case("photos", "sample", 4, ("ours", "calls", "diffusers_unet")),
+    Case("mnist", "sample", 64, ("ours", "recipe"), steps=250),
     Case("mnist", "export", 1, ("ours",)),
     Case("mnist", "load", 1, ("ours",)),
     Case("mnist", "read", 64, ("ours",)),

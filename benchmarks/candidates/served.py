@@ -36,7 +36,7 @@ def make_export(config: UNetConfig):
 
 def _exported(config: UNetConfig) -> str:
     folder = Path(tempfile.mkdtemp()) / "export"
-    export_saved_model(_denoiser(config), folder, samplers=["ddpm"])
+    export_saved_model(_denoiser(config), folder, samplers=["ddpm", "dpm_solver"])
     return str(folder)
 
 
@@ -51,9 +51,10 @@ def make_load(config: UNetConfig):
     return load
 
 
-def _draw(model, batch: int, steps: int) -> tf.Tensor:
+def _draw(model, batch: int, steps: int, sampler: str = "ddpm") -> tf.Tensor:
     """By the signature; guidance 1 asks the network once a step."""
-    return model.signatures["sample"](
+    name = {"ddpm": "sample"}.get(sampler, f"sample_{sampler}")
+    return model.signatures[name](
         seeds=tf.range(batch),
         labels=tf.zeros([batch], tf.int32),
         steps=tf.constant(steps),
@@ -69,10 +70,10 @@ def _loaded(config: UNetConfig):
         shutil.rmtree(folder)
 
 
-def make_sampling(config: UNetConfig, batch: int, steps: int):
+def make_sampling(config: UNetConfig, batch: int, steps: int, sampler: str = "ddpm"):
     """Pictures from noise, by the SavedModel."""
     model = _loaded(config)
-    return lambda: _draw(model, batch, steps).numpy()
+    return lambda: _draw(model, batch, steps, sampler).numpy()
 
 
 def make_calls(config: UNetConfig, batch: int, steps: int):

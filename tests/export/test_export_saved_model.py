@@ -124,7 +124,9 @@ def test_networks_draw_the_same_and_are_stored_once(
     for name, end in zip(names, ("", "_ddim"), strict=True):
         drawn = signatures[f"sample{end}"](**tensors(request(steps=STEPS)))
         x = sample(told, SAMPLERS[name](), grid, SEEDS, denoise.image_shape)
-        np.testing.assert_array_equal(drawn["images"], to_uint8(x))
+        # One program may round a value between two levels to either of them.
+        served = drawn["images"].numpy().astype(float)
+        np.testing.assert_allclose(served, to_uint8(x), rtol=0, atol=1)
     held = [v.shape for part in parts for v in part.network.variables]
     numbers = sum(int(np.prod(shape)) for shape in held)
     described = json.loads(signatures["config"]()["config"].numpy())
