@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from benchmarks import race, report
+from benchmarks import memory, race, report
 from benchmarks.cases import CASES, ROOT
 
 
@@ -75,6 +75,18 @@ def test_without_a_limit_the_table_says_so_and_the_picture_leaves_it_out(tmp_pat
     report.save([results(), bare], tmp_path)
     row = (tmp_path / "table.md").read_text().splitlines()[3]
     assert row == "| load:mnist:1 | – | 2000.0 | – | – | – | 100 |"
+
+
+def test_memory_is_said_as_estimated_and_as_measured():
+    cells = {"256:1:sample": (2048, 1024), "1024:1:train": (4096, 0)}
+    row = memory.table(cells).splitlines()[2]
+    assert row == "| 1 | 2.00 / 1.00 | 0.00 / – | 0.00 / – | 4.00 / – |"
+
+
+@pytest.mark.slow
+def test_a_cell_is_estimated_alone_where_it_does_not_fit():
+    estimate, measured = memory.look(256, 8, "sample", limit=0)
+    assert estimate > 600 and measured == 0  # its weights alone are 620 MiB
 
 
 def test_a_candidate_that_falls_says_why():

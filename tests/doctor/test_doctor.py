@@ -1,6 +1,5 @@
 """The doctor finds what would stop a run, and estimates what one would cost."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -152,11 +151,9 @@ def test_the_estimate_of_memory_is_what_a_run_takes(tmp_path, network, work, bat
     if network == "wide":
         path = tmp_path / "wide.flags"
         path.write_text(WIDE)
-    script = ROOT / "tests" / "doctor" / "measured.py"
     done = subprocess.run(
-        [sys.executable, str(script), str(path), work, str(batch)],
+        [sys.executable, "-m", "benchmarks.memory_of", str(path), work, str(batch)],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
     )

@@ -1,8 +1,8 @@
 """Memory that a run takes in this fresh process, beside what the doctor estimates.
 
-python tests/doctor/measured.py FLAGFILE train|sample BATCH: prints both, in MiB.
-Measured is the most that the process ever held, less what it held with TensorFlow
-imported and not yet at work.
+python -m benchmarks.memory_of FLAGFILE train|sample BATCH: prints both, in MiB; with a
+fourth word only the estimate, and 0. Measured is the most that the process ever held,
+less what it held with TensorFlow imported and not yet at work.
 """
 
 import os
@@ -25,12 +25,14 @@ from pdm_tf.samplers import DDPM, sample
 STEPS = (1, 3)  # a call for each
 
 
-def held():
+def held() -> float:
+    """Memory of this process now [MiB]."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * resource.getpagesize() / 2**20
 
 
-def train(config):
+def train(config: Config) -> None:
+    """Some steps on the same pictures."""
     device, batch = tf.distribute.get_strategy(), config.training.batch_size
     trainer = build_trainer(config, device, build_state(config, device))
     x = tf.zeros([batch, *config.network.image_shape], tf.uint8)
@@ -39,7 +41,8 @@ def train(config):
         trainer.run_steps(iter(data), tf.constant(steps)).simple.numpy()
 
 
-def draw(config):
+def draw(config: Config) -> None:
+    """Some pictures."""
     denoiser, sampling = build_denoiser(config), config.sampling
     labels = tf.range(sampling.sample_images) % max(config.network.num_classes, 1)
     told = steered(denoiser, labels, sampling.sample_guidance, sampling)
@@ -48,7 +51,8 @@ def draw(config):
         sample(told, DDPM(), denoiser.schedule.grid(steps + 1), seeds, shape).numpy()
 
 
-def main(flagfile, work, batch):
+def main(flagfile: str, work: str, batch: str, only_estimate: str = "") -> None:
+    """Measures, estimates and prints."""
     (config,) = flags.parse(["", f"--flagfile={flagfile}"], Config)
     config = replace(
         config,
@@ -57,8 +61,13 @@ def main(flagfile, work, batch):
     )
     tf.constant(1.0) + 1.0
     before = held()
-    {"train": train, "sample": draw}[work](config)
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    if not only_estimate:
+        {"train": train, "sample": draw}[work](config)
+    most = (
+        before
+        if only_estimate
+        else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    )
     name = {"train": "memory, training", "sample": "memory, samples"}[work]
     (text,) = (
         f.text for f in estimate_memory(*on_one_device(config, 1)) if f.name == name
