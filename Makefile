@@ -11,7 +11,7 @@ WORKERS ?= 2
 demo: $(VENV)/installed  ## trains on real digits (minutes), samples, shows where
 	$(BIN)/python train.py --flagfile=configs/mnist.flags
 	$(BIN)/python sample.py --savedmodel=runs/mnist/export --out_dir=samples/mnist \
-		--num_images=100 --steps=50 --guidance=1.5
+		--num_images=100 --guidance=1.5
 	@echo "look at samples/mnist/grid.png"
 
 test: $(VENV)/installed-dev lint types  ## lint, types and all tests but the slow ones

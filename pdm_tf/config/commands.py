@@ -24,10 +24,12 @@ class SampleConfig:
     )
     guidance: float = option(1.5, "Guidance weight w; 1 is none.")
     sampler: str = option(
-        "ddpm", "Sampler, one of those that a SavedModel was exported with."
+        "dpm_solver",
+        "Sampler, one of those that a SavedModel was exported with; dpm_solver needs "
+        "the fewest steps (docs/samplers.md).",
     )
     steps: str = option(
-        "250",
+        "20",
         "Steps of the sampler, each a call of the network (heun: two): a number, ADM's "
         "sections such as 90,60,60,20,20 (least noisy first), or ddimN.",
     )
