@@ -6,6 +6,7 @@ settings goes on where the first was stopped.
 
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
@@ -76,7 +77,9 @@ def write_samples(config: SampleConfig) -> Path:
     _claim(directory, config, sampler)
     parts = directory / ".parts"
     parts.mkdir(exist_ok=True)
-    with tqdm(total=config.num_images, unit="image", desc="sampling") as bar:
+    bar = tqdm(total=config.num_images, unit="image", desc="sampling")
+    with bar, ThreadPoolExecutor(1) as disk:  # a batch is written during the next
+        written = disk.submit(lambda: None)
         for first in range(0, config.num_images, config.batch_size):
             rows = slice(first, first + config.batch_size)
             part = parts / f"{first:08d}-{len(seeds[rows])}.npy"
@@ -88,16 +91,22 @@ def write_samples(config: SampleConfig) -> Path:
                     config.guidance,
                     config.sampler,
                 )
-                for seed, picture in zip(seeds[rows], pictures, strict=True):
-                    save_png(directory / f"{seed - config.seed:06d}.png", picture)
-                _save(part, pictures)
+                written.result()  # raises what went wrong with it
+                written = disk.submit(_write, directory, first, pictures, part)
             bar.update(len(seeds[rows]))
+        written.result()
     pictures = np.concatenate(
         [np.load(part) for part in _in_order(parts, config)], axis=0
     )
     _finish(directory, pictures, labels, seeds)
     shutil.rmtree(parts)
     return directory
+
+
+def _write(directory: Path, first: int, pictures: np.ndarray, part: Path) -> None:
+    for index, picture in enumerate(pictures, first):
+        save_png(directory / f"{index:06d}.png", picture)
+    _save(part, pictures)
 
 
 def _in_order(parts: Path, config: SampleConfig) -> list[Path]:

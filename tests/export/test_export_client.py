@@ -1,6 +1,7 @@
 """sample.py's work: picks a sampler, writes a manifest, goes on where it stopped."""
 
 import json
+from threading import Event
 
 import numpy as np
 import pytest
@@ -9,8 +10,9 @@ from toys import MixtureToy
 
 import pdm_tf as pdm
 from pdm_tf.config import InputError, SampleConfig
-from pdm_tf.export import export_saved_model
+from pdm_tf.export import client, export_saved_model
 from pdm_tf.export.client import write_samples
+from pdm_tf.serving import SavedSampler
 
 
 @pytest.fixture(scope="module")
@@ -84,3 +86,36 @@ def test_an_export_from_before_there_was_a_choice_holds_ddpm(model, tmp_path):
     np.testing.assert_array_equal(x, drawn(model, tmp_path / "y"))
     with pytest.raises(InputError, match="holds ddpm;"):
         drawn(str(tmp_path / "old"), tmp_path / "z", sampler="ddim")
+
+
+def test_a_batch_is_written_while_the_next_is_computed(model, tmp_path, monkeypatch):
+    """Computing waits for the disk, and the other way round, or this never ends."""
+    computing, writing = Event(), Event()
+    draw, write, calls = SavedSampler.draw, client.save_png, []
+
+    def drawn_late(*words, **more):
+        calls.append(0)
+        if len(calls) == 2:
+            computing.set()
+            assert writing.wait(20)
+        return draw(*words, **more)
+
+    def written_late(*words):
+        writing.set()
+        assert computing.wait(20)
+        write(*words)
+
+    monkeypatch.setattr(SavedSampler, "draw", drawn_late)
+    monkeypatch.setattr(client, "save_png", written_late)
+    drawn(model, tmp_path / "out")
+    assert len(calls) == 3
+
+
+def test_a_full_disk_is_not_passed_over(model, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(client, "save_png", full)
+    with pytest.raises(OSError, match="No space left"):
+        drawn(model, tmp_path / "out")
+    assert not (tmp_path / "out" / "samples.npz").exists()
