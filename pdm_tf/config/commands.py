@@ -24,9 +24,9 @@ class SampleConfig:
     )
     guidance: float = option(1.5, "Guidance weight w; 1 is none.")
     sampler: str = option(
-        "dpm_solver",
-        "Sampler, one of those that a SavedModel was exported with; dpm_solver needs "
-        "the fewest steps (docs/samplers.md).",
+        "dpm_solver_sde",
+        "Sampler, one of those that a SavedModel was exported with; docs/samplers.md "
+        "compares them.",
     )
     steps: str = option(
         "20",

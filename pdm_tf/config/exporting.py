@@ -24,7 +24,7 @@ class ExportConfig:
         "RUN_DIR/litert.",
     )
     sampler: tuple[str, ...] = option(
-        ("ddpm", "ddim", "dpm_solver"),
+        ("ddpm", "ddim", "dpm_solver", "dpm_solver_sde"),
         "Samplers that a SavedModel holds, by name; the first is that of the signature "
         "sample. A litert file suits all; the first calibrates and compares.",
     )
@@ -38,8 +38,8 @@ class ExportConfig:
         "none",
         "For litert: none keeps float32; dynamic_int8 makes convolutions and "
         "projections 8-bit and measures their inputs as they come; static_int8 fixes "
-        "the inputs' ranges beforehand. The network's first and last layers and its "
-        "variance head stay float32.",
+        "the inputs' ranges beforehand. The network's first and last layers, what "
+        "its finest blocks add up, and its variance head stay float32.",
     )
     calibration_steps: int = option(
         250,
