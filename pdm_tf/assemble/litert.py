@@ -58,7 +58,11 @@ def export_litert(
     denoiser = restore(config.run_dir)
     drawing = DenoiserSampler(denoiser, record.sampling)
     open_samplers(config.sampler, record.sampling.variance)
-    drawing.check(config.sampler[0], config.check_steps)
+    try:
+        drawing.check(config.sampler[0], config.check_steps)
+    except InputError as error:  # it speaks of the flag of sampling
+        text = str(error).replace("--steps=", "--check_steps=")
+        raise InputError(text) from error
     extractor = open_features(EvaluationConfig(features=config.features))
     reference = _reference(config, record, extractor)
     model = describe(denoiser, record.sampling, flags.to_flagfile(record))

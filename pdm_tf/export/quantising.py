@@ -12,9 +12,13 @@ from pdm_tf.config import InputError, Quantisation
 from pdm_tf.export.litert import SIGNATURE
 from pdm_tf.litert import INSTALL
 
-# Layers that stay float32: what reads and writes pixels, and the variance head. Names
-# are those of the layers in `networks.unet`, which the converter keeps.
-KEPT = ".*(patches_in|patches_out|variance_).*"
+# Layers that stay float32: what reads and writes pixels, the variance head, and what
+# the finest blocks add up: of 8-bit errors these move a walk most (docs/litert.md).
+# Names are of `networks.unet`; the converter keeps them.
+KEPT = (
+    r".*(patches_in|patches_out|variance_"
+    r"|/(down|up)_0_\d+(_\d+)?/(skip|conv_out)).*"
+)
 
 Example = dict[str, np.ndarray]
 

@@ -140,14 +140,15 @@ def test_sample_draws_with_the_file_and_names_what_is_missing(
     "settings, words",
     [
         ({"check_images": 1}, "--check_images=1: at least 2"),
-        ({"check_steps": "21"}, "choose 1 to 20"),
+        ({"check_steps": "21"}, "--check_steps=21: .*choose 1 to 20"),
         ({"sampler": ("best",)}, "--sampler=best"),
         ({"sampler": ()}, "--sampler is empty"),
         ({"reference": "/no/such"}, "--reference=/no/such"),
     ],
 )
 def test_bad_settings_write_nothing(settings, words, run_dir, tmp_path):
-    given = {"run_dir": run_dir, "export_dir": str(tmp_path / "new"), **settings}
+    given = {"run_dir": run_dir, "export_dir": str(tmp_path / "new")}
+    given |= {"check_steps": "3", **settings}
     with pytest.raises(InputError, match=words):
         export_litert(ExportConfig(**given), {})
     assert not (tmp_path / "new").exists()
