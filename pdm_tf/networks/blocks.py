@@ -1,5 +1,6 @@
 """Residual, attention and resampling blocks (Appendix C; arXiv 2105.05233)."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -137,10 +138,23 @@ class Upsample(keras.layers.Layer):
         self.built = True
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
-        kernel = tf.cast(_doubled(self.conv.kernel.value), x.dtype)
+        kernel = tf.cast(_once(_doubled, self.conv.kernel.value), x.dtype)
         size = [tf.shape(x)[0], 2 * x.shape[1], 2 * x.shape[2], self.conv.filters]
         h = tf.nn.conv2d_transpose(x, kernel, size, strides=2, padding="SAME")
         return tf.nn.bias_add(h, tf.cast(self.conv.bias.value, x.dtype))
+
+
+def _once(change: Callable[[tf.Tensor], tf.Tensor], weight: tf.Tensor) -> tf.Tensor:
+    """A change of a weight: made now where the weight is a constant of the graph.
+
+    TensorFlow's optimiser does so too, but only where the result is small.
+    """
+    known = None if tf.executing_eagerly() else tf.get_static_value(weight)
+    if known is None:
+        return change(weight)
+    with tf.init_scope():
+        changed = change(tf.constant(known)).numpy()
+    return tf.constant(changed)
 
 
 def _doubled(kernel: tf.Tensor) -> tf.Tensor:
