@@ -53,7 +53,7 @@ def make_load(config: UNetConfig):
 
 def _draw(model, batch: int, steps: int, sampler: str = "ddpm") -> tf.Tensor:
     """By the signature; guidance 1 asks the network once a step."""
-    name = {"ddpm": "sample"}.get(sampler, f"sample_{sampler}")
+    name = "sample" if sampler == "ddpm" else f"sample_{sampler}"
     return model.signatures[name](
         seeds=tf.range(batch),
         labels=tf.zeros([batch], tf.int32),

@@ -19,7 +19,7 @@ def frozen(network: keras.Model) -> Callable:
 
     Returns:
       (z float32 [B, H, W, C], t int32 [B] or [1], labels int32 [B] or None) -> the
-      same, with the same bits. It is not inlined where it is called.
+      same, to rounding. It is not inlined where it is called.
     """
     config = network.config
     values = [(v, v.numpy()) for v in network.variables]
