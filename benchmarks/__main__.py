@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from benchmarks import race, report
-from benchmarks.cases import CASES, Case
+from benchmarks.cases import CASES, LITERT, Case
 
 OWN = (report.OURS, "calls", "recipe")  # candidates that need no peer's environment
 
@@ -38,6 +38,8 @@ def main() -> None:
     if wrong:
         parser.error(f"no case {wrong[0]}; there are {', '.join(known)}")
     pythons = dict.fromkeys((race.LIMIT, *OWN), sys.executable)
+    if words.device == "cpu":
+        pythons.update(dict.fromkeys(LITERT, sys.executable))
     if words.peers:
         pythons.update(dict.fromkeys(report.PEERS, words.peers))
     wanted = words.cases or list(known)

@@ -11,6 +11,8 @@ ROOT = Path(__file__).resolve().parent.parent
 # What is done once in a turn: the network is asked, takes an optimiser step, samples
 # from a SavedModel, is exported, is loaded; or a batch is read.
 Work = Literal["call", "train", "sample", "export", "load", "read"]
+PEERS = ("ours", "pytorch", "diffusers_unet")
+LITERT = ("litert_float32", "litert_int8")  # processors alone
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,7 @@ class Case:
     flagfile: str  # stem of a file in configs/
     work: Work
     batch: int  # pictures
-    candidates: tuple[str, ...] = ("ours", "pytorch", "diffusers_unet")
+    candidates: tuple[str, ...] = PEERS
     steps: int = 50  # of a sampling
 
     @property
@@ -51,12 +53,13 @@ class Case:
 
 CASES = (
     Case("lsun_church_p2", "call", 1),
-    Case("lsun_church_p4", "call", 1),
+    Case("lsun_church_p4", "call", 1, (*PEERS, *LITERT)),
     Case("lsun_church_p4", "call", 4),
     Case("lsun_church_p8", "call", 1),
     Case("lsun_church_p8", "call", 4),
     Case("ffhq_1024", "call", 1, ("ours", "pytorch")),
-    Case("mnist", "call", 1),
+    Case("photos", "call", 1, (*PEERS, *LITERT)),
+    Case("mnist", "call", 1, (*PEERS, *LITERT)),
     Case("mnist", "call", 4),
     Case("mnist", "train", 64, ("ours", "pytorch")),
     Case("photos", "train", 32, ("ours", "pytorch")),

@@ -24,19 +24,20 @@ def build_network(config: UNetConfig) -> PatchedUNet:
     return network
 
 
-def _denoiser(config: UNetConfig) -> NetworkDenoiser:
+def build_denoiser(config: UNetConfig) -> NetworkDenoiser:
+    """Of that network, which predicts x."""
     return NetworkDenoiser(build_network(config), NoiseSchedule.linear(1000, 0.02), "x")
 
 
 def make_export(config: UNetConfig):
     """The whole of `python -m pdm_tf.export` but reading the run."""
-    denoiser, folder = _denoiser(config), Path(tempfile.mkdtemp())
+    denoiser, folder = build_denoiser(config), Path(tempfile.mkdtemp())
     return lambda: export_saved_model(denoiser, folder / "export")
 
 
 def _exported(config: UNetConfig) -> str:
     folder = Path(tempfile.mkdtemp()) / "export"
-    export_saved_model(_denoiser(config), folder, samplers=["ddpm", "dpm_solver"])
+    export_saved_model(build_denoiser(config), folder, samplers=["ddpm", "dpm_solver"])
     return str(folder)
 
 

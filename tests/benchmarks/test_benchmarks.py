@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from benchmarks import memory, race, report
-from benchmarks.cases import CASES, ROOT
+from benchmarks.cases import CASES, LITERT, ROOT
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -68,6 +68,13 @@ def test_other_work_is_done_as_often_as_asked(work):
     result = race.run(case, 0, 2, dict.fromkeys(names, sys.executable), order)
     assert result.turns.keys() == set(names)
     assert all(len(turns) == 2 and min(turns) > 0 for turns in result.turns.values())
+
+
+@pytest.mark.slow
+def test_files_for_litert_are_raced_and_integers_are_faster():
+    (case,) = [case for case in CASES if case.name == "call:photos:1"]
+    result = race.run(case, 0, 7, dict.fromkeys(LITERT, sys.executable))
+    assert result.over("litert_float32", "litert_int8") > 1.2
 
 
 def test_without_a_limit_the_table_says_so_and_the_picture_leaves_it_out(tmp_path):
