@@ -53,11 +53,13 @@ class Case:
 
 CASES = (
     Case("lsun_church_p2", "call", 1),
+    Case("lsun_church_p2", "call", 4),
     Case("lsun_church_p4", "call", 1, (*PEERS, *LITERT)),
     Case("lsun_church_p4", "call", 4),
     Case("lsun_church_p8", "call", 1),
     Case("lsun_church_p8", "call", 4),
     Case("ffhq_1024", "call", 1, ("ours", "pytorch")),
+    Case("ffhq_1024", "call", 4, ("ours", "pytorch")),
     Case("photos", "call", 1, (*PEERS, *LITERT)),
     Case("mnist", "call", 1, (*PEERS, *LITERT)),
     Case("mnist", "call", 4),

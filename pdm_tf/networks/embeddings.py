@@ -24,19 +24,25 @@ def timestep_code(t: tf.Tensor, width: int) -> tf.Tensor:
     return tf.pad(code, [[0, 0], [0, width % 2]])
 
 
-def position_code(height: int, width: int, channels: int) -> np.ndarray:
-    """2-D code of a grid: float32 [height, width, channels], column first, then row.
+def position_code(
+    height: int, width: int, channels: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """2-D code of a grid: columns in the first half of the channels, rows in the other.
 
     Sines only. Each axis spans the same range of angles whatever its length: 64
     divided by the length, times the index.
+
+    Returns:
+      Float32 [1, width, channels] and [height, 1, channels], whose sum is the code:
+      whole it is as large as what it is added to, and a graph holds ten copies of it.
     """
     half = channels // 2
 
-    def axis(length: int, count: int) -> np.ndarray:
+    def axis(length: int, own: slice) -> np.ndarray:
+        code = np.zeros([length, channels], np.float32)
         index = np.arange(length) * (64.0 / length)
-        return np.sin(index[:, None] * _frequencies(count))
+        code[:, own] = np.sin(index[:, None] * _frequencies(code[:, own].shape[1]))
+        return code
 
-    columns = np.broadcast_to(axis(width, half), (height, width, half))
-    rows = axis(height, channels - half)[:, None, :]
-    rows = np.broadcast_to(rows, (height, width, channels - half))
-    return np.concatenate([columns, rows], axis=-1).astype(np.float32)
+    columns, rows = axis(width, slice(half)), axis(height, slice(half, None))
+    return columns[None], rows[:, None]

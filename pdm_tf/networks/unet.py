@@ -53,8 +53,8 @@ class PatchedUNet(keras.Model):
     def _make_embeddings(self) -> None:
         config = self.config
         self.patches_in = conv(config.width, 3, name="patches_in", dtype="float32")
-        place = position_code(self.grid_height, self.grid_width, config.width)
-        self._position = place[None]
+        grid = self.grid_height, self.grid_width
+        self._columns, self._rows = position_code(*grid, config.width)
         self.time_1 = dense(4 * config.width, name="time_1", dtype="float32")
         self.time_2 = dense(self._time_width, name="time_2", dtype="float32")
         self.classes = None
@@ -165,7 +165,8 @@ class PatchedUNet(keras.Model):
           [B, H, W, C].
         """
         time, classes = self._embed(t, labels)
-        first = self.patches_in(patchify(z, self.config.patch_size)) + self._position
+        first = self.patches_in(patchify(z, self.config.patch_size))
+        first = first + self._columns + self._rows
         first = tf.cast(first, self.compute_dtype)
         h, skips = first, [first]
         for layers in self.down:

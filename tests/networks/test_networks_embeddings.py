@@ -28,14 +28,19 @@ def test_timesteps_are_told_apart_even_those_that_half_precision_would_merge():
 )
 def test_position_code_equals_loops(height, width, channels):
     np.testing.assert_allclose(
-        position_code(height, width, channels),
+        sum(position_code(height, width, channels)),
         reference.position_code(height, width, channels),
         atol=1e-6,
     )
 
 
+def test_position_code_is_held_by_its_sides_alone():
+    columns, rows = position_code(8, 16, 32)
+    assert columns.shape == (1, 16, 32) and rows.shape == (8, 1, 32)
+
+
 def test_columns_come_first_and_every_place_has_its_own_code():
-    code = position_code(8, 16, 32)
+    code = sum(position_code(8, 16, 32))
     assert (code[..., :16] == code[:1, :, :16]).all()  # the first half: column alone
     assert (code[..., 16:] == code[:, :1, 16:]).all()  # the second half: row alone
     flat = code.reshape(-1, 32)
