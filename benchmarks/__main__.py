@@ -5,9 +5,9 @@ import sys
 from pathlib import Path
 
 from benchmarks import race, report
-from benchmarks.cases import CASES, LITERT, Case
+from benchmarks.cases import CASES, LITERT, OURS, PEERS, Case
 
-OWN = (report.OURS, "calls", "recipe")  # candidates that need no peer's environment
+OWN = (OURS, "calls", "recipe")  # candidates that need no peer's environment
 
 
 def count_work(case: Case) -> float:
@@ -41,7 +41,7 @@ def main() -> None:
     if words.device == "cpu":
         pythons.update(dict.fromkeys(LITERT, sys.executable))
     if words.peers:
-        pythons.update(dict.fromkeys(report.PEERS, words.peers))
+        pythons.update(dict.fromkeys(PEERS, words.peers))
     wanted = words.cases or list(known)
     results = [r for r in report.load(out) if not (words.again and r.case in wanted)]
     for name in wanted:

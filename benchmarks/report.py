@@ -9,10 +9,8 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
+from benchmarks.cases import OURS, PEERS
 from benchmarks.race import LIMIT, Result
-
-OURS = "ours"
-PEERS = ("pytorch", "diffusers_unet")  # what a user would otherwise pick
 
 
 def table(results: list[Result]) -> str:

@@ -100,8 +100,8 @@ class AttentionBlock(keras.layers.Layer):
         h = self.qkv(tf.reshape(self.norm(x), [-1, channels]))
         h = tf.reshape(h, [-1, length, 3, self.heads, channels // self.heads])
         q, k, v = tf.unstack(tf.transpose(h, [2, 0, 3, 1, 4]))  # [B, heads, L, d]
-        scale = (channels // self.heads) ** -0.25  # on both, so that neither overflows
-        weights = tf.nn.softmax(tf.matmul(q * scale, k * scale, transpose_b=True))
+        q *= (channels // self.heads) ** -0.5  # before the product, which may overflow
+        weights = tf.nn.softmax(tf.matmul(q, k, transpose_b=True))
         h = tf.transpose(tf.matmul(weights, v), [0, 2, 1, 3])
         h = self.out(tf.reshape(h, [-1, channels]))
         return x + tf.reshape(h, [-1, *x.shape[1:]])
