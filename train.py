@@ -12,6 +12,11 @@ from pdm_tf.config import Config
 def main(argv: list[str]) -> int:
     """Reads the flags and trains."""
     (config,) = flags.parse(argv, Config, description=__doc__ or "")
+    if config.training.dry_run:
+        from pdm_tf.doctor.plan import dry_run
+
+        print("\n".join(dry_run(config)))
+        return 0
     from pdm_tf import assemble  # loads TensorFlow, which --help does not need
 
     ending = assemble.train(config)
@@ -24,8 +29,6 @@ def main(argv: list[str]) -> int:
         print(f"stopped and saved; the same command resumes {directory}")
         print(f"or: python train.py --flagfile={directory}/config.flags")
         return 0 if ending.name == "PREEMPTED" else 130
-    if config.training.dry_run:
-        return 0
     print(f"done: {directory}/samples has pictures, {directory}/export a SavedModel")
     return 0
 

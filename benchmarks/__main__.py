@@ -13,7 +13,7 @@ OWN = (OURS, "calls", "recipe")  # candidates that need no peer's environment
 def count_work(case: Case) -> float:
     """Operations of a case; 0 where they say nothing of its time."""
     from pdm_tf.assemble.building import build_denoiser
-    from pdm_tf.assemble.plan import count_flops
+    from pdm_tf.doctor.plan import count_flops
 
     # A training step is taken as three calls.
     calls = {"call": 1, "train": 3, "sample": case.steps}.get(case.work, 0)

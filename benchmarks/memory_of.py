@@ -16,10 +16,10 @@ import tensorflow as tf
 
 from pdm_tf import flags
 from pdm_tf.assemble.building import build_denoiser
-from pdm_tf.assemble.findings import estimate_memory, on_one_device
 from pdm_tf.assemble.state import build_state, build_trainer
 from pdm_tf.config import Config
-from pdm_tf.denoisers.guidance import steered
+from pdm_tf.denoisers.guidance import for_sampling
+from pdm_tf.doctor.findings import estimate_memory, on_one_device
 from pdm_tf.samplers import DDPM, sample
 
 STEPS = (1, 3)  # a call for each
@@ -45,7 +45,7 @@ def draw(config: Config) -> None:
     """Some pictures."""
     denoiser, sampling = build_denoiser(config), config.sampling
     labels = tf.range(sampling.sample_images) % max(config.network.num_classes, 1)
-    told = steered(denoiser, labels, sampling.sample_guidance, sampling)
+    told = for_sampling(denoiser, labels, sampling.sample_guidance, sampling)
     shape, seeds = config.network.image_shape, range(sampling.sample_images)
     for steps in STEPS:
         sample(told, DDPM(), denoiser.schedule.grid(steps + 1), seeds, shape).numpy()

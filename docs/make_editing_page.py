@@ -12,17 +12,17 @@ import numpy as np
 from measuring import SHAPE, features_of
 
 import pdm_tf as pdm
-from pdm_tf.assemble import record_of
+from pdm_tf.assemble import settings_of
 from pdm_tf.data.images import contact_sheet, save_png, to_float, to_uint8
 from pdm_tf.data.sources import open_source
 from pdm_tf.denoisers import Denoiser
-from pdm_tf.denoisers.guidance import steered
+from pdm_tf.denoisers.guidance import for_sampling
 from pdm_tf.editing.inpaint import inpaint
 from pdm_tf.editing.interpolate import interpolate
 from pdm_tf.editing.sdedit import sdedit
 from pdm_tf.editing.super_resolve import enlarge, shrink, super_resolve
 from pdm_tf.editing.variations import variations
-from pdm_tf.samplers import encode, invertible, sample, walk
+from pdm_tf.samplers import encode, invertible, sample, sample_from
 
 GUIDANCE, STEPS, SHOWN = 1.5, 50, 10
 MANY, FEW = 200, 50  # digits for shares, digits for PSNR
@@ -50,20 +50,23 @@ class Editor:
     def __init__(self, run_dir: str) -> None:
         source = open_source("mnist", SHAPE, 10, split="test")
         self.digits, self.labels = source.read(np.arange(MANY))
-        self.settings, self.denoise = record_of(run_dir).sampling, pdm.restore(run_dir)
+        self.settings, self.denoise = (
+            settings_of(run_dir).sampling,
+            pdm.restore(run_dir),
+        )
         self.grid = self.denoise.schedule.grid(STEPS)
         self.rows: dict[str, np.ndarray] = {"input": self.digits[:SHOWN]}
 
     def told(self, count: int, weight: float = GUIDANCE) -> Denoiser:
         """The denoiser, told the labels of the first digits."""
-        return steered(self.denoise, self.labels[:count], weight, self.settings)
+        return for_sampling(self.denoise, self.labels[:count], weight, self.settings)
 
     def returned(self, iterations: int) -> float:
         """PSNR of digits encoded and decoded."""
         denoise, grid = self.told(FEW, weight=1.0), invertible(self.grid)
         x = to_float(self.digits[:FEW])
         z = encode(denoise, grid, range(FEW), x, iterations)
-        again = to_uint8(walk(denoise, pdm.DDIM(), grid, range(FEW), z)).numpy()
+        again = to_uint8(sample_from(denoise, pdm.DDIM(), grid, range(FEW), z)).numpy()
         return decibels(again, self.digits[:FEW])
 
     def inpainted(self, times: int) -> tuple[float, bool]:
@@ -106,7 +109,7 @@ class Editor:
         """Rows of interpolate and variations, for the sheet."""
         pair = to_float(self.digits[[0, 1]])
         shares = np.linspace(0.0, 1.0, SHOWN).tolist()
-        null = steered(self.denoise, np.array([10]), 1.0, self.settings)
+        null = for_sampling(self.denoise, np.array([10]), 1.0, self.settings)
         x = interpolate(null, self.grid, pair[:1], pair[1:], shares)
         self.rows["interpolate, first to second"] = to_uint8(x).numpy()
         told = self.told(1, weight=1.0)

@@ -17,11 +17,11 @@ import samplers_page
 from samplers_page import RECORD, Row
 
 import pdm_tf as pdm
-from pdm_tf.assemble import record_of
+from pdm_tf.assemble import settings_of
 from pdm_tf.config import EvaluationConfig
 from pdm_tf.data.images import to_uint8
 from pdm_tf.data.sources import open_source
-from pdm_tf.denoisers.guidance import steered
+from pdm_tf.denoisers.guidance import for_sampling
 from pdm_tf.diffusion import Grid
 from pdm_tf.diffusion.grids import SPACINGS
 from pdm_tf.evaluation.bootstrap import draw_weights, interval
@@ -63,11 +63,14 @@ class Bench:
     """A run's denoiser and the pictures it was trained on, ready to measure."""
 
     def __init__(self, run_dir: str) -> None:
-        config, denoise = record_of(run_dir), pdm.restore(run_dir).frozen()
+        config, denoise = (
+            settings_of(run_dir),
+            pdm.restore(run_dir).with_constant_weights(),
+        )
         self.data = config.data.dataset
         self.schedule, self.image_shape = denoise.schedule, denoise.image_shape
         labels = np.arange(BATCH) % max(1, denoise.num_classes)
-        self.guided = steered(denoise, labels, GUIDANCE, config.sampling)
+        self.guided = for_sampling(denoise, labels, GUIDANCE, config.sampling)
         # Without a threshold, or it would hide how far a sampler overshoots.
         self.bare = denoise
         if denoise.num_classes:

@@ -14,8 +14,8 @@ from measuring import Judge, draw
 import pdm_tf as pdm
 from pdm_tf import assemble, flags
 from pdm_tf.assemble.building import build_denoiser
-from pdm_tf.assemble.plan import count_flops
 from pdm_tf.config import Config
+from pdm_tf.doctor.plan import count_flops
 
 SNR = 0.25  # the paper's boundary
 COUNT, STEPS = 1000, 50

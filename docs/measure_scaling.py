@@ -48,8 +48,8 @@ def work(flagfile: str, cores: str, batch_size: str) -> None:
     from pdm_tf.config import Config
     from pdm_tf.data.pipeline import training_batches
     from pdm_tf.data.sources import open_source
+    from pdm_tf.training.batch_sharding import distributed
     from pdm_tf.training.distribution import choose_strategy
-    from pdm_tf.training.shares import distributed
 
     shared = "TF_CONFIG" in os.environ
     strategy = choose_strategy("multi_worker" if shared else "default")

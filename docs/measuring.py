@@ -11,7 +11,7 @@ from pdm_tf.config import Thresholding
 from pdm_tf.data.images import to_uint8
 from pdm_tf.data.sources import open_source
 from pdm_tf.denoisers.denoiser import Denoiser
-from pdm_tf.denoisers.guidance import steered
+from pdm_tf.denoisers.guidance import for_sampling
 from pdm_tf.evaluation.digits import Digits
 from pdm_tf.evaluation.extractor import Features
 from pdm_tf.evaluation.frechet import frechet_distance
@@ -28,7 +28,7 @@ class Figures(NamedTuple):
 
     recognised: float  # share read as the class asked
     distance: float  # FD (digits) against the training digits
-    recall: float  # share of training digits among the samples
+    read_settings: float  # share of training digits among the samples
     spread: float  # variance within classes, 1 for the training digits
 
 
@@ -80,7 +80,7 @@ def draw(
     """
     labels = np.arange(count) % 10
     sampling = pdm.SamplingConfig(thresholding=thresholding)
-    told = steered(denoise, labels[:BATCH], weight, sampling)
+    told = for_sampling(denoise, labels[:BATCH], weight, sampling)
     grid, pictures, seconds = denoise.schedule.grid(steps), [], []
     for first in range(0, count, BATCH):
         begun = time.perf_counter()

@@ -1,7 +1,7 @@
 """Builds a sampler from parts, with one part of its own, and walks four ways.
 
 With the directory of a run it draws with that run's averaged weights; without one it
-builds a small network that has learnt nothing, and draws what that believes in.
+builds a small network that has learnt nothing, and draws what that estimates in.
 
     python examples/build_a_sampler.py --run_dir=runs/mnist --out=four_ways.png
 """
@@ -18,11 +18,11 @@ import pdm_tf as pdm
 
 @dataclass(frozen=True)
 class Straight:
-    """A sampler of our own: keeps the noise that the belief implies.
+    """A sampler of our own: keeps the noise that the estimate implies.
 
     A sampler needs `init`, what it remembers, and `step`, from one level to the next.
-    It hears of levels and beliefs, never of timesteps, labels or networks; the loop,
-    the noise and the end of the walk are not its business. (It is DDIM.)
+    It hears of levels and estimates, never of timesteps, labels or networks; the loop,
+    the noise and the end of the trajectory are not its business. (It is DDIM.)
     """
 
     def init(self, z: tf.Tensor) -> tuple:
@@ -63,7 +63,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Walks from noise to pictures.")
     parser.add_argument("--run_dir", default="", help="directory of a run")
     parser.add_argument("--count", type=int, default=10, help="pictures a row")
-    parser.add_argument("--steps", type=int, default=20, help="steps of each walk")
+    parser.add_argument(
+        "--steps", type=int, default=20, help="steps of each trajectory"
+    )
     parser.add_argument("--out", default="four_ways.png", help="where the rows go")
     flags = parser.parse_args()
 

@@ -1,4 +1,4 @@
-"""A .tflite file of `pdm_tf.export`, opened: the network's beliefs, by LiteRT alone.
+"""A .tflite file of `pdm_tf.export`, opened: the network's estimates, by LiteRT alone.
 
 Needs NumPy and ai-edge-litert, no TensorFlow; whoever samples with it stands above.
 """
@@ -32,7 +32,7 @@ def load_runtime() -> Any:
 
 
 class LitertNetwork:
-    """What a network believes, one picture after the other.
+    """What a network estimates, one picture after the other.
 
     One picture at a time is what the file is made for: its shapes are fixed, and a
     picture cannot depend on its neighbours.
@@ -53,7 +53,7 @@ class LitertNetwork:
     def __call__(
         self, z: np.ndarray, t: np.ndarray, labels: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Belief and variance, both float32 [N, H, W, C].
+        """Estimate and variance, both float32 [N, H, W, C].
 
         Args:
           z: noisy pictures, float32 [N, H, W, C].

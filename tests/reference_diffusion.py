@@ -36,7 +36,7 @@ def pixel_likelihood(x, mean, deviation):
     return ndtr(b) - ndtr(a) if a < 0 else ndtr(-a) - ndtr(-b)
 
 
-def bound(betas, t, z, x, belief, share):
+def bound(betas, t, z, x, denoised, share):
     """One picture's term of the variational bound [bits per dimension]."""
     alpha, before = alphas(betas)
     log_beta = math.log(betas[t])
@@ -47,11 +47,11 @@ def bound(betas, t, z, x, belief, share):
         log_variance = share[place] * log_tilde + (1 - share[place]) * log_beta
         if t == 0:
             deviation = math.exp(0.5 * log_variance)
-            likelihood = pixel_likelihood(x[place], belief[place], deviation)
+            likelihood = pixel_likelihood(x[place], denoised[place], deviation)
             total -= math.log(max(likelihood, 1e-12))
             continue
         q, _ = bayes(z[place], x[place], alpha[t], before[t])
-        p, _ = bayes(z[place], belief[place], alpha[t], before[t])
+        p, _ = bayes(z[place], denoised[place], alpha[t], before[t])
         ratio = math.exp(log_tilde - log_variance)
         squared = (q - p) ** 2 / math.exp(log_variance)
         total += 0.5 * (ratio - 1.0 - math.log(ratio) + squared)

@@ -15,7 +15,7 @@ import tensorflow as tf
 from pdm_tf import flags
 from pdm_tf.assemble.training import build_state, build_trainer, check_settings, t_range
 from pdm_tf.config import Config
-from pdm_tf.networks import planning
+from pdm_tf.networks import shapes
 
 ROOT = Path(__file__).resolve().parent.parent
 FILES = sorted((ROOT / "configs").glob("*.flags"))
@@ -42,7 +42,7 @@ def test_the_papers_experiments_are_all_there():
 def test_a_flagfile_is_sound_and_says_what_to_expect(path):
     config = read(path)
     check_settings(config)
-    planning.grid_shape(config.network)
+    shapes.grid_shape(config.network)
     header = path.read_text().split("\n\n--")[0]
     assert f"python train.py --flagfile=configs/{path.name}" in header
     assert config.training.run_dir == f"runs/{path.stem}"

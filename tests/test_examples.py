@@ -13,7 +13,7 @@ import tensorflow as tf
 
 import pdm_tf as pdm
 from pdm_tf.assemble import export_run
-from pdm_tf.assemble.runs import remember
+from pdm_tf.assemble.runs import write_settings
 from pdm_tf.assemble.training import build_state
 from pdm_tf.config import Config, TrainingConfig
 
@@ -49,7 +49,7 @@ def home(tmp_path_factory) -> Path:
     for path, average in state.average.weights.items():
         by_path = {v.path: v.value for v in state.denoiser.network.variables}
         average.assign(by_path[path])
-    remember(config)
+    write_settings(config)
     state.checkpoints.save()
     export_run(run_dir)
     return home

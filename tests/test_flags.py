@@ -13,7 +13,7 @@ import pytest
 from pdm_tf import config as settings
 from pdm_tf import flags
 from pdm_tf.config import Config, InputError
-from pdm_tf.networks import planning
+from pdm_tf.networks import shapes
 
 ROOT = Path(__file__).resolve().parent.parent
 FLAGFILES = sorted((ROOT / "configs").glob("*.flags"))
@@ -131,7 +131,7 @@ def test_tuples_of_any_length(value):
 
 def test_one_number_of_blocks_means_the_same_in_either_form():
     one = parse("--blocks_per_level=3").network
-    assert planning.blocks_of_levels(one) == planning.blocks_of_levels(
+    assert shapes.blocks_of_levels(one) == shapes.blocks_of_levels(
         replace(one, blocks_per_level=3)
     )
     whole = replace(Config(), network=replace(one, blocks_per_level=3))
@@ -284,12 +284,12 @@ def test_a_flagfile_of_ours_parses_and_its_network_can_be_built(path):
     config = parse(f"--flagfile={path}")
     assert config != Config()
     network = config.network
-    height, width = planning.grid_shape(network)
+    height, width = shapes.grid_shape(network)
     shape = (height * network.patch_size, width * network.patch_size)
     assert shape == tuple(network.image_shape[:2])
     levels = len(network.channel_multipliers)
-    assert len(planning.channels_of_levels(network)) == levels
-    assert len(planning.blocks_of_levels(network)) == levels
+    assert len(shapes.channels_of_levels(network)) == levels
+    assert len(shapes.blocks_of_levels(network)) == levels
     heights = [height >> level for level in range(levels)]
     assert set(network.attention_resolutions) & set(heights)
     assert parse(f"--flagfile={path}") == config

@@ -23,7 +23,7 @@ from PIL import Image
 
 from pdm_tf import flags
 from pdm_tf.assemble import splits
-from pdm_tf.assemble.runs import recall
+from pdm_tf.assemble.runs import read_settings
 from pdm_tf.assemble.settings import check_settings
 from pdm_tf.config import Config, InputError, SampleConfig
 from pdm_tf.data.images import read_picture
@@ -31,8 +31,8 @@ from pdm_tf.data.sources import open_source
 from pdm_tf.editing.reading import read_exactly
 from pdm_tf.evaluation.npz import picture_shape, read_arrays, read_pictures
 from pdm_tf.export.client import assign_labels, write_samples
-from pdm_tf.networks import planning
-from pdm_tf.training.stored import find_newest
+from pdm_tf.networks import shapes
+from pdm_tf.training.checkpoint_files import find_newest
 
 ROOT = Path(__file__).resolve().parent.parent
 QUICK = 240
@@ -135,9 +135,9 @@ def flag(rng):
 
 def check(config):
     check_settings(config)
-    planning.grid_shape(config.network)
-    planning.channels_of_levels(config.network)
-    planning.blocks_of_levels(config.network)
+    shapes.grid_shape(config.network)
+    shapes.channels_of_levels(config.network)
+    shapes.blocks_of_levels(config.network)
 
 
 def command_line(rng, folder, models):
@@ -248,7 +248,10 @@ def run_directory(rng, folder, models):
         if rng.random() < 0.7:
             (folder / name).write_bytes(sometimes_damaged(rng, data))
     before = {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
-    for read in (lambda: find_newest(checkpoints), lambda: check(recall(folder))):
+    for read in (
+        lambda: find_newest(checkpoints),
+        lambda: check(read_settings(folder)),
+    ):
         try:
             read()
         except InputError as error:

@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 from scipy.special import ndtr
 
-from pdm_tf.denoisers import Denoiser, Prediction, RememberingDenoiser
+from pdm_tf.denoisers import Denoiser, Prediction, StatefulDenoiser
 from pdm_tf.diffusion import NoiseLevel, NoiseSchedule
 
 SHAPE = (4, 4, 1)
@@ -18,7 +18,7 @@ class Toy(Denoiser):
         self.schedule, self.parts = NoiseSchedule.linear(), {}
         self.shift, self.labels, self.traces = shift, None, 0
 
-    def labelled(self, labels):
+    def conditioned(self, labels):
         made = type(self)(**self.settings())
         made.labels = tf.convert_to_tensor(labels)
         return made
@@ -35,7 +35,7 @@ class Toy(Denoiser):
 
     def __call__(self, z, level):
         self.traces += 1
-        x = self.belief(z, level.per_pixel())
+        x = self.denoised(z, level.per_pixel())
         return Prediction(x, 0.5 * tf.ones_like(x))
 
 
@@ -44,7 +44,7 @@ class GaussianToy(Toy):
 
     std = 0.5
 
-    def belief(self, z, level):
+    def denoised(self, z, level):
         mean, variance = self.shifted(z), self.std**2
         total = level.alpha * variance + 1.0 - level.alpha
         ahead = level.signal * (z - level.signal * mean)
@@ -56,7 +56,7 @@ class MixtureToy(Toy):
 
     means, weights, std = (-0.6, 0.4), (0.6, 0.4), 0.2
 
-    def belief(self, z, level):
+    def denoised(self, z, level):
         variance = self.std**2
         total = level.alpha * variance + 1.0 - level.alpha
         centres = [self.shifted(z) + mean for mean in self.means]
@@ -83,7 +83,7 @@ class CorrelatedToy(Toy):
 
     rho = 0.95
 
-    def belief(self, z, level):
+    def denoised(self, z, level):
         left, right = tf.split(z, 2, axis=2)
         right = right[:, :, ::-1]
         both, apart = left + right, left - right
@@ -125,8 +125,8 @@ def mixture_flow(z, level, to):
     return low
 
 
-class CountingToy(RememberingDenoiser):
-    """Its belief is the number of calls before this one, as a picture.
+class CountingToy(StatefulDenoiser):
+    """Its estimate is the number of calls before this one, as a picture.
 
     Told no class it counts in tens, so that both halves of guidance are told apart.
     """
@@ -137,14 +137,14 @@ class CountingToy(RememberingDenoiser):
     def __init__(self, labels=None):
         self.labels = labels
 
-    def labelled(self, labels):
+    def conditioned(self, labels):
         return CountingToy(tf.convert_to_tensor(labels))
 
-    def memory(self, z):
+    def init_carry(self, z):
         return {"calls": tf.zeros(tf.shape(z)[:1], tf.int32)}
 
-    def recall(self, z, level, memory):
-        calls = memory["calls"]
+    def predict(self, z, level, carry):
+        calls = carry["calls"]
         null = tf.fill(tf.shape(calls), self.num_classes)
         labels = null if self.labels is None else self.labels
         x = tf.cast(calls, tf.float32)[:, None, None, None] + tf.zeros_like(z)

@@ -18,7 +18,7 @@ def make_network(config: dict) -> UNet2DModel:
     return UNet2DModel(
         sample_size=grid,
         in_channels=pixels,
-        out_channels=2 * pixels,  # belief and variance
+        out_channels=2 * pixels,  # estimate and variance
         layers_per_block=blocks if isinstance(blocks, int) else blocks[0],
         block_out_channels=[
             int(m * config["width"]) for m in config["channel_multipliers"]
@@ -32,7 +32,7 @@ def make_network(config: dict) -> UNet2DModel:
 
 
 class Grid(torch.nn.Module):
-    """The network as diffusers' pipeline knows networks: belief in, belief out."""
+    """The network as diffusers' pipeline knows networks: estimate in, estimate out."""
 
     def __init__(self, network: UNet2DModel, pixels: int) -> None:
         super().__init__()

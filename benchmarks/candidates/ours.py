@@ -10,7 +10,7 @@ from serving import serve
 
 from pdm_tf.assemble.training import build_state, build_trainer
 from pdm_tf.config import Config, TrainingConfig, UNetConfig
-from pdm_tf.networks.frozen import frozen
+from pdm_tf.networks.constant_weights import with_constant_weights
 
 
 def network_config(settings: dict) -> UNetConfig:
@@ -27,7 +27,7 @@ def network_config(settings: dict) -> UNetConfig:
 
 def make_call(config: UNetConfig, batch: int):
     """One evaluation of the network, both outputs, as it is served."""
-    call = frozen(served.build_network(config))
+    call = with_constant_weights(served.build_network(config))
     labels = tf.range(batch) % config.num_classes if config.num_classes else None
     z, t = tf.random.normal([batch, *config.image_shape]), tf.fill([1], 500)
     return lambda: [out.numpy() for out in call(z, t, labels)]

@@ -34,12 +34,12 @@ def make_training(network, order: dict):
             table[t][:, None, None, None] for table in steps
         )
         z = alpha.sqrt() * x + (1 - alpha).sqrt() * torch.randn_like(x)
-        belief, variance = network(z, t, labels)
+        denoised, variance = network(z, t, labels)
         weight = (alpha / (1 - alpha)).sqrt()
-        simple = (weight * (belief - x).square()).mean()
-        # KL of two normal distributions whose means differ by what belief and x do.
+        simple = (weight * (denoised - x).square()).mean()
+        # KL of two normal distributions whose means differ by what estimate and x do.
         log_p = variance * log_tilde + (1 - variance) * log_beta
-        error = (of_x * (belief.detach() - x)).square() * torch.exp(-log_p)
+        error = (of_x * (denoised.detach() - x)).square() * torch.exp(-log_p)
         ratio = log_tilde - log_p
         vlb = 0.5 / math.log(2) * (torch.expm1(ratio) - ratio + error).mean()
         optimiser.zero_grad()

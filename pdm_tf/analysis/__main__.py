@@ -70,11 +70,11 @@ def obtain(config: Config) -> "Denoiser":
 
 def _check_record(config: Config, directory: Path) -> None:
     """Raises InputError where another kind of run is in the way."""
-    from pdm_tf.assemble.runs import RECORD, recall
+    from pdm_tf.assemble.runs import RECORD, read_settings
 
     if not (directory / RECORD).is_file():
         return
-    found = recall(directory)  # settings that came later have their defaults
+    found = read_settings(directory)  # settings that came later have their defaults
     length = found.training.iterations  # may grow
     wanted = replace(config, training=replace(config.training, iterations=length))
     differing = [

@@ -9,7 +9,7 @@ from tqdm import tqdm
 from pdm_tf.analysis.frequencies import Energy
 from pdm_tf.analysis.networks import Obtain, plan
 from pdm_tf.analysis.pictures import (
-    Believing,
+    Estimating,
     noised,
     optimal_denoiser,
     read_pictures,
@@ -37,10 +37,10 @@ COLUMNS = (
 
 
 class Source(NamedTuple):
-    """Pictures and the beliefs about them at each of `TIMES`."""
+    """Pictures and the estimates about them at each of `TIMES`."""
 
     pictures: np.ndarray  # uint8 [N, H, W, C]
-    beliefs: dict[int, np.ndarray]  # t -> [N, H, W, C]
+    denoised: dict[int, np.ndarray]  # t -> [N, H, W, C]
 
 
 def make(config: AnalysisConfig, obtain: Obtain) -> Result:
@@ -57,9 +57,9 @@ def make(config: AnalysisConfig, obtain: Obtain) -> Result:
     some = learnt[np.linspace(0, len(learnt) - 1, config.judged).astype(int)]
     sources = []
     for denoise, pictures in ((optimal, some), (network, held_out)):
-        believing = Believing(denoise, pictures, config.batch_size)
+        denoise_signature = Estimating(denoise, pictures, config.batch_size)
         times = tqdm(TIMES, desc="figure1a", unit=" t", disable=None)
-        sources.append(Source(pictures, {t: believing.at(t) for t in times}))
+        sources.append(Source(pictures, {t: denoise_signature.at(t) for t in times}))
     rows = tabulate(sources, network.schedule)
     figure = draw(rows, sources, network.schedule)
     return Result("figure1a", COLUMNS, rows, figure, claims(rows))
@@ -69,17 +69,17 @@ def tabulate(sources: list[Source], schedule: NoiseSchedule) -> list[list]:
     """Rows of `COLUMNS`.
 
     A share is that of the energy at frequencies which a grid of patches of P does not
-    resolve; what is kept is the energy of the beliefs over that of the pictures, below
-    and above the limit of P = 4, both without their mean picture, which says nothing
-    of z.
+    resolve; what is kept is the energy of the estimates over that of the pictures,
+    below and above the limit of P = 4, both without their mean picture, which says
+    nothing of z.
     """
     rows = []
     for t in TIMES:
         row: list = [t, float(np.exp(schedule.log_snr[t]))]
         for source in sources:
-            belief, x = source.beliefs[t], to_float(source.pictures)
-            row += [Energy.of(belief, p).share for p in PATCHES]
-            moved = Energy.of(belief - belief.mean(axis=0), MIDDLE)
+            denoised, x = source.denoised[t], to_float(source.pictures)
+            row += [Energy.of(denoised, p).share for p in PATCHES]
+            moved = Energy.of(denoised - denoised.mean(axis=0), MIDDLE)
             there = Energy.of(x - x.mean(axis=0), MIDDLE)
             row += [moved.low / there.low, moved.high / there.high]
         rows.append(row)
@@ -98,7 +98,7 @@ def draw(rows: list[list], sources: list[Source], schedule: NoiseSchedule) -> Fi
         for panel, t in zip(row, SHOWN, strict=True):
             first = source.pictures[k : k + 1]
             z = noised(first, t, schedule, k).numpy() if title == "z" else None
-            picture = source.beliefs[t][k] if z is None else z[0]
+            picture = source.denoised[t][k] if z is None else z[0]
             show_picture(panel, picture)
             if not i:
                 panel.set_title(f"t = {t}", fontsize=9)

@@ -1,13 +1,13 @@
-"""How far beliefs are from pictures, and how surely one is farther than another."""
+"""How far estimates are from pictures, and how surely one is farther than another."""
 
 import numpy as np
 
 RESAMPLINGS = 400
 
 
-def squared_errors(x: np.ndarray, belief: np.ndarray) -> np.ndarray:
-    """Mean over pixels of (x - belief)², for each picture, float64 [N]."""
-    difference = x.astype(np.float64) - belief
+def squared_errors(x: np.ndarray, denoised: np.ndarray) -> np.ndarray:
+    """Mean over pixels of (x - estimate)², for each picture, float64 [N]."""
+    difference = x.astype(np.float64) - denoised
     return np.square(difference).reshape(len(x), -1).mean(axis=1)
 
 

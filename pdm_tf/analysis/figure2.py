@@ -8,7 +8,7 @@ from tqdm import tqdm
 
 from pdm_tf.analysis.distortion import distortion, ratio_interval, squared_errors
 from pdm_tf.analysis.networks import Obtain, plan
-from pdm_tf.analysis.pictures import Believing, read_pictures
+from pdm_tf.analysis.pictures import Estimating, read_pictures
 from pdm_tf.analysis.results import Claim, Result, new_figure
 from pdm_tf.config import AnalysisConfig
 from pdm_tf.data.images import to_float
@@ -40,11 +40,13 @@ def judge(
     seed: int = 0,
 ) -> list[list]:
     """Rows of `COLUMNS`, for networks in the order of `PATCHES`."""
-    asked = [Believing(network, pictures, batch_size) for network in networks]
+    asked = [Estimating(network, pictures, batch_size) for network in networks]
     schedule = next(iter(networks)).schedule
     x, rows = to_float(pictures), []
     for t in tqdm(TIMES, desc="figure2", unit=" t", disable=None):
-        errors = [squared_errors(x, believing.at(t)) for believing in asked]
+        errors = [
+            squared_errors(x, denoise_signature.at(t)) for denoise_signature in asked
+        ]
         ratios = [ratio_interval(e, errors[0], seed) for e in errors[1:]]
         snr = float(np.exp(schedule.log_snr[t]))
         rows.append([t, snr, *map(distortion, errors), *np.concatenate(ratios)])

@@ -9,7 +9,7 @@ from pdm_tf.analysis.distortion import distortion, squared_errors
 from pdm_tf.analysis.frequencies import Energy
 from pdm_tf.analysis.networks import Obtain, plan
 from pdm_tf.analysis.pictures import (
-    Believing,
+    Estimating,
     noised,
     optimal_denoiser,
     read_pictures,
@@ -42,36 +42,36 @@ COLUMNS = ("patch_size", "prediction", "weighting", "rmse", "relative", "energy_
 
 
 def make(config: AnalysisConfig, obtain: Obtain) -> list[Result]:
-    """Trains the networks and compares their beliefs with x*."""
+    """Trains the networks and compares their estimates with x*."""
     pictures = read_pictures(config, "test", config.judged)
     learnt = read_pictures(config, "train", config.pictures)
     networks = [obtain(plan(config, *kind)) for kind in KINDS]
     optimal = optimal_denoiser(learnt, networks[0].schedule)
-    best, *beliefs = (
-        Believing(denoise, pictures, config.batch_size).at(config.t)
+    best, *denoised = (
+        Estimating(denoise, pictures, config.batch_size).at(config.t)
         for denoise in (optimal, *networks)
     )
     z = noised(pictures[:SHOWN], config.t, networks[0].schedule).numpy()
-    rows = judge(best, beliefs)
+    rows = judge(best, denoised)
     shown = {"x": to_float(pictures[:SHOWN]), "z": z}
     shown |= {
-        f"{kind}\nRMSE {row[3]:.3g}": belief[:SHOWN]
-        for kind, belief, row in zip(KINDS, beliefs, rows, strict=True)
+        f"{kind}\nRMSE {row[3]:.3g}": denoised[:SHOWN]
+        for kind, denoised, row in zip(KINDS, denoised, rows, strict=True)
     }
     figure = draw({**shown, "x*": best[:SHOWN]}, config.t)
     return [Result("figure4", COLUMNS, rows, figure, claims(rows, config.t))]
 
 
-def judge(best: np.ndarray, beliefs: list[np.ndarray]) -> list[list]:
-    """Rows of `COLUMNS`, from x* and the beliefs of `KINDS`, [N, H, W, C] each.
+def judge(best: np.ndarray, denoised: list[np.ndarray]) -> list[list]:
+    """Rows of `COLUMNS`, from x* and the estimates of `KINDS`, [N, H, W, C] each.
 
     `relative` is the error over that of the last kind; `energy_beyond` the energy of
-    the belief at frequencies finer than patches of 4, where x* has next to none.
+    the estimate at frequencies finer than patches of 4, where x* has next to none.
     """
-    errors = [distortion(squared_errors(best, belief)) for belief in beliefs]
+    errors = [distortion(squared_errors(best, denoised)) for denoised in denoised]
     return [
-        [*kind, error, error / errors[-1], Energy.of(belief, 4).high]
-        for kind, error, belief in zip(KINDS, errors, beliefs, strict=True)
+        [*kind, error, error / errors[-1], Energy.of(denoised, 4).high]
+        for kind, error, denoised in zip(KINDS, errors, denoised, strict=True)
     ]
 
 

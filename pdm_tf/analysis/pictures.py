@@ -56,8 +56,8 @@ def noised(
     return gaussian.noised(tf.constant(to_float(pictures)), eps, schedule.level(t))
 
 
-class Believing:
-    """Beliefs of a denoiser about pictures with noise, in batches, one graph for all t.
+class Estimating:
+    """Estimates of noisy pictures by a denoiser, in batches, one graph for all t.
 
     Args:
       denoise: any denoiser.
@@ -81,7 +81,7 @@ class Believing:
         )
 
     def at(self, t: int) -> np.ndarray:
-        """The belief about each picture, float32 [N, H, W, C]."""
+        """The estimate about each picture, float32 [N, H, W, C]."""
         return np.concatenate(list(self._batches(t)))
 
     def _batches(self, t: int) -> Iterator[np.ndarray]:

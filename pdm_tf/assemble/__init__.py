@@ -8,9 +8,9 @@ from pdm_tf.assemble.litert import export_litert
 from pdm_tf.assemble.runs import (
     export_run,
     join_runs,
-    recall,
-    record_of,
+    read_settings,
     restore,
+    settings_of,
 )
 from pdm_tf.assemble.training import train
 
@@ -18,8 +18,8 @@ __all__ = [
     "export_litert",
     "export_run",
     "join_runs",
-    "recall",
-    "record_of",
+    "read_settings",
     "restore",
+    "settings_of",
     "train",
 ]

@@ -10,7 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from pdm_tf import flags
-from pdm_tf.assemble.runs import record_of, restore
+from pdm_tf.assemble.runs import restore, settings_of
 from pdm_tf.config import (
     Config,
     EvaluationConfig,
@@ -27,11 +27,11 @@ from pdm_tf.evaluation.places import locate
 from pdm_tf.evaluation.sides import open_sides
 from pdm_tf.export.calibration import follow
 from pdm_tf.export.litert import convert
-from pdm_tf.export.litert_sampler import DenoiserSampler, describe, hosted
+from pdm_tf.export.litert_sampler import DenoiserSampler, callback_denoiser, describe
 from pdm_tf.export.quantising import check_installed, quantise
 from pdm_tf.export.saved_model import open_samplers
 from pdm_tf.litert import LitertNetwork, load_runtime, report_of
-from pdm_tf.training.files import checksum, write_atomically
+from pdm_tf.storage.files import checksum, write_atomically
 
 STEMS = {"none": "float32"}  # of the files; other kinds are called as they are
 BATCH = 16  # pictures drawn at once to be compared
@@ -53,7 +53,7 @@ def export_litert(
         that is less faithful than asked.
     """
     _check(config)
-    record = record_of(config.run_dir)
+    record = settings_of(config.run_dir)
     record = replace(record, sampling=replace(record.sampling, **changes))
     denoiser = restore(config.run_dir)
     drawing = DenoiserSampler(denoiser, record.sampling)
@@ -72,7 +72,9 @@ def export_litert(
     with tempfile.TemporaryDirectory(prefix=".litert-", dir=directory) as work:
         file = Path(work) / name
         _write(file, denoiser, model, record.sampling, config)
-        cheaper = DenoiserSampler(hosted(LitertNetwork(file), model), record.sampling)
+        cheaper = DenoiserSampler(
+            callback_denoiser(LitertNetwork(file), model), record.sampling
+        )
         first, second = (_draw(each, record, config) for each in (drawing, cheaper))
         found = compare(first, second, reference, extractor)
         reasons = _reasons(found, config)

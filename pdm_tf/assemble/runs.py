@@ -17,7 +17,7 @@ from pdm_tf.training.checkpoints import load_average, write_atomically
 RECORD = "config.flags"
 
 
-def remember(config: Config) -> None:
+def write_settings(config: Config) -> None:
     """Writes the run's record, config.flags."""
     directory = Path(config.training.run_dir)
     directory.mkdir(parents=True, exist_ok=True)
@@ -26,7 +26,7 @@ def remember(config: Config) -> None:
     write_atomically(directory / RECORD, flags.to_flagfile(config, header))
 
 
-def recall(run_dir: str | Path) -> Config:
+def read_settings(run_dir: str | Path) -> Config:
     """A run's settings, from its record.
 
     Raises:
@@ -53,7 +53,7 @@ def restore(run_dir: str | Path) -> Denoiser:
     """
     if splits.is_split(run_dir):
         return splits.join(splits.read(run_dir), restore)
-    config = recall(run_dir)
+    config = read_settings(run_dir)
     denoiser = build_denoiser(config)
     load_average(Path(run_dir) / "checkpoints", named_variables(denoiser.network))
     return denoiser
@@ -67,7 +67,7 @@ def join_runs(run_dirs: Sequence[str], out: str | Path) -> Path:
     """
     parts = []
     for run_dir in run_dirs:
-        training = recall(run_dir).training
+        training = read_settings(run_dir).training
         high = training.snr_high or math.inf
         parts.append(splits.Part(run_dir, training.snr_low, high))
     ordered = splits.check(parts, f"--parts={','.join(run_dirs)}")
@@ -75,11 +75,11 @@ def join_runs(run_dirs: Sequence[str], out: str | Path) -> Path:
     return splits.write(out, ordered)
 
 
-def record_of(run_dir: str | Path) -> Config:
+def settings_of(run_dir: str | Path) -> Config:
     """The settings of a run; of a split, those of its first part."""
     if splits.is_split(run_dir):
-        return record_of(splits.read(run_dir)[0].run_dir)
-    return recall(run_dir)
+        return settings_of(splits.read(run_dir)[0].run_dir)
+    return read_settings(run_dir)
 
 
 def export_run(
@@ -100,7 +100,7 @@ def export_run(
       InputError: not a run directory, nothing saved in it yet, no such sampler.
     """
     directory = Path(export_dir) if export_dir else Path(run_dir) / "export"
-    config = record_of(run_dir)
+    config = settings_of(run_dir)
     config = replace(config, sampling=replace(config.sampling, **changes))
     record = flags.to_flagfile(config)
     denoiser = restore(run_dir)

@@ -10,20 +10,20 @@ import keras
 import tensorflow as tf
 
 from pdm_tf.assemble.building import build_denoiser, named_variables
-from pdm_tf.assemble.runs import recall
+from pdm_tf.assemble.runs import read_settings
 from pdm_tf.assemble.settings import t_range
 from pdm_tf.config import Config
 from pdm_tf.denoisers import NetworkDenoiser
-from pdm_tf.networks import planning
-from pdm_tf.training.agreement import is_chief
+from pdm_tf.networks import shapes
+from pdm_tf.training.batch_sharding import check_batch_sharding
+from pdm_tf.training.checkpoint_files import is_begun
 from pdm_tf.training.checkpoints import Checkpoints, load_average
+from pdm_tf.training.coordination import is_chief
 from pdm_tf.training.ema import MovingAverage
-from pdm_tf.training.loop import Trainer
 from pdm_tf.training.loss_scale import Guarded, LossScale, Unscaled
 from pdm_tf.training.objective import Objective
 from pdm_tf.training.optimizer import Adam, LinearWarmup
-from pdm_tf.training.shares import check_shares
-from pdm_tf.training.stored import is_begun
+from pdm_tf.training.train_step import Trainer
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +64,7 @@ def build_state(
         scale = LossScale() if config.network.precision == "mixed_float16" else None
     directory = Path(training.run_dir) / "checkpoints"
     if training.init_from and not is_begun(directory):
-        recall(training.init_from)
+        read_settings(training.init_from)
         load_average(Path(training.init_from) / "checkpoints", variables)
     average = MovingAverage(
         variables, training.ema_decay, training.ema_every, training.ema_warmup
@@ -88,7 +88,7 @@ def rematerialized(config: Config) -> contextlib.AbstractContextManager:
     if not config.training.remat:
         return contextlib.nullcontext()
     names = [f"middle_{i}" for i in (0, 1)] + ["middle_attention"]
-    for level, blocks in enumerate(planning.blocks_of_levels(config.network)):
+    for level, blocks in enumerate(shapes.blocks_of_levels(config.network)):
         for i in range(blocks + 1):  # the way up has one more
             for name in (f"down_{level}_{i}", f"up_{level}_{i}"):
                 names += [name, f"{name}_attention"]
@@ -101,7 +101,7 @@ def build_trainer(
     """The training step of a state."""
     training, diffusion = config.training, config.diffusion
     replicas = strategy.num_replicas_in_sync
-    check_shares(replicas, training.batch_size, training.microbatch)
+    check_batch_sharding(replicas, training.batch_size, training.microbatch)
     scale: Unscaled | None = state.scale
     if scale is None and training.skip_nonfinite:
         scale = Guarded()

@@ -9,25 +9,24 @@ import numpy as np
 import tensorflow as tf
 
 from pdm_tf.assemble.building import build_denoiser, named_variables
-from pdm_tf.assemble.identity import identify
-from pdm_tf.assemble.plan import dry_run
-from pdm_tf.assemble.runs import export_run, remember
+from pdm_tf.assemble.error_messages import explained, writing
+from pdm_tf.assemble.runs import export_run, write_settings
 from pdm_tf.assemble.settings import check_settings, t_range
 from pdm_tf.assemble.state import State, build_state, build_trainer
-from pdm_tf.assemble.troubles import explained, writing
 from pdm_tf.config import Config
+from pdm_tf.data.identity import identify
 from pdm_tf.data.images import to_uint8
 from pdm_tf.data.pipeline import training_batches
 from pdm_tf.data.sources import Source, open_source
-from pdm_tf.denoisers.guidance import steered
+from pdm_tf.denoisers.guidance import for_sampling
 from pdm_tf.samplers import DDPM, sample
-from pdm_tf.training.agreement import Agreement, is_chief
+from pdm_tf.training.batch_sharding import check_batch_sharding, distributed
+from pdm_tf.training.coordination import Coordination, is_chief
 from pdm_tf.training.distribution import choose_strategy
 from pdm_tf.training.ema import MovingAverage
 from pdm_tf.training.lock import locked
-from pdm_tf.training.reports import Reports, Silence
-from pdm_tf.training.run import Ending, run
-from pdm_tf.training.shares import check_shares, distributed
+from pdm_tf.training.reports import NullReporter, Reports
+from pdm_tf.training.train_loop import Ending, run
 from pdm_tf.training.watchdog import Watchdog
 
 __all__ = [
@@ -57,7 +56,7 @@ def train(config: Config) -> Ending:
             if config.training.strategy != "multi_worker":
                 raise
             print(f"\nlost: {' '.join(str(error).split())[:300]}", file=sys.stderr)
-            return Ending.BEREFT
+            return Ending.WORKER_LOST
 
 
 def _prepare_and_train(config: Config) -> Ending:
@@ -66,10 +65,7 @@ def _prepare_and_train(config: Config) -> Ending:
     strategy = choose_strategy(training.strategy, training.devices, training.tpu)
     check_settings(config)
     replicas = strategy.num_replicas_in_sync
-    check_shares(replicas, training.batch_size, training.microbatch)
-    if training.dry_run:
-        print("\n".join(dry_run(config, replicas)))
-        return Ending.COMPLETE
+    check_batch_sharding(replicas, training.batch_size, training.microbatch)
     source = open_source(
         config.data.dataset,
         network.image_shape,
@@ -87,15 +83,15 @@ def _train(
     config: Config, strategy: tf.distribute.Strategy, source: Source, state: State
 ) -> Ending:
     training, directory = config.training, Path(config.training.run_dir)
-    chief, agreement = is_chief(strategy), Agreement(strategy)
+    chief, coordination = is_chief(strategy), Coordination(strategy)
     resumed = state.checkpoints.restore()
     done = int(state.step.read_value())
-    agreement.check_step(done, training.run_dir)
+    coordination.check_step(done, training.run_dir)
     if resumed and chief:
         print(f"resuming {directory} at step {done} of {training.iterations}")
     if chief:
         with writing(training.run_dir, "config.flags"):
-            remember(config)
+            write_settings(config)
     trainer = build_trainer(config, strategy, state)
     batches = distributed(
         strategy,
@@ -108,7 +104,7 @@ def _train(
             shard,
         ),
     )
-    reports: Reports | Silence = Silence()
+    reports: Reports | NullReporter = NullReporter()
     if chief:
         draw = grid_drawer(config, state.average)
         reports = Reports(
@@ -117,12 +113,12 @@ def _train(
     variables = named_variables(state.denoiser.network)
     watchdog = Watchdog(training.watch_steps, variables, state.checkpoints)
     ending = run(
-        training, trainer, batches, state.checkpoints, reports, watchdog, agreement
+        training, trainer, batches, state.checkpoints, reports, watchdog, coordination
     )
     if ending and training.export and chief:
         with writing(training.run_dir, "export"):
             export_run(directory)
-    agreement.wait()  # a worker that left early would count as lost
+    coordination.wait()  # a worker that left early would count as lost
     return ending
 
 
@@ -136,7 +132,7 @@ def grid_drawer(config: Config, average: MovingAverage) -> Callable[[], np.ndarr
             made.append(build_denoiser(config))
             labels = tf.range(sampling.sample_images) % max(classes, 1)
             weight = sampling.sample_guidance
-            made.append(steered(made[0], labels, weight, sampling))
+            made.append(for_sampling(made[0], labels, weight, sampling))
         for path, variable in named_variables(made[0].network).items():
             variable.assign(average.weights[path])
         x = sample(

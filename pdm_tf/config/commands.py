@@ -118,7 +118,9 @@ class EvaluationConfig:
         "Terms of the bound evaluated for each picture, each one call of the network, "
         "as an unbiased estimate (50 serve well); 0: all T of them.",
     )
-    clip: bool = option(True, "Clip beliefs to [-1, 1] for --likelihood, as ADM does.")
+    clip: bool = option(
+        True, "Clip estimates to [-1, 1] for --likelihood, as ADM does."
+    )
     tell_labels: bool = option(
         True, "Tell the model the pictures' classes for --likelihood, if it knows any."
     )
@@ -149,7 +151,7 @@ class EditingConfig:
     guidance: float = option(
         1.5,
         "Guidance weight w where labels are given; 1 is none. interpolate and "
-        "variations take none, since guided beliefs are hard to invert.",
+        "variations take none, since guided estimates are hard to invert.",
     )
     sampler: str = option(
         "ddpm", "Sampler of inpaint, sdedit and super_resolve; the others use DDIM."
@@ -162,8 +164,8 @@ class EditingConfig:
     )
     resamplings: int = option(
         1,
-        "For inpaint: times that each stretch is walked (RePaint, whose authors take "
-        "10); 1 walks straight on.",
+        "For inpaint: times that each stretch is sampled (RePaint, whose authors take "
+        "10); 1 goes straight on.",
     )
     jump: int = option(10, "For inpaint: steps in a stretch.")
 

@@ -32,7 +32,7 @@ class ExportConfig:
         "run", "Variance of DDPM's steps; run: as the run's record says."
     )
     thresholding: Literal["run", "dynamic", "static", "none"] = option(
-        "run", "How a belief is kept within [-1, 1]; run: as the run's record says."
+        "run", "How an estimate is kept within [-1, 1]; run: as the run's record says."
     )
     quantize: Quantisation = option(
         "none",

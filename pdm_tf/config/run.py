@@ -169,9 +169,9 @@ class SamplingConfig:
     )
     thresholding: Thresholding = option(
         "dynamic",
-        "How a belief is kept within [-1, 1]: dynamic rescales at a percentile, under "
-        "guidance only; static clips; none. Dynamic suits photographs; it greys the "
-        "background of pictures that are mostly black or white.",
+        "How the x0 estimate is kept within [-1, 1]: dynamic rescales at a percentile, "
+        "under guidance only; static clips; none. Dynamic suits photographs; it greys "
+        "the background of pictures that are mostly black or white.",
     )
     percentile: float = option(
         99.5, "Percentile of |x| at which dynamic thresholding sets in."

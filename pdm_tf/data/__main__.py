@@ -68,7 +68,7 @@ def _measure(prepare: PrepareConfig, config: Config) -> int:
     held = "from memory" if speed.in_memory else "from disk"
     print(f"reading {source.name} {held}: {speed.rate:,.0f} pictures/s")
     if prepare.measure_steps:
-        from pdm_tf.assemble.measuring import measure_training
+        from pdm_tf.doctor.throughput import measure_training
 
         with tempfile.TemporaryDirectory() as run_dir:
             training = replace(config.training, run_dir=run_dir)

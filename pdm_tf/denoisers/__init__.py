@@ -1,4 +1,4 @@
-"""The seam: a denoiser maps (z, level) to a belief about the picture.
+"""The seam: a denoiser maps (z, level) to an estimate about the picture.
 
 Guidance, thresholding, constraints and splitting are denoisers made of denoisers.
 """
@@ -8,7 +8,7 @@ from pdm_tf.denoisers.denoiser import (
     Denoiser,
     NetworkDenoiser,
     Prediction,
-    RememberingDenoiser,
+    StatefulDenoiser,
 )
 from pdm_tf.denoisers.empirical import EmpiricalDenoiser
 from pdm_tf.denoisers.guidance import guided
@@ -20,7 +20,7 @@ __all__ = [
     "EmpiricalDenoiser",
     "NetworkDenoiser",
     "Prediction",
-    "RememberingDenoiser",
+    "StatefulDenoiser",
     "constrained",
     "guided",
     "split",

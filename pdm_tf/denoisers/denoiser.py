@@ -10,18 +10,18 @@ import tensorflow as tf
 from pdm_tf.config import InputError
 from pdm_tf.diffusion import NoiseLevel, NoiseSchedule
 from pdm_tf.diffusion.gaussian import x_from_output
-from pdm_tf.networks.frozen import frozen
+from pdm_tf.networks.constant_weights import with_constant_weights
 
 
 class Prediction(NamedTuple):
-    """A belief about the clean picture."""
+    """An estimate about the clean picture."""
 
     x: tf.Tensor  # float32 [B, H, W, C]; eps and v follow from it
     variance: tf.Tensor  # float32 [B, H, W, C] in [0, 1]: 0 -> beta, 1 -> beta-tilde
 
 
 class Denoiser(ABC):
-    """Maps noisy pictures and their level to a belief about the clean ones.
+    """Maps noisy pictures and their level to an estimate about the clean ones.
 
     Attributes:
       image_shape: height, width and channels.
@@ -37,24 +37,24 @@ class Denoiser(ABC):
 
     @abstractmethod
     def __call__(self, z: tf.Tensor, level: NoiseLevel) -> Prediction:
-        """The belief about z, float32 [B, H, W, C], at a level [] or [B]."""
+        """The estimate about z, float32 [B, H, W, C], at a level [] or [B]."""
 
-    def memory(self, z: tf.Tensor) -> Any:
-        """What to remember before the first step of a walk from z; most: nothing.
+    def init_carry(self, z: tf.Tensor) -> Any:
+        """What to remember before the first step of a trajectory from z; most: nothing.
 
         Returns:
           A nest of tensors, each with one row for each picture of z. Shapes and types
-          stay through a walk.
+          stay through a trajectory.
         """
         return ()
 
-    def recall(
-        self, z: tf.Tensor, level: NoiseLevel, memory: Any
+    def predict(
+        self, z: tf.Tensor, level: NoiseLevel, carry: Any
     ) -> tuple[Prediction, Any]:
-        """The belief about z, and the memory to be handed to the next call."""
-        return self(z, level), memory
+        """The estimate about z, and the memory to be handed to the next call."""
+        return self(z, level), carry
 
-    def labelled(self, labels: tf.Tensor) -> "Denoiser":
+    def conditioned(self, labels: tf.Tensor) -> "Denoiser":
         """The same denoiser, told the classes int32 [B]; num_classes means none.
 
         Raises:
@@ -62,12 +62,12 @@ class Denoiser(ABC):
         """
         raise InputError("labels were given, but the model has no classes")
 
-    def frozen(self) -> "Denoiser":
+    def with_constant_weights(self) -> "Denoiser":
         """The same denoiser for serving: nothing in it can be trained any more."""
         return self
 
 
-class RememberingDenoiser(Denoiser):
+class StatefulDenoiser(Denoiser):
     """Carries tensors from step to step, or is made of denoisers that may.
 
     Whoever walks owns the memory, so that a denoiser can be shared. Called without a
@@ -75,15 +75,15 @@ class RememberingDenoiser(Denoiser):
     """
 
     @abstractmethod
-    def memory(self, z: tf.Tensor) -> Any: ...
+    def init_carry(self, z: tf.Tensor) -> Any: ...
 
     @abstractmethod
-    def recall(
-        self, z: tf.Tensor, level: NoiseLevel, memory: Any
+    def predict(
+        self, z: tf.Tensor, level: NoiseLevel, carry: Any
     ) -> tuple[Prediction, Any]: ...
 
     def __call__(self, z: tf.Tensor, level: NoiseLevel) -> Prediction:
-        return self.recall(z, level, self.memory(z))[0]
+        return self.predict(z, level, self.init_carry(z))[0]
 
 
 class NetworkDenoiser(Denoiser):
@@ -123,17 +123,17 @@ class NetworkDenoiser(Denoiser):
                 network, autograph=False, experimental_attributes=settings
             )
 
-    def labelled(self, labels: tf.Tensor) -> Self:
+    def conditioned(self, labels: tf.Tensor) -> Self:
         if not self.num_classes:
-            super().labelled(labels)
+            super().conditioned(labels)
         made = copy(self)
         made.labels = tf.convert_to_tensor(labels, tf.int32)
         return made
 
-    def frozen(self) -> Self:
-        """The same denoiser, its weights constants of the graph: see `frozen`."""
+    def with_constant_weights(self) -> Self:
+        """The same denoiser, its weights constants of the graph."""
         made = copy(self)
-        made._ask, made.parts = frozen(self.network), {}
+        made._ask, made.parts = with_constant_weights(self.network), {}
         return made
 
     def __call__(self, z: tf.Tensor, level: NoiseLevel) -> Prediction:

@@ -49,7 +49,7 @@ class EmpiricalDenoiser(Denoiser):
           schedule: the schedule whose timesteps it understands.
           labels: classes of the pictures, int [N], 0 … num_classes - 1.
           num_classes: 0 for none, whatever the labels are.
-          chunk_size: pictures held in float64 at once; changes no belief.
+          chunk_size: pictures held in float64 at once; changes no estimate.
           decoded: stored pictures -> x; with `data.images.to_float` 60,000 pictures
             stay bytes.
 
@@ -70,9 +70,9 @@ class EmpiricalDenoiser(Denoiser):
         self._classes = tf.constant(_checked(labels, num_classes, self._count))
         self._pictures = tf.constant(pictures)
 
-    def labelled(self, labels: tf.Tensor) -> Self:
+    def conditioned(self, labels: tf.Tensor) -> Self:
         if not self.num_classes:
-            super().labelled(labels)
+            super().conditioned(labels)
         made = object.__new__(type(self))
         made.__dict__.update(self.__dict__)  # the pictures are shared
         made.labels = tf.convert_to_tensor(labels, tf.int32)

@@ -5,7 +5,7 @@ import math
 import tensorflow as tf
 
 from pdm_tf.config import InputError, SamplingConfig
-from pdm_tf.denoisers.denoiser import Denoiser, Prediction, RememberingDenoiser
+from pdm_tf.denoisers.denoiser import Denoiser, Prediction, StatefulDenoiser
 from pdm_tf.denoisers.threshold import (
     check_percentile,
     clip_dynamically,
@@ -14,7 +14,7 @@ from pdm_tf.denoisers.threshold import (
 from pdm_tf.diffusion import NoiseLevel
 
 
-class Guided(RememberingDenoiser):
+class Guided(StatefulDenoiser):
     """w·conditional - (w - 1)·unconditional, in x (arXiv 2207.12598)."""
 
     def __init__(
@@ -35,24 +35,24 @@ class Guided(RememberingDenoiser):
         self.image_shape, self.schedule = denoise.image_shape, denoise.schedule
         self.num_classes, self.parts = denoise.num_classes, denoise.parts
 
-    def labelled(self, labels: tf.Tensor) -> "Guided":
+    def conditioned(self, labels: tf.Tensor) -> "Guided":
         return Guided(self.denoise, labels, self.weight, self.threshold, self.interval)
 
-    def memory(self, z: tf.Tensor) -> tuple:
+    def init_carry(self, z: tf.Tensor) -> tuple:
         """Two memories: of the conditional and of the unconditional half."""
-        return self.denoise.memory(z), self.denoise.memory(z)
+        return self.denoise.init_carry(z), self.denoise.init_carry(z)
 
-    def recall(
-        self, z: tf.Tensor, level: NoiseLevel, memory: tuple
+    def predict(
+        self, z: tf.Tensor, level: NoiseLevel, carry: tuple
     ) -> tuple[Prediction, tuple]:
         needed = self._needed(level)
         if isinstance(needed, bool):
             ask = self._both if needed else self._conditional
-            return ask(z, level, memory)
+            return ask(z, level, carry)
         return tf.cond(
             needed,
-            lambda: self._both(z, level, memory),
-            lambda: self._conditional(z, level, memory),
+            lambda: self._both(z, level, carry),
+            lambda: self._conditional(z, level, carry),
         )
 
     def _needed(self, level: NoiseLevel) -> bool | tf.Tensor:
@@ -66,28 +66,28 @@ class Guided(RememberingDenoiser):
         return tf.reduce_all(inside) & needed
 
     def _conditional(
-        self, z: tf.Tensor, level: NoiseLevel, memory: tuple
+        self, z: tf.Tensor, level: NoiseLevel, carry: tuple
     ) -> tuple[Prediction, tuple]:
-        told, null = memory
-        prediction, told = self.denoise.labelled(self.labels).recall(z, level, told)
+        told, null = carry
+        prediction, told = self.denoise.conditioned(self.labels).predict(z, level, told)
         return prediction, (told, null)
 
     def _both(
-        self, z: tf.Tensor, level: NoiseLevel, memory: tuple
+        self, z: tf.Tensor, level: NoiseLevel, carry: tuple
     ) -> tuple[Prediction, tuple]:
         null = tf.fill(tf.shape(self.labels), self.num_classes)
-        both = self.denoise.labelled(tf.concat([self.labels, null], 0))
-        joined = tf.nest.map_structure(lambda *rows: tf.concat(rows, 0), *memory)
-        prediction, joined = both.recall(tf.concat([z, z], 0), _twice(level), joined)
+        both = self.denoise.conditioned(tf.concat([self.labels, null], 0))
+        joined = tf.nest.map_structure(lambda *rows: tf.concat(rows, 0), *carry)
+        prediction, joined = both.predict(tf.concat([z, z], 0), _twice(level), joined)
         conditional, unconditional = tf.split(prediction.x, 2)
         x = self.weight * conditional - (self.weight - 1.0) * unconditional
         if self.threshold is not None:
             x = clip_dynamically(x, self.threshold)
-        memory = tuple(
+        carry = tuple(
             tf.nest.map_structure(lambda rows, h=half: tf.split(rows, 2)[h], joined)
             for half in (0, 1)
         )
-        return Prediction(x, tf.split(prediction.variance, 2)[0]), memory
+        return Prediction(x, tf.split(prediction.variance, 2)[0]), carry
 
 
 def _twice(level: NoiseLevel) -> NoiseLevel:
@@ -122,7 +122,7 @@ def guided(
     return Guided(denoise, labels, weight, threshold, interval)
 
 
-def steered(
+def for_sampling(
     denoise: Denoiser,
     labels: tf.Tensor,
     weight: float | tf.Tensor,

@@ -8,11 +8,11 @@ from typing import Any
 import tensorflow as tf
 
 from pdm_tf.config import InputError
-from pdm_tf.denoisers.denoiser import Denoiser, Prediction, RememberingDenoiser
+from pdm_tf.denoisers.denoiser import Denoiser, Prediction, StatefulDenoiser
 from pdm_tf.diffusion import NoiseLevel
 
 
-class Split(RememberingDenoiser):
+class Split(StatefulDenoiser):
     """Asks the one part in whose range of noise the level lies."""
 
     def __init__(self, parts: Sequence[Denoiser], snrs: Sequence[float]) -> None:
@@ -27,17 +27,17 @@ class Split(RememberingDenoiser):
             for name, network in part.parts.items()
         }
 
-    def labelled(self, labels: tf.Tensor) -> "Split":
-        return Split([part.labelled(labels) for part in self.members], self.snrs)
+    def conditioned(self, labels: tf.Tensor) -> "Split":
+        return Split([part.conditioned(labels) for part in self.members], self.snrs)
 
-    def frozen(self) -> "Split":
-        return Split([part.frozen() for part in self.members], self.snrs)
+    def with_constant_weights(self) -> "Split":
+        return Split([part.with_constant_weights() for part in self.members], self.snrs)
 
-    def memory(self, z: tf.Tensor) -> tuple:
-        return tuple(part.memory(z) for part in self.members)
+    def init_carry(self, z: tf.Tensor) -> tuple:
+        return tuple(part.init_carry(z) for part in self.members)
 
-    def recall(
-        self, z: tf.Tensor, level: NoiseLevel, memory: tuple
+    def predict(
+        self, z: tf.Tensor, level: NoiseLevel, carry: tuple
     ) -> tuple[Prediction, tuple]:
         # How many boundaries lie above the level: the part's index.
         bounds = tf.constant([math.log(snr) for snr in self.snrs], tf.float32)
@@ -45,20 +45,20 @@ class Split(RememberingDenoiser):
         index = tf.reduce_sum(tf.cast(below, tf.int32), axis=-1)
         asked = range(len(self.members))
         if index.shape.rank == 0:
-            answers = [lambda i=i: self._ask(i, z, level, memory) for i in asked]
+            answers = [lambda i=i: self._ask(i, z, level, carry) for i in asked]
             return tf.switch_case(index, answers)
         # Levels of one batch may need all parts: each is asked, one is heard.
-        chosen = self._ask(0, z, level, memory)
+        chosen = self._ask(0, z, level, carry)
         for i in asked[1:]:
-            answer = self._ask(i, z, level, memory)
+            answer = self._ask(i, z, level, carry)
             chosen = tf.nest.map_structure(partial(_rows, index == i), answer, chosen)
         return chosen
 
     def _ask(
-        self, i: int, z: tf.Tensor, level: NoiseLevel, memory: tuple
+        self, i: int, z: tf.Tensor, level: NoiseLevel, carry: tuple
     ) -> tuple[Prediction, tuple]:
-        said, kept = self.members[i].recall(z, level, memory[i])
-        return said, (*memory[:i], kept, *memory[i + 1 :])
+        said, kept = self.members[i].predict(z, level, carry[i])
+        return said, (*carry[:i], kept, *carry[i + 1 :])
 
 
 def _rows(here: tf.Tensor, new: Any, old: Any) -> tf.Tensor:

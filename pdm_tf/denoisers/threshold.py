@@ -1,11 +1,11 @@
-"""Keeps a belief within the range of pictures."""
+"""Keeps an estimate within the range of pictures."""
 
 from typing import Any
 
 import tensorflow as tf
 
 from pdm_tf.config import InputError
-from pdm_tf.denoisers.denoiser import Denoiser, Prediction, RememberingDenoiser
+from pdm_tf.denoisers.denoiser import Denoiser, Prediction, StatefulDenoiser
 from pdm_tf.diffusion import NoiseLevel
 
 
@@ -41,8 +41,8 @@ def clip_dynamically(x: tf.Tensor, percentile: float) -> tf.Tensor:
     return tf.clip_by_value(x, -s, s) / s
 
 
-class Thresholded(RememberingDenoiser):
-    """A denoiser whose belief is clipped."""
+class Thresholded(StatefulDenoiser):
+    """A denoiser whose estimate is clipped."""
 
     def __init__(self, denoise: Denoiser, percentile: float | None) -> None:
         check_percentile(percentile)
@@ -50,23 +50,23 @@ class Thresholded(RememberingDenoiser):
         self.image_shape, self.schedule = denoise.image_shape, denoise.schedule
         self.num_classes, self.parts = denoise.num_classes, denoise.parts
 
-    def labelled(self, labels: tf.Tensor) -> "Thresholded":
-        return Thresholded(self.denoise.labelled(labels), self.percentile)
+    def conditioned(self, labels: tf.Tensor) -> "Thresholded":
+        return Thresholded(self.denoise.conditioned(labels), self.percentile)
 
-    def memory(self, z: tf.Tensor) -> Any:
-        return self.denoise.memory(z)
+    def init_carry(self, z: tf.Tensor) -> Any:
+        return self.denoise.init_carry(z)
 
-    def recall(
-        self, z: tf.Tensor, level: NoiseLevel, memory: Any
+    def predict(
+        self, z: tf.Tensor, level: NoiseLevel, carry: Any
     ) -> tuple[Prediction, Any]:
-        (x, variance), memory = self.denoise.recall(z, level, memory)
+        (x, variance), carry = self.denoise.predict(z, level, carry)
         if self.percentile is None:
-            return Prediction(clip_statically(x), variance), memory
-        return Prediction(clip_dynamically(x, self.percentile), variance), memory
+            return Prediction(clip_statically(x), variance), carry
+        return Prediction(clip_dynamically(x, self.percentile), variance), carry
 
 
 def thresholded(denoise: Denoiser, percentile: float | None = None) -> Denoiser:
-    """The denoiser with its belief clipped: statically, or at a percentile.
+    """The denoiser with its estimate clipped: statically, or at a percentile.
 
     Raises:
       InputError: a percentile outside (0, 100].

@@ -34,10 +34,10 @@ def weight(name: str, level: NoiseLevel) -> tf.Tensor:
 
 
 def simple_loss(
-    x: tf.Tensor, belief: tf.Tensor, level: NoiseLevel, weighting: str
+    x: tf.Tensor, denoised: tf.Tensor, level: NoiseLevel, weighting: str
 ) -> tf.Tensor:
-    """L_simple of each picture: gamma_t · mean squared error of the belief, [B]."""
-    error = tf.reduce_mean(tf.square(belief - x), axis=[1, 2, 3])
+    """L_simple of each picture: gamma_t · mean squared error of the estimate, [B]."""
+    error = tf.reduce_mean(tf.square(denoised - x), axis=[1, 2, 3])
     return weight(weighting, level) * error
 
 
@@ -62,7 +62,7 @@ def vlb_loss(
     schedule: NoiseSchedule,
     z: tf.Tensor,
     x: tf.Tensor,
-    belief: tf.Tensor,
+    denoised: tf.Tensor,
     variance: tf.Tensor,
     level: NoiseLevel,
 ) -> tf.Tensor:
@@ -75,7 +75,7 @@ def vlb_loss(
       schedule: the schedule that the levels come from.
       z: noisy pictures [B, H, W, C].
       x: the pictures, in [-1, 1].
-      belief: the model's x.
+      estimate: the model's x.
       variance: the model's interpolation in [0, 1], see `Prediction`.
       level: level of each picture, [B].
     """
@@ -85,7 +85,7 @@ def vlb_loss(
     both = gaussian.PosteriorVariance(
         log_beta[:, None, None, None], log_tilde[:, None, None, None]
     )
-    mean = gaussian.posterior_mean(z, belief, wide, lower)
+    mean = gaussian.posterior_mean(z, denoised, wide, lower)
     p = gaussian.Gaussian(mean, both.interpolated(variance))
     q = gaussian.Gaussian(
         gaussian.posterior_mean(z, x, wide, lower), both.log_beta_tilde

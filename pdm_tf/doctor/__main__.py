@@ -14,7 +14,7 @@ from pdm_tf.config import Config
 def main(argv: list[str]) -> int:
     """Reads the flags and prints the findings as they come."""
     (config,) = flags.parse(argv, Config, description=__doc__ or "")
-    from pdm_tf.assemble.examination import examine  # loads TensorFlow
+    from pdm_tf.doctor.examination import examine  # loads TensorFlow
 
     advice = []
     for finding in examine(config):

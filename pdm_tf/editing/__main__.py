@@ -62,8 +62,8 @@ def _told(
     config: EditingConfig, denoise: "Denoiser", labels: np.ndarray, weight: float
 ) -> "Denoiser":
     """The denoiser, told its classes and thresholded as the run's settings say."""
-    from pdm_tf.assemble import record_of
-    from pdm_tf.denoisers.guidance import steered
+    from pdm_tf.assemble import settings_of
+    from pdm_tf.denoisers.guidance import for_sampling
 
     if config.labels and not denoise.num_classes:
         raise InputError(f"--labels={_listed(config.labels)}: the model has no classes")
@@ -74,8 +74,8 @@ def _told(
             f"--labels={_listed(config.labels)}: choose from 0 to "
             f"{denoise.num_classes - 1}"
         )
-    sampling = record_of(config.run_dir).sampling
-    return steered(denoise, labels.astype(np.int32), weight, sampling)
+    sampling = settings_of(config.run_dir).sampling
+    return for_sampling(denoise, labels.astype(np.int32), weight, sampling)
 
 
 def _listed(labels: tuple[int, ...]) -> str:

@@ -43,11 +43,11 @@ class Resampled:
 
 
 def resampled_grid(grid: Grid, resamplings: int, jump: int) -> Grid:
-    """RePaint's schedule: each stretch of `jump` steps is walked several times.
+    """RePaint's schedule: each stretch of `jump` steps is integrated several times.
 
     Args:
       grid: S levels, S known.
-      resamplings: times that each stretch is walked; 1 is the grid itself.
+      resamplings: times that each stretch is integrated; 1 is the grid itself.
       jump: steps in a stretch.
 
     Raises:
@@ -76,7 +76,7 @@ def inpaint(
 ) -> tf.Tensor:
     """Paints where the mask says, and keeps every other pixel exactly.
 
-    The known pixels replace those of each belief, so their noisy values follow the
+    The known pixels replace those of each estimate, so their noisy values follow the
     forward process. With more than one resampling what is painted is noised and
     painted again, and so comes to fit what is known (RePaint, algorithm 1).
 
@@ -87,7 +87,7 @@ def inpaint(
       seeds: int32 [N], one for each result.
       picture: what is known, [N or 1, H, W, C] in [-1, 1].
       mask: bool [N or 1, H, W, 1], true where to paint.
-      resamplings: times that each stretch of the grid is walked; RePaint takes 10.
+      resamplings: times that each stretch of the grid is integrated; RePaint takes 10.
       jump: steps in a stretch.
 
     Returns:

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from pdm_tf.denoisers import Denoiser
 from pdm_tf.diffusion import Grid
-from pdm_tf.samplers import DDIM, encode, invertible, walk
+from pdm_tf.samplers import DDIM, encode, invertible, sample_from
 
 
 def slerp(a: tf.Tensor, b: tf.Tensor, share: tf.Tensor | float) -> tf.Tensor:
@@ -60,4 +60,4 @@ def interpolate(
     z = encode(denoise, grid, [0, 0], both, iterations)
     wide = tf.reshape(tf.constant(shares, z.dtype), [-1, 1, 1, 1])
     z = slerp(z[:1], z[1:], wide)
-    return walk(denoise, DDIM(), grid, tf.zeros([len(shares)], tf.int32), z)
+    return sample_from(denoise, DDIM(), grid, tf.zeros([len(shares)], tf.int32), z)

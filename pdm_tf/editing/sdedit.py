@@ -6,7 +6,7 @@ from pdm_tf.config import InputError
 from pdm_tf.denoisers import Denoiser
 from pdm_tf.diffusion import Grid
 from pdm_tf.diffusion.gaussian import noised
-from pdm_tf.samplers import Sampler, start, walk
+from pdm_tf.samplers import Sampler, sample_from, start
 from pdm_tf.samplers.sampler import Seeds
 
 
@@ -48,4 +48,4 @@ def sdedit(
     grid = Grid(*(levels[grid.size - visited :] for levels in grid))
     if strength < 1.0:  # at 1 nothing of the picture is left, as in `sample`
         z = noised(picture, z, grid.level(0))
-    return walk(denoise, sampler, grid, seeds, z)
+    return sample_from(denoise, sampler, grid, seeds, z)

@@ -44,7 +44,7 @@ def super_resolve(
 ) -> tf.Tensor:
     """Draws pictures whose means over squares of pixels are those of a small one.
 
-    Each belief is moved, by as little as can be, to one with these means; so the last
+    Each estimate is moved, by as little as can be, to one with these means; so the last
     one has them, up to rounding.
 
     Args:

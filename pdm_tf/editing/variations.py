@@ -6,7 +6,7 @@ from pdm_tf.denoisers import Denoiser
 from pdm_tf.diffusion import Grid
 from pdm_tf.editing.interpolate import slerp
 from pdm_tf.editing.sdedit import check_strength
-from pdm_tf.samplers import DDIM, encode, invertible, start, walk
+from pdm_tf.samplers import DDIM, encode, invertible, sample_from, start
 from pdm_tf.samplers.sampler import Seeds
 
 
@@ -42,4 +42,4 @@ def variations(
     grid = invertible(grid)
     z = encode(denoise, grid, [0], picture, iterations)
     z = slerp(z, start(seeds, tuple(picture.shape[1:])), strength)
-    return walk(denoise, DDIM(), grid, seeds, z)
+    return sample_from(denoise, DDIM(), grid, seeds, z)

@@ -31,11 +31,11 @@ def _figures(config: EvaluationConfig) -> str:
 
 
 def _likelihood(config: EvaluationConfig) -> str:
-    from pdm_tf.assemble.runs import record_of, restore
+    from pdm_tf.assemble.runs import restore, settings_of
     from pdm_tf.evaluation import likelihood_report
 
     likelihood_report.check(config)
-    variance = record_of(config.run_dir).sampling.variance
+    variance = settings_of(config.run_dir).sampling.variance
     denoise = restore(config.run_dir)
     made = likelihood_report.judge_likelihood(config, denoise, variance)
     return likelihood_report.format_likelihood(made)

@@ -47,8 +47,10 @@ def count_flops(denoise: Callable, image_shape: tuple[int, ...]) -> int | None:
     if sum(weights) > LARGEST:
         return None
     # Aggressive, since the network is a function that asks not to be inlined.
-    frozen = convert_variables_to_constants_v2(concrete, aggressive_inlining=True)
-    operations = frozen.graph.get_operations()
+    with_constant_weights = convert_variables_to_constants_v2(
+        concrete, aggressive_inlining=True
+    )
+    operations = with_constant_weights.graph.get_operations()
     if any(op.type in _BRANCHES for op in operations):
         return None
     try:

@@ -79,7 +79,7 @@ def measure_bound(
       denoise: any denoiser.
       batches: pictures uint8 [B, H, W, C] and their classes int32 [B], in order.
       variance: of the steps: learned, large (beta) or small (beta-tilde).
-      clip: clip the belief to [-1, 1], as ADM's evaluation does.
+      clip: clip the estimate to [-1, 1], as ADM's evaluation does.
       tell_labels: tell the denoiser the classes, if it knows any.
       terms: number of terms to evaluate, each picture at its own timesteps, as an
         unbiased estimate, see `cut_sections`; 0 evaluates all.
@@ -120,7 +120,7 @@ def _tabled(
         table[:, s] = ask.section(*batch, s, first, end - first)
         if not np.isfinite(table[:, s]).all():
             raise InputError(
-                f"likelihood: the term of t = {first} is not finite; the belief is "
+                f"likelihood: the term of t = {first} is not finite; the estimate is "
                 "broken there, restore an earlier checkpoint"
             )
         progress(len(table))

@@ -166,7 +166,7 @@ def format_likelihood(made: dict[str, Any]) -> str:
     split = f", split {reference['split']}" if "split" in reference else ""
     share = "all" if model["terms"] == model["timesteps"] else "an unbiased estimate by"
     lines = [
-        f"{'model':<22}{model['run_dir']}: variance {model['variance']}, beliefs "
+        f"{'model':<22}{model['run_dir']}: variance {model['variance']}, estimates "
         f"{'clipped' if model['clipped'] else 'not clipped'}, labels {model['labels']}",
         f"{'reference':<22}{reference['given']}: {reference['count']:,} pictures, "
         f"{shape}{split}",

@@ -45,8 +45,8 @@ class Terms:
         self._within = self._compiled(self.within, [*batch, one, one, one])
 
     @staticmethod
-    def _compiled(road: Callable, signature: list[tf.TensorSpec]) -> Callable:
-        return tf.function(road, input_signature=signature, autograph=False)
+    def _compiled(program: Callable, signature: list[tf.TensorSpec]) -> Callable:
+        return tf.function(program, input_signature=signature, autograph=False)
 
     def section(
         self,
@@ -92,15 +92,15 @@ class Terms:
         """
         denoise, schedule = self._denoise, self._denoise.schedule
         if self._tell_labels:
-            denoise = denoise.labelled(labels)
+            denoise = denoise.conditioned(labels)
         level = schedule.level(t)
         eps = noises.normal(noises.keys(seeds, t + 1), tuple(x.shape[1:]))
         z = gaussian.noised(x, eps, level.per_pixel())
-        belief, learned = denoise(z, level)
+        denoised, learned = denoise(z, level)
         share = {
             "learned": learned,
             "large": tf.zeros_like(learned),
             "small": tf.ones_like(learned),
         }[self._variance]
         each = NoiseLevel(*(tf.broadcast_to(v, tf.shape(seeds)) for v in level))
-        return vlb_loss(schedule, z, x, belief, share, each)
+        return vlb_loss(schedule, z, x, denoised, share, each)

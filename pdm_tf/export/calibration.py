@@ -7,11 +7,11 @@ import numpy as np
 
 from pdm_tf.config import InputError, SamplingConfig
 from pdm_tf.diffusion import respacing
-from pdm_tf.export.litert_sampler import DenoiserSampler, hosted
+from pdm_tf.export.litert_sampler import DenoiserSampler, callback_denoiser
 from pdm_tf.export.quantising import Example
 from pdm_tf.litert import LitertNetwork
 
-STEPS = 50  # of one walk, about: more are shared among several pictures
+STEPS = 50  # of one trajectory, about: more are shared among several pictures
 LAST_SEED = 2**31 - 1  # whence seeds fall, so that no picture is drawn that is judged
 
 
@@ -22,10 +22,10 @@ def follow(
     sampler: str,
     count: int,
 ) -> list[Example]:
-    """All that a network is asked in walks that together visit `count` timesteps.
+    """The inputs of a network on trajectories that visit `count` timesteps together.
 
-    The timesteps are spread evenly over all; each walk takes every so-manieth of them,
-    from noise to picture, with the guidance of the run, the classes in turn.
+    The timesteps are spread evenly over all; each trajectory takes every so-manieth of
+    them, from noise to picture, with the guidance of the run, the classes in turn.
 
     Args:
       network: the float32 network.
@@ -48,11 +48,11 @@ def follow(
             asked.append({"z": z[row], "t": t[row], "labels": labels[row]})
         return network(z, t, labels)
 
-    drawing = DenoiserSampler(hosted(ask, model), sampling)
+    drawing = DenoiserSampler(callback_denoiser(ask, model), sampling)
     visited = respacing.spread(timesteps, str(count))
     walks = ceil(count / STEPS)
     for k in range(walks):
         seed, label = LAST_SEED - k, k % max(1, model["num_classes"])
-        road = visited[k::walks][::-1]
-        drawing.visit([seed], [label], road, sampling.sample_guidance, sampler)
+        program = visited[k::walks][::-1]
+        drawing.visit([seed], [label], program, sampling.sample_guidance, sampler)
     return asked

@@ -11,7 +11,7 @@ from tensorflow.core.framework.node_def_pb2 import NodeDef
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from pdm_tf.denoisers.denoiser import Denoiser
-from pdm_tf.export.requests import believing
+from pdm_tf.export.requests import denoise_signature
 from pdm_tf.export.weights import variables_of
 
 SIGNATURE = "denoise"
@@ -40,7 +40,7 @@ def save(denoiser: Denoiser, directory: str | Path) -> None:
     """
     module = tf.Module(name="pdm")
     module.weights = variables_of(denoiser)
-    module.denoise = believing(denoiser, count=1)
+    module.denoise = denoise_signature(denoiser, count=1)
     tf.saved_model.save(module, str(directory), {SIGNATURE: module.denoise})
 
 

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from pdm_tf.config import InputError, SamplingConfig
+from pdm_tf.denoisers.callback import Ask, CallbackDenoiser
 from pdm_tf.denoisers.denoiser import Denoiser
-from pdm_tf.denoisers.hosted import Ask, HostedDenoiser
 from pdm_tf.diffusion import NoiseSchedule, respacing
-from pdm_tf.export.requests import answering
+from pdm_tf.export.requests import sample_signatures
 from pdm_tf.export.saved_model import open_samplers
 from pdm_tf.export.weights import count_numbers
 from pdm_tf.litert import open_file
@@ -83,22 +83,22 @@ class DenoiserSampler:
         guidance: float,
         sampler: str,
     ) -> np.ndarray:
-        """Pictures of a walk through these timesteps, which fall."""
+        """Pictures of a trajectory through these timesteps, which fall."""
         _, at = self._walk(sampler)
         return at(seeds, labels, timesteps, guidance)["images"].numpy()
 
     def _walk(self, name: str) -> tuple:
         if name not in self._walks:
             sampler = open_samplers([name], self._sampling.variance)[name]
-            self._walks[name] = answering(
+            self._walks[name] = sample_signatures(
                 self.denoiser, self._sampling, sampler, SPACINGS[name]
             )
         return self._walks[name]
 
 
-def hosted(ask: Ask, model: dict[str, Any]) -> HostedDenoiser:
+def callback_denoiser(ask: Ask, model: dict[str, Any]) -> CallbackDenoiser:
     """The denoiser of a model that `describe` tells of, asked through a function."""
-    return HostedDenoiser(
+    return CallbackDenoiser(
         ask,
         tuple(model["image_shape"]),
         model["num_classes"],
@@ -124,7 +124,7 @@ class LitertSampler(DenoiserSampler):
         network, self.description = open_file(flag, path)
         try:
             sampling = SamplingConfig(**self.description["sampling"])
-            denoiser = hosted(network, self.description)
+            denoiser = callback_denoiser(network, self.description)
         except (KeyError, TypeError) as error:
             raise InputError(
                 f"--{flag}={path}: not written by this version of pdm_tf; write it "

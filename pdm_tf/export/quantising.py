@@ -13,7 +13,7 @@ from pdm_tf.export.litert import SIGNATURE
 from pdm_tf.litert import INSTALL
 
 # Layers that stay float32: what reads and writes pixels, the variance head, and what
-# the finest blocks add up: of 8-bit errors these move a walk most (docs/litert.md).
+# the finest blocks add up: of 8-bit errors these change pictures most (docs/litert.md).
 # Names are of `networks.unet`; the converter keeps them.
 KEPT = (
     r".*(patches_in|patches_out|variance_"

@@ -1,4 +1,4 @@
-"""What an export answers: requests for pictures, and for beliefs."""
+"""What an export answers: requests for pictures, and for estimates."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ import tensorflow as tf
 from pdm_tf.config import SamplingConfig, Spacing
 from pdm_tf.data.images import to_uint8
 from pdm_tf.denoisers.denoiser import Denoiser
-from pdm_tf.denoisers.guidance import steered
+from pdm_tf.denoisers.guidance import for_sampling
 from pdm_tf.samplers import Sampler, sample
 
 
@@ -22,7 +22,7 @@ def _opened(function: Callable, *inputs: tf.TensorSpec) -> Callable:
     return tf.function(function, input_signature=signature, autograph=False)
 
 
-def answering(
+def sample_signatures(
     denoiser: Denoiser, sampling: SamplingConfig, sampler: Sampler, spacing: Spacing
 ) -> tuple[Callable, Callable]:
     """A sampler as functions of requests: by a number of steps, and by timesteps."""
@@ -31,11 +31,16 @@ def answering(
     def visit(
         seeds: tf.Tensor, labels: tf.Tensor, timesteps: tf.Tensor, guidance: tf.Tensor
     ) -> dict[str, tf.Tensor]:
-        denoise, grid = steered(denoiser, labels, guidance, sampling), schedule.visiting
+        denoise, grid = (
+            for_sampling(denoiser, labels, guidance, sampling),
+            schedule.visiting,
+        )
         x = sample(denoise, sampler, grid(timesteps), seeds, denoiser.image_shape)
         return {"images": to_uint8(x)}
 
-    visited = _opened(visit, _many("timesteps"))  # the walk is stored once for both
+    visited = _opened(
+        visit, _many("timesteps")
+    )  # the trajectory is stored once for both
 
     def draw(
         seeds: tf.Tensor, labels: tf.Tensor, steps: tf.Tensor, guidance: tf.Tensor
@@ -45,13 +50,13 @@ def answering(
     return _opened(draw, tf.TensorSpec([], tf.int32, "steps")), visited
 
 
-def believing(denoiser: Denoiser, count: int | None = None) -> Callable:
+def denoise_signature(denoiser: Denoiser, count: int | None = None) -> Callable:
     """A denoiser as a function of z, t and labels, for `count` pictures, or any."""
 
-    def believe(z: tf.Tensor, t: tf.Tensor, labels: tf.Tensor) -> dict[str, tf.Tensor]:
-        told = denoiser.labelled(labels) if denoiser.num_classes else denoiser
+    def denoise(z: tf.Tensor, t: tf.Tensor, labels: tf.Tensor) -> dict[str, tf.Tensor]:
+        told = denoiser.conditioned(labels) if denoiser.num_classes else denoiser
         return told(z, denoiser.schedule.level(t))._asdict()
 
     pictures = tf.TensorSpec([count, *denoiser.image_shape], tf.float32, "z")
     told = [tf.TensorSpec([count], tf.int32, name) for name in ("t", "labels")]
-    return tf.function(believe, input_signature=[pictures, *told], autograph=False)
+    return tf.function(denoise, input_signature=[pictures, *told], autograph=False)

@@ -12,8 +12,12 @@ import tensorflow as tf
 
 from pdm_tf.config import ExportConfig, InputError, SamplingConfig, Variance
 from pdm_tf.denoisers.denoiser import Denoiser
-from pdm_tf.export.requests import answering, believing
-from pdm_tf.export.weights import count_numbers, settled, variables_of
+from pdm_tf.export.requests import denoise_signature, sample_signatures
+from pdm_tf.export.weights import (
+    count_numbers,
+    variables_of,
+    with_constants_where_small,
+)
 from pdm_tf.samplers import DDPM, SAMPLERS, SPACINGS, Sampler, evaluations
 
 Signatures = dict[str, Callable]
@@ -26,7 +30,9 @@ def _walks(
     made: Signatures = {}
     for name, sampler in samplers.items():
         end = f"_{name}" if made else ""
-        steps, timesteps = answering(denoiser, sampling, sampler, SPACINGS[name])
+        steps, timesteps = sample_signatures(
+            denoiser, sampling, sampler, SPACINGS[name]
+        )
         made |= {f"sample{end}": steps, f"sample_at{end}": timesteps}
     return made
 
@@ -60,12 +66,12 @@ def build_module(
     Python, but not through the session loader of TF Serving and C++.
     """
     text = json.dumps(_describe(denoiser, record, samplers))
-    denoiser = settled(denoiser)
+    denoiser = with_constants_where_small(denoiser)
     module = tf.Module(name="pdm")
     module.weights = variables_of(denoiser)
     signatures = {
         **_walks(denoiser, sampling, samplers),
-        "denoise": believing(denoiser),
+        "denoise": denoise_signature(denoiser),
         "config": tf.function(lambda: {"config": tf.constant(text)}, []),
     }
     for name, function in signatures.items():

@@ -25,8 +25,8 @@ def count_numbers(denoiser: Denoiser) -> int:
     return sum(prod(v.shape) for v in variables_of(denoiser).values())
 
 
-def settled(denoiser: Denoiser) -> Denoiser:
+def with_constants_where_small(denoiser: Denoiser) -> Denoiser:
     """The same denoiser, its weights constants where they are few."""
     held = variables_of(denoiser).values()
     few = sum(prod(v.shape) * v.dtype.size for v in held) <= CONSTANT
-    return denoiser.frozen() if few else denoiser
+    return denoiser.with_constant_weights() if few else denoiser

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from pdm_tf.config import UNetConfig
-from pdm_tf.networks import planning
+from pdm_tf.networks import shapes
 from pdm_tf.networks.blocks import (
     AttentionBlock,
     Downsample,
@@ -35,9 +35,9 @@ class PatchedUNet(keras.Model):
         settings = {"name": "unet", "dtype": config.precision, **settings}
         super().__init__(autocast=False, **settings)
         self.config = config
-        self.grid_height, self.grid_width = planning.grid_shape(config)
-        self._channels = planning.channels_of_levels(config)
-        self._blocks = planning.blocks_of_levels(config)
+        self.grid_height, self.grid_width = shapes.grid_shape(config)
+        self._channels = shapes.channels_of_levels(config)
+        self._blocks = shapes.blocks_of_levels(config)
         self._time_width = self._channels[-1]
         self._gate_width = config.width if self._gated else 0
         self._make_embeddings()
@@ -153,7 +153,7 @@ class PatchedUNet(keras.Model):
     def call(
         self, z: tf.Tensor, t: tf.Tensor, labels: tf.Tensor | None = None
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """The network's raw belief.
+        """The network's raw estimate.
 
         Args:
           z: noisy pictures, float32 [B, H, W, C].

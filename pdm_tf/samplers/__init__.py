@@ -13,10 +13,10 @@ from pdm_tf.samplers.plms import PLMS
 from pdm_tf.samplers.sampler import (
     Sampler,
     evaluations,
+    integrate,
     sample,
+    sample_from,
     start,
-    travel,
-    walk,
 )
 
 SAMPLERS: dict[str, Callable[[], Sampler]] = {
@@ -46,9 +46,9 @@ __all__ = [
     "Sampler",
     "encode",
     "evaluations",
+    "integrate",
     "invertible",
     "sample",
+    "sample_from",
     "start",
-    "travel",
-    "walk",
 ]

@@ -14,12 +14,12 @@ from pdm_tf.diffusion.gaussian import (
     posterior_variance,
     x_from_eps,
 )
-from pdm_tf.samplers.sampler import Denoise, Seeds, travel
+from pdm_tf.samplers.sampler import Denoise, Seeds, integrate
 
 
 @dataclass(frozen=True)
 class DDIM:
-    """Keeps the noise that the belief implies (equation 12); order 1.
+    """Keeps the noise that the estimate implies (equation 12); order 1.
 
     Attributes:
       eta: share of fresh noise (equation 16): 0 draws none, so that the seed's start
@@ -97,7 +97,7 @@ def invertible(grid: Grid, snr: float = 400.0) -> Grid:
     """The grid without its last levels, whose SNR is above a bound.
 
     A trained network errs by some hundredths of the range of pictures. Where the noise
-    is quieter than that, the noise that a belief implies is the network's error, and
+    is quieter than that, the noise that an estimate implies is the network's error, and
     on the way up it would be carried along. The first level always stays.
     """
     count = tf.reduce_sum(tf.cast(grid.log_snr <= math.log(snr), tf.int32))
@@ -113,7 +113,7 @@ def encode(
     `walk(denoise, DDIM(), grid, seeds, z)` on the same grid decodes.
 
     Args:
-      denoise: what is asked, without guidance: guided beliefs are hard to invert.
+      denoise: what is asked, without guidance: guided estimates are hard to invert.
       grid: the levels, as for sampling; of a trained model those of `invertible`.
       seeds: int32 [N], one for each picture.
       x: pictures [N, H, W, C] in [-1, 1].
@@ -134,4 +134,4 @@ def encode(
             for first, rest in zip(clean, grid, strict=True)
         )
     )
-    return travel(denoise, DDIMEncoder(iterations), upwards, seeds, x)
+    return integrate(denoise, DDIMEncoder(iterations), upwards, seeds, x)

@@ -10,7 +10,7 @@ from pdm_tf.samplers.sampler import Denoise
 
 
 class _Past(NamedTuple):
-    x: tf.Tensor  # belief of the step before, [B, H, W, C]
+    x: tf.Tensor  # estimate of the step before, [B, H, W, C]
     h: tf.Tensor  # its size [half log SNR]; 0 before the first step
 
 
@@ -18,7 +18,7 @@ class _Past(NamedTuple):
 class DPMSolver:
     """DPM-Solver++(2M) (algorithm 2); order 2, one evaluation a step.
 
-    The belief is extrapolated along half the log SNR from the two latest ones. The
+    The estimate is extrapolated along half the log SNR from the two latest ones. The
     first step, which has only one, is of order 1: it is DDIM's.
 
     Attributes:

@@ -36,7 +36,7 @@ class Sampler(Protocol):
     ) -> tuple[tf.Tensor, Any]:
         """One step of z [B, H, W, C] from a level to the less noisy level `to`.
 
-        `to` is never the clean picture: the loop ends with the denoiser's belief. The
+        `to` is never the clean picture: the loop ends with the denoiser's estimate. The
         denoiser may remember its calls, so none may stand inside a tf.cond.
         """
 
@@ -56,45 +56,45 @@ def evaluations(sampler: Sampler) -> int:
     return asked
 
 
-class _Remembering:
+class _Carrying:
     """A denoiser with its memory, which samplers thus never see."""
 
-    def __init__(self, denoise: Denoiser, memory: Any) -> None:
-        self.denoise, self.memory = denoise, memory
+    def __init__(self, denoise: Denoiser, carry: Any) -> None:
+        self.denoise, self.carry = denoise, carry
 
     def __call__(self, z: tf.Tensor, level: NoiseLevel) -> Prediction:
-        prediction, self.memory = self.denoise.recall(z, level, self.memory)
+        prediction, self.carry = self.denoise.predict(z, level, self.carry)
         return prediction
 
 
-def _travelled(
+def _integrated(
     denoise: Denoiser, sampler: Sampler, grid: Grid, seeds: tf.Tensor, z: tf.Tensor
 ) -> tuple[tf.Tensor, Any]:
     """z at the grid's last level, and the denoiser's memory of the way."""
     shape, last = tuple(z.shape[1:]), grid.size - 1
 
-    def step(i: tf.Tensor, z: tf.Tensor, state: Any, memory: Any) -> tuple:
+    def step(i: tf.Tensor, z: tf.Tensor, state: Any, carry: Any) -> tuple:
         noise = noises.normal(noises.keys(seeds, i + 1), shape)
         level, to = grid.level(i), grid.level(i + 1)
-        ask = _Remembering(denoise, memory)
+        ask = _Carrying(denoise, carry)
         z, state = sampler.step(ask, z, level, to, state, noise)
-        return i + 1, z, state, ask.memory
+        return i + 1, z, state, ask.carry
 
-    start = (tf.constant(0), z, sampler.init(z), denoise.memory(z))
-    _, z, _, memory = tf.while_loop(lambda i, *_: i < last, step, start)
-    return z, memory
+    start = (tf.constant(0), z, sampler.init(z), denoise.init_carry(z))
+    _, z, _, carry = tf.while_loop(lambda i, *_: i < last, step, start)
+    return z, carry
 
 
-def _believed(
+def _denoised_at_end(
     denoise: Denoiser, sampler: Sampler, grid: Grid, seeds: tf.Tensor, z: tf.Tensor
 ) -> tf.Tensor:
-    z, memory = _travelled(denoise, sampler, grid, seeds, z)
-    return denoise.recall(z, grid.level(grid.size - 1), memory)[0].x
+    z, carry = _integrated(denoise, sampler, grid, seeds, z)
+    return denoise.predict(z, grid.level(grid.size - 1), carry)[0].x
 
 
 @lru_cache(maxsize=8)
 def _compiled(
-    road: Callable, denoise: Denoiser, sampler: Sampler, shape: tuple[int, ...]
+    program: Callable, denoise: Denoiser, sampler: Sampler, shape: tuple[int, ...]
 ) -> Callable:
     """One graph for each pair, for any number of pictures and levels."""
     signature = [
@@ -103,14 +103,14 @@ def _compiled(
         tf.TensorSpec([None, *shape], tf.float32),
     ]
     return tf.function(
-        lambda *arguments: road(denoise, sampler, *arguments),
+        lambda *arguments: program(denoise, sampler, *arguments),
         input_signature=signature,
         autograph=False,
     )
 
 
 def _run(
-    road: Callable,
+    program: Callable,
     denoise: Denoiser,
     sampler: Sampler,
     grid: Grid,
@@ -119,8 +119,8 @@ def _run(
 ) -> Any:
     seeds = as_seeds(seeds)
     if tf.executing_eagerly():
-        return _compiled(road, denoise, sampler, tuple(z.shape[1:]))(grid, seeds, z)
-    return road(denoise, sampler, grid, seeds, z)
+        return _compiled(program, denoise, sampler, tuple(z.shape[1:]))(grid, seeds, z)
+    return program(denoise, sampler, grid, seeds, z)
 
 
 def as_seeds(seeds: Seeds) -> tf.Tensor:
@@ -131,8 +131,8 @@ def as_seeds(seeds: Seeds) -> tf.Tensor:
 
 def start(seeds: Seeds, image_shape: tuple[int, ...]) -> tf.Tensor:
     """The noise that each picture begins with: stream 0 of its seed, [N, H, W, C]."""
-    road = _start_compiled if tf.executing_eagerly() else _start
-    return road(as_seeds(seeds), tuple(image_shape))
+    program = _start_compiled if tf.executing_eagerly() else _start
+    return program(as_seeds(seeds), tuple(image_shape))
 
 
 def _start(seeds: tf.Tensor, shape: tuple[int, ...]) -> tf.Tensor:
@@ -144,21 +144,21 @@ def _start(seeds: tf.Tensor, shape: tuple[int, ...]) -> tf.Tensor:
 _start_compiled = tf.function(_start, autograph=False, reduce_retracing=True)
 
 
-def travel(
+def integrate(
     denoise: Denoiser, sampler: Sampler, grid: Grid, seeds: Seeds, z: tf.Tensor
 ) -> tf.Tensor:
-    """Walks z [N, H, W, C] from the grid's first level to its last, and stays there.
+    """z [N, H, W, C] integrated from the grid's first level to its last.
 
     Picture n draws its i-th noise from stream i of its own seed.
     """
-    return _run(_travelled, denoise, sampler, grid, seeds, z)[0]
+    return _run(_integrated, denoise, sampler, grid, seeds, z)[0]
 
 
-def walk(
+def sample_from(
     denoise: Denoiser, sampler: Sampler, grid: Grid, seeds: Seeds, z: tf.Tensor
 ) -> tf.Tensor:
-    """Walks z [N, H, W, C] from the grid's first level to a belief in the picture."""
-    return _run(_believed, denoise, sampler, grid, seeds, z)
+    """The picture sampled from z [N, H, W, C] at the grid's first level."""
+    return _run(_denoised_at_end, denoise, sampler, grid, seeds, z)
 
 
 def sample(
@@ -180,4 +180,4 @@ def sample(
     Returns:
       float32 [N, H, W, C], meant for [-1, 1] and not clipped.
     """
-    return walk(denoise, sampler, grid, seeds, start(seeds, image_shape))
+    return sample_from(denoise, sampler, grid, seeds, start(seeds, image_shape))

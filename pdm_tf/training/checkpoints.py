@@ -14,10 +14,10 @@ from typing import Any
 import tensorflow as tf
 
 from pdm_tf.config import InputError
+from pdm_tf.storage.files import checksum, flush_to_disk, write_atomically
+from pdm_tf.training import checkpoint_files
 from pdm_tf.training import manifest as manifests
-from pdm_tf.training import stored
 from pdm_tf.training.ema import MovingAverage
-from pdm_tf.training.files import checksum, settle, write_atomically
 from pdm_tf.training.loss_scale import LossScale
 from pdm_tf.training.optimizer import Adam
 
@@ -114,7 +114,7 @@ class Checkpoints:
         self._writer.write(str(beside / f"ckpt-{step}"))
         files = sorted(beside.glob(f"ckpt-{step}.*"))  # data before index
         for path in files:
-            settle(path)
+            flush_to_disk(path)
         sums = {path.name: checksum(path) for path in files}
         manifest = manifests.compose(step, self._variables, self._data, sums)
         own = beside / f"ckpt-{step}.json"
@@ -124,17 +124,17 @@ class Checkpoints:
     def _put_in_place(self, files: list[Path], step: int) -> None:
         for path in files:
             path.replace(self.directory / path.name)
-        settle(self.directory)
+        flush_to_disk(self.directory)
         # For TensorFlow's own readers; ours list the folder.
         write_atomically(
             self.directory / "checkpoint", f'model_checkpoint_path: "ckpt-{step}"\n'
         )
         text = (self.directory / f"ckpt-{step}.json").read_text()
-        write_atomically(self.directory / stored.LATEST, text)
+        write_atomically(self.directory / checkpoint_files.LATEST, text)
 
     def _forget_old(self, step: int) -> None:
         """Removes all but the last few; what claims a later step is left alone."""
-        past = [n for n in stored.numbers(self.directory) if n <= step]
+        past = [n for n in checkpoint_files.numbers(self.directory) if n <= step]
         for number in past[self._keep :]:
             index_first = sorted(self.directory.glob(f"ckpt-{number}.*"), reverse=True)
             for path in index_first:
@@ -148,7 +148,7 @@ class Checkpoints:
           InputError: it belongs to another network or data set, to newer code, or none
             is whole.
         """
-        newest = stored.find_newest(self.directory)
+        newest = checkpoint_files.find_newest(self.directory)
         if newest is None:
             return False
         run_dir = self.directory.parent
@@ -179,7 +179,7 @@ def load_average(directory: Path, variables: dict[str, tf.Variable]) -> int:
     Raises:
       InputError: no checkpoint, or one of another network.
     """
-    newest = stored.find_newest(directory)
+    newest = checkpoint_files.find_newest(directory)
     if newest is None:
         raise InputError(
             f"--run_dir={directory.parent}: no checkpoint there yet; train first, or "

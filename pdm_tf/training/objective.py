@@ -75,10 +75,10 @@ class Objective:
         )
         if denoise.num_classes:
             hidden = draws.drop < self.label_dropout
-            denoise = denoise.labelled(tf.where(hidden, denoise.num_classes, labels))
-        belief, variance = denoise(z, level)
+            denoise = denoise.conditioned(tf.where(hidden, denoise.num_classes, labels))
+        denoised, variance = denoise(z, level)
         return Losses(
-            simple_loss(x, belief, level, self.weighting),
-            vlb_loss(self.schedule, z, x, tf.stop_gradient(belief), variance, level),
+            simple_loss(x, denoised, level, self.weighting),
+            vlb_loss(self.schedule, z, x, tf.stop_gradient(denoised), variance, level),
             level.t,
         )

@@ -11,7 +11,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from pdm_tf.data.images import contact_sheet, save_png
-from pdm_tf.training.loop import Metrics
+from pdm_tf.training.train_step import Metrics
 
 
 class Reports:
@@ -104,7 +104,7 @@ class Reports:
             self._curves.close()
 
 
-class Silence:
+class NullReporter:
     """The reports of a process beside which another one reports."""
 
     def advance(self, metrics: Metrics) -> None: ...

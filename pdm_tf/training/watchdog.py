@@ -8,9 +8,9 @@ import numpy as np
 import tensorflow as tf
 
 from pdm_tf.config import InputError
+from pdm_tf.storage.files import write_atomically
 from pdm_tf.training.checkpoints import Checkpoints
-from pdm_tf.training.files import write_atomically
-from pdm_tf.training.loop import QUARTILES, Metrics
+from pdm_tf.training.train_step import QUARTILES, Metrics
 
 
 class Diverged(InputError):

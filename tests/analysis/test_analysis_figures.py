@@ -21,7 +21,7 @@ from pdm_tf.analysis import (
     results,
     table1,
 )
-from pdm_tf.analysis.curves import read_curve, settled
+from pdm_tf.analysis.curves import read_curve, with_constants_where_small
 from pdm_tf.assemble.building import build_denoiser
 from pdm_tf.config import AnalysisConfig, InputError, UNetConfig
 
@@ -32,7 +32,7 @@ LOSSES = {"x": 0.5, "eps": 4.0, "v": 0.55}
 
 
 def untrained(config):
-    """A small network of the wanted patches whose beliefs are not all zero."""
+    """A small network of the wanted patches whose estimates are not all zero."""
     keras.utils.set_random_seed(0)
     small = UNetConfig(
         image_shape=config.network.image_shape,
@@ -154,7 +154,7 @@ def test_a_curve_counts_steps_done_twice_once(tmp_path):
                 tf.summary.scalar("loss/simple", loss, step=step)
         writer.close()
     assert read_curve(tmp_path) == {10: 2.0, 20: 1.0, 30: 1.0, 40: 1.0}
-    assert settled(np.array([5.0, 4, 3, 2, 1])) == 1.0
+    assert with_constants_where_small(np.array([5.0, 4, 3, 2, 1])) == 1.0
 
 
 def test_figure_4_measures_the_way_to_the_optimum(tmp_path):
@@ -173,8 +173,8 @@ def test_an_untrained_eps_is_far_from_the_optimum_by_the_noise_over_the_signal()
     denoise = build_denoiser(config)  # its output is exactly 0
     z = tf.random.stateless_normal([4, 32, 32, 1], [0, 1])
     alpha = np.exp(denoise.schedule.log_alpha[970])
-    belief = denoise(z, denoise.schedule.level(970)).x
-    np.testing.assert_allclose(belief, z / np.sqrt(alpha), rtol=1e-4)
+    denoised = denoise(z, denoise.schedule.level(970)).x
+    np.testing.assert_allclose(denoised, z / np.sqrt(alpha), rtol=1e-4)
 
 
 @pytest.mark.slow

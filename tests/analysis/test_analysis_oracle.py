@@ -8,7 +8,7 @@ import pytest
 from pdm_tf.analysis.blur import half_life
 from pdm_tf.analysis.distortion import distortion, ratio_interval, squared_errors
 from pdm_tf.analysis.frequencies import Energy, beyond_grid, spectrum
-from pdm_tf.analysis.pictures import Believing, noised, optimal_denoiser
+from pdm_tf.analysis.pictures import Estimating, noised, optimal_denoiser
 from pdm_tf.analysis.reconstructions import effective_count, posterior, reconstruct
 from pdm_tf.data.images import to_float
 from pdm_tf.diffusion import NoiseSchedule
@@ -42,18 +42,18 @@ def naive_belief(pictures, z, t):
 
 @pytest.mark.parametrize("t", [0, 300, 700, 999])
 def test_the_distortion_of_the_optimum_is_the_naive_one(pictures, t):
-    believing = Believing(optimal_denoiser(pictures, SCHEDULE), pictures, 3)
+    denoise_signature = Estimating(optimal_denoiser(pictures, SCHEDULE), pictures, 3)
     z = noised(pictures, t, SCHEDULE).numpy()
     naive = naive_belief(pictures, z, t)
-    found = squared_errors(to_float(pictures), believing.at(t))
+    found = squared_errors(to_float(pictures), denoise_signature.at(t))
     wanted = ((to_float(pictures) - naive) ** 2).mean(axis=(1, 2, 3))
     np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-9)
     assert distortion(found) == pytest.approx(np.sqrt(wanted.mean()), rel=1e-4)
 
 
-def test_beliefs_do_not_depend_on_the_batch(pictures):
+def test_estimates_do_not_depend_on_the_batch(pictures):
     denoise = optimal_denoiser(pictures, SCHEDULE)
-    alone, together = (Believing(denoise, pictures, size).at(600) for size in (1, 7))
+    alone, together = (Estimating(denoise, pictures, size).at(600) for size in (1, 7))
     np.testing.assert_allclose(alone, together, atol=1e-6)
 
 
@@ -63,7 +63,7 @@ def test_the_mean_of_reconstructions_is_the_optimum(pictures, t):
     weights = posterior(pictures, z, t, SCHEDULE, chunk_size=3)
     np.testing.assert_allclose(weights.sum(axis=1), 1)
     mean = np.tensordot(weights, to_float(pictures), 1)
-    optimal = Believing(optimal_denoiser(pictures, SCHEDULE), pictures, 9).at(t)
+    optimal = Estimating(optimal_denoiser(pictures, SCHEDULE), pictures, 9).at(t)
     np.testing.assert_allclose(mean, optimal, atol=1e-5)
 
 
@@ -116,9 +116,9 @@ def test_a_grey_picture_has_no_share():
 def test_the_energy_of_the_optimum_falls_with_t(pictures):
     """E|x*|² falls at every frequency, since z tells less and less (Appendix A)."""
     many = pictures.repeat(64, axis=0)  # other noise for each copy
-    believing = Believing(optimal_denoiser(pictures, SCHEDULE), many, 64)
-    beliefs = [believing.at(t) for t in (0, 500, 700, 800, 999)]
-    moved = [Energy.of(x - x.mean(axis=0), 2) for x in beliefs]
+    denoise_signature = Estimating(optimal_denoiser(pictures, SCHEDULE), many, 64)
+    denoised = [denoise_signature.at(t) for t in (0, 500, 700, 800, 999)]
+    moved = [Energy.of(x - x.mean(axis=0), 2) for x in denoised]
     for before, after in pairwise(moved):
         assert after.low < before.low + 1e-6 and after.high < before.high + 1e-6
     assert moved[-1].high < 0.1 * moved[0].high

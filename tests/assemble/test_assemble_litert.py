@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from pdm_tf.assemble import export_litert
-from pdm_tf.assemble.runs import remember
+from pdm_tf.assemble.runs import write_settings
 from pdm_tf.assemble.training import build_state
 from pdm_tf.config import (
     Config,
@@ -50,7 +50,7 @@ def run_dir(tmp_path_factory) -> str:
         training=TrainingConfig(run_dir=directory),
         sampling=SamplingConfig(thresholding="static"),
     )
-    remember(config)
+    write_settings(config)
     state = build_state(config, tf.distribute.get_strategy())
     rng = np.random.default_rng(0)
     for weights in state.average.weights.values():

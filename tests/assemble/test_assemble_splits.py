@@ -12,7 +12,7 @@ import pytest
 import pdm_tf as pdm
 from pdm_tf import assemble
 from pdm_tf.assemble import splits
-from pdm_tf.assemble.runs import remember
+from pdm_tf.assemble.runs import write_settings
 from pdm_tf.assemble.training import build_state, t_range
 from pdm_tf.config import Config, InputError, TrainingConfig, UNetConfig
 
@@ -33,7 +33,7 @@ def make_run(directory: Path, seed: int, **settings) -> Path:
     network = replace(SMALL, **settings.pop("network", {}))
     training = TrainingConfig(run_dir=str(directory), seed=seed, **settings)
     config = Config(network=network, training=training)
-    remember(config)
+    write_settings(config)
     state = build_state(config, tf.distribute.get_strategy())
     rng = np.random.default_rng(seed)
     for weights in state.average.weights.values():

@@ -52,10 +52,10 @@ def test_class_faults_name_the_count_and_the_flag(tmp_path):
 def test_a_folder_that_cannot_be_listed_is_named(tmp_path, monkeypatch):
     dataset = paint(tmp_path, {"a.png": 1})
 
-    def walk(root, onerror, followlinks):
+    def sample_from(root, onerror, followlinks):
         onerror(PermissionError(13, "Permission denied", f"{root}/locked"))
         return []
 
-    monkeypatch.setattr(folder.os, "walk", walk)
+    monkeypatch.setattr(folder.os, "walk", sample_from)
     with pytest.raises(InputError, match=r"locked.*Permission denied"):
         open_source(dataset, SHAPE)

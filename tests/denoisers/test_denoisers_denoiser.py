@@ -34,25 +34,25 @@ def close(got, wanted):
 
 
 @pytest.mark.parametrize("prediction", ["x", "eps", "v"])
-def test_belief_is_what_the_output_stands_for(prediction):
+def test_estimate_is_what_the_output_stands_for(prediction):
     network = CountingNetwork()
-    denoise = NetworkDenoiser(network, SCHEDULE, prediction).labelled(LABELS)
+    denoise = NetworkDenoiser(network, SCHEDULE, prediction).conditioned(LABELS)
     z, level = noisy(), SCHEDULE.level(TIMESTEPS)
     output, variance = network(z, level.t, LABELS)
-    belief = gaussian.x_from_output(prediction, z, output, level.per_pixel())
-    close(denoise(z, level), (belief, variance))
+    denoised = gaussian.x_from_output(prediction, z, output, level.per_pixel())
+    close(denoise(z, level), (denoised, variance))
 
 
 def test_prediction_x_is_the_default_and_the_output_itself():
     network, z = CountingNetwork(), noisy()
     level = SCHEDULE.level(TIMESTEPS)
-    denoise = NetworkDenoiser(network, SCHEDULE).labelled(LABELS)
+    denoise = NetworkDenoiser(network, SCHEDULE).conditioned(LABELS)
     close(denoise(z, level), network(z, level.t, LABELS))
 
 
 @pytest.mark.parametrize("t", TIMESTEPS)
 def test_one_level_for_all_is_the_same_level_for_each(t):
-    denoise = NetworkDenoiser(CountingNetwork(), SCHEDULE, "v").labelled(LABELS)
+    denoise = NetworkDenoiser(CountingNetwork(), SCHEDULE, "v").conditioned(LABELS)
     same(
         denoise(noisy(), SCHEDULE.level(t)),
         denoise(noisy(), SCHEDULE.level([t] * 4)),
@@ -71,24 +71,24 @@ def test_each_picture_has_its_own_level():
 def test_without_labels_it_speaks_for_the_null_label():
     network, level = CountingNetwork(num_classes=3), SCHEDULE.level(500)
     denoise = NetworkDenoiser(network, SCHEDULE)
-    same(denoise(noisy(), level), denoise.labelled([3] * 4)(noisy(), level))
+    same(denoise(noisy(), level), denoise.conditioned([3] * 4)(noisy(), level))
 
 
 def test_labels_belong_to_the_copy_and_not_to_the_original():
     network, level = CountingNetwork(), SCHEDULE.level(500)
     denoise = NetworkDenoiser(network, SCHEDULE, "eps")
     before = denoise(noisy(), level)
-    told = denoise.labelled(LABELS)
+    told = denoise.conditioned(LABELS)
     assert told is not denoise and told.prediction == "eps"
     assert tf.reduce_max(tf.abs(told(noisy(), level).x - before.x)) > 0.1
     same(denoise(noisy(), level), before)
-    same(told.labelled([3] * 4)(noisy(), level), before)
+    same(told.conditioned([3] * 4)(noisy(), level), before)
 
 
 def test_labels_are_refused_by_a_model_without_classes():
     denoise = NetworkDenoiser(CountingNetwork(num_classes=0), SCHEDULE)
     with pytest.raises(InputError, match="no classes"):
-        denoise.labelled(LABELS)
+        denoise.conditioned(LABELS)
 
 
 def test_it_knows_its_pictures_its_classes_and_its_network():
@@ -129,9 +129,9 @@ def test_a_real_network_behind_the_border(precision):
             np.testing.assert_allclose(a, b, atol=tolerance)
 
 
-def test_a_walk_needs_no_memory():
+def test_a_walk_needs_no_carry():
     denoise, level = NetworkDenoiser(CountingNetwork(), SCHEDULE), SCHEDULE.level(5)
-    assert denoise.memory(noisy()) == ()
-    said, memory = denoise.recall(noisy(), level, ())
-    assert memory == ()
+    assert denoise.init_carry(noisy()) == ()
+    said, carry = denoise.predict(noisy(), level, ())
+    assert carry == ()
     same(said, denoise(noisy(), level))

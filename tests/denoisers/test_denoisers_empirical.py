@@ -102,7 +102,7 @@ def test_told_a_class_it_knows_that_class_alone(chunk_size):
     denoise = over_bytes(chunk_size)
     for t in (0, 400, 999):
         z = noisy(t)
-        told = denoise.labelled([1, 2, 0, CLASSES, CLASSES])(z, SCHEDULE.level(t))
+        told = denoise.conditioned([1, 2, 0, CLASSES, CLASSES])(z, SCHEDULE.level(t))
         untold = denoise(z, SCHEDULE.level(t))
         for n, label in enumerate((1, 2, 0)):  # not their own
             own = EmpiricalDenoiser(to_float(BYTES[label == LABELS]), SCHEDULE)
@@ -159,12 +159,12 @@ def test_one_graph_serves_all_levels_and_holds_no_pictures():
 def test_graph_and_compiler_agree_with_eager_code(compiled):
     denoise, labels = over_bytes(10), tf.constant([0, 1, 2, 3, 3])
     ask = tf.function(
-        lambda z, t: denoise.labelled(labels)(z, SCHEDULE.level(t)),
+        lambda z, t: denoise.conditioned(labels)(z, SCHEDULE.level(t)),
         jit_compile=compiled,
     )
     for t in (0, 300):
         found = ask(noisy(t), tf.constant(t))
-        eager = denoise.labelled(labels)(noisy(t), SCHEDULE.level(t))
+        eager = denoise.conditioned(labels)(noisy(t), SCHEDULE.level(t))
         np.testing.assert_allclose(found.x, eager.x, atol=1e-6)
         # A share of two bounds that are 0.5 % apart at t = 300.
         np.testing.assert_allclose(found.variance, eager.variance, atol=5e-3)
@@ -194,4 +194,4 @@ def test_data_that_make_no_denoiser_are_refused(arguments, message):
 
 def test_without_classes_labels_are_refused():
     with pytest.raises(InputError, match="no classes"):
-        EmpiricalDenoiser(to_float(BYTES), SCHEDULE).labelled([0])
+        EmpiricalDenoiser(to_float(BYTES), SCHEDULE).conditioned([0])

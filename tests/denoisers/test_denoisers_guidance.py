@@ -42,11 +42,11 @@ def test_weight_one_is_the_conditional_denoiser_for_one_call(
 ):
     network = CountingNetwork(3.0)
     denoise = NetworkDenoiser(network, SCHEDULE, prediction)
-    plain, *_ = asked(network, denoise.labelled(LABELS), noisy(), level, graph)
+    plain, *_ = asked(network, denoise.conditioned(LABELS), noisy(), level, graph)
     weights = [1.0, 1] if not graph else [1.0, tf.constant(1.0)]
     for weight in weights:
-        steered = guided(denoise, LABELS, weight, threshold)
-        said, calls, pictures = asked(network, steered, noisy(), level, graph)
+        for_sampling = guided(denoise, LABELS, weight, threshold)
+        said, calls, pictures = asked(network, for_sampling, noisy(), level, graph)
         assert (calls, pictures) == (1, 3)
         for a, b in zip(said, plain, strict=True):
             np.testing.assert_array_equal(a, b)
@@ -55,12 +55,12 @@ def test_weight_one_is_the_conditional_denoiser_for_one_call(
 @both_levels
 @pytest.mark.parametrize("weight", [-1.0, 0.0, 0.5, 1.5, 7.5])
 @pytest.mark.parametrize("graph", [False, True])
-def test_beliefs_are_mixed_linearly_in_one_call(level, weight, graph):
+def test_estimates_are_mixed_linearly_in_one_call(level, weight, graph):
     network = CountingNetwork()
     denoise = NetworkDenoiser(network, SCHEDULE, "v")
-    told, null = (denoise.labelled(y)(noisy(), level) for y in (LABELS, NULL))
-    steered = guided(denoise, LABELS, weight, threshold=None)
-    said, calls, pictures = asked(network, steered, noisy(), level, graph)
+    told, null = (denoise.conditioned(y)(noisy(), level) for y in (LABELS, NULL))
+    for_sampling = guided(denoise, LABELS, weight, threshold=None)
+    said, calls, pictures = asked(network, for_sampling, noisy(), level, graph)
     assert (calls, pictures) == (1, 6)  # both halves in one batch
     wanted = weight * told.x - (weight - 1) * null.x
     np.testing.assert_allclose(said.x, wanted, rtol=1e-5, atol=1e-5)
@@ -112,12 +112,12 @@ def test_guides_only_inside_its_interval(graph):
     network = CountingNetwork()
     denoise = NetworkDenoiser(network, SCHEDULE)
     low, high = snr_of(600) * 1.001, snr_of(300) * 1.001
-    steered = guided(denoise, LABELS, 2.0, None, interval=(low, high))
+    for_sampling = guided(denoise, LABELS, 2.0, None, interval=(low, high))
     everywhere = guided(denoise, LABELS, 2.0, None)
-    plain = denoise.labelled(LABELS)
+    plain = denoise.conditioned(LABELS)
     for t in (0, 299, 300, 301, 450, 599, 600, 999):
         level, inside = SCHEDULE.level(t), 300 <= t < 600
-        said, calls, pictures = asked(network, steered, noisy(), level, graph)
+        said, calls, pictures = asked(network, for_sampling, noisy(), level, graph)
         assert (calls, pictures) == (1, 6 if inside else 3)
         wanted = (everywhere if inside else plain)(noisy(), level)
         np.testing.assert_allclose(said.x, wanted.x, rtol=1e-6, atol=1e-6)
@@ -132,28 +132,28 @@ def test_intervals_that_reach_an_end():
         ((snr_of(500), math.inf), [0, 499]),
         ((0, math.inf), [0, 499, 500, 999]),
     ):
-        steered = guided(denoise, LABELS, 2.0, None, interval)
+        for_sampling = guided(denoise, LABELS, 2.0, None, interval)
         for t in (0, 499, 500, 999):
-            _, _, pictures = asked(network, steered, noisy(), SCHEDULE.level(t))
+            _, _, pictures = asked(network, for_sampling, noisy(), SCHEDULE.level(t))
             assert pictures == (6 if t in inside else 3), (interval, t)
 
 
 def test_an_interval_without_weight_still_costs_one_call():
     network = CountingNetwork()
     denoise = NetworkDenoiser(network, SCHEDULE)
-    steered = guided(denoise, LABELS, 1.0, None, (0, math.inf))
-    assert asked(network, steered, noisy(), LEVELS["one"])[1:] == (1, 3)
+    for_sampling = guided(denoise, LABELS, 1.0, None, (0, math.inf))
+    assert asked(network, for_sampling, noisy(), LEVELS["one"])[1:] == (1, 3)
     with_open_weight = guided(denoise, LABELS, tf.constant(1.0), None, (0, math.inf))
     assert asked(network, with_open_weight, noisy(), LEVELS["one"])[1:] == (1, 3)
 
 
 def test_it_can_be_told_other_labels():
     denoise = NetworkDenoiser(CountingNetwork(), SCHEDULE)
-    steered = guided(denoise, LABELS, 2.0, None)
-    other = steered.labelled([2, 2, 2])(noisy(), LEVELS["one"])
+    for_sampling = guided(denoise, LABELS, 2.0, None)
+    other = for_sampling.conditioned([2, 2, 2])(noisy(), LEVELS["one"])
     wanted = guided(denoise, [2, 2, 2], 2.0, None)(noisy(), LEVELS["one"])
     np.testing.assert_array_equal(other.x, wanted.x)
-    assert steered.image_shape == SHAPE and steered.num_classes == 3
+    assert for_sampling.image_shape == SHAPE and for_sampling.num_classes == 3
 
 
 def test_a_real_network_guided_by_one_is_bit_for_bit_itself():
@@ -162,11 +162,11 @@ def test_a_real_network_guided_by_one_is_bit_for_bit_itself():
     denoise, z = NetworkDenoiser(network, SCHEDULE), noisy((3, 4, 4, 1))
     for level in LEVELS.values():
         said = guided(denoise, LABELS, 1.0)(z, level)
-        wanted = denoise.labelled(LABELS)(z, level)
+        wanted = denoise.conditioned(LABELS)(z, level)
         for a, b in zip(said, wanted, strict=True):
             np.testing.assert_array_equal(a, b)
-        steered = guided(denoise, LABELS, 3.0)(z, level)
-        assert tf.reduce_max(tf.abs(steered.x - wanted.x)) > 0.01
+        for_sampling = guided(denoise, LABELS, 3.0)(z, level)
+        assert tf.reduce_max(tf.abs(for_sampling.x - wanted.x)) > 0.01
 
 
 def test_models_without_classes_cannot_be_guided():

@@ -101,13 +101,13 @@ def test_a_walk_in_a_graph_asks_each_part_for_its_own_steps():
     whole, grid = split(*members, snr=0.25), SCHEDULE.grid(50)
 
     @tf.function
-    def walk(z):
+    def sample_from(z):
         def step(i, z):
             return i + 1, 0.1 * whole(z, grid.level(i)).x
 
         return tf.while_loop(lambda i, z: i < 50, step, (0, z))[1]
 
-    walk(noisy())
+    sample_from(noisy())
     late = int((grid.t.numpy() >= 396).sum())
     assert calls(members) == [50 - late, late]
 
@@ -118,10 +118,10 @@ def test_parts_hear_labels_and_may_be_guided():
     assert whole.image_shape == SHAPE and whole.num_classes == 3
     for t, member in ((0, members[0]), (999, members[1])):
         level = SCHEDULE.level(t)
-        told = whole.labelled(LABELS)(noisy(), level)
-        same(told, member.labelled(LABELS)(noisy(), level))
-        steered = guided(whole, LABELS, 2.0)(noisy(), level)
-        same(steered, guided(member, LABELS, 2.0)(noisy(), level))
+        told = whole.conditioned(LABELS)(noisy(), level)
+        same(told, member.conditioned(LABELS)(noisy(), level))
+        for_sampling = guided(whole, LABELS, 2.0)(noisy(), level)
+        same(for_sampling, guided(member, LABELS, 2.0)(noisy(), level))
 
 
 def test_all_networks_of_the_parts_have_names():

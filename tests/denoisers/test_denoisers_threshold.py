@@ -63,7 +63,7 @@ def test_the_hundredth_percentile_only_rescales():
 
 
 @pytest.mark.parametrize("percentile", [None, *PERCENTILES])
-def test_a_thresholded_belief_is_clipped_and_its_variance_left_alone(percentile):
+def test_a_thresholded_estimate_is_clipped_and_its_variance_left_alone(percentile):
     denoise = NetworkDenoiser(CountingNetwork(3.0), SCHEDULE)
     z = tf.constant(pictures((3, *SHAPE), 2.0))
     plain = denoise(z, SCHEDULE.level(10))
@@ -84,7 +84,7 @@ def test_a_thresholded_denoiser_is_still_one_that_can_be_told_labels():
     assert (denoise.image_shape, denoise.num_classes) == (SHAPE, 3)
     assert denoise.schedule == SCHEDULE and list(denoise.parts.values()) == [network]
     z, level = tf.zeros([3, *SHAPE]), SCHEDULE.level(0)
-    told = denoise.labelled([0, 1, 2])(z, level).x
+    told = denoise.conditioned([0, 1, 2])(z, level).x
     np.testing.assert_array_equal(told[:, 0, 0, 0], [0.0, 1.0, 1.0])
 
 

@@ -131,7 +131,7 @@ def test_beta_tilde_is_below_beta_and_interpolation_lies_between(schedule):
 
 
 @every
-def test_the_step_onto_the_clean_picture_is_the_belief(schedule):
+def test_the_step_onto_the_clean_picture_is_the_estimate(schedule):
     z, x = pictures(2), pictures(3)
     clean = NoiseLevel.from_alpha(0, 1.0)
     for t in TIMESTEPS:

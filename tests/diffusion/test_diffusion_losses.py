@@ -25,20 +25,20 @@ CLOSED_FORMS = {  # of alpha
 
 
 def example(schedule=SCHEDULE, timesteps=TIMESTEPS, error=0.1, shape=(3, 4, 2)):
-    """Pictures, noisy pictures, beliefs that err a little, variances, levels."""
+    """Pictures, noisy pictures, estimates that err a little, variances, levels."""
     rng = np.random.default_rng(0)
     size = (len(timesteps), *shape)
     x = np.float32(rng.integers(0, 256, size) / 127.5 - 1)
     x[0, 0, 0], x[1, 0, 0] = -1.0, 1.0  # the outermost bins
     level = schedule.level(timesteps)
     z = gaussian.noised(x, np.float32(rng.normal(size=size)), level.per_pixel())
-    belief = x + np.float32(error * rng.normal(size=size))
+    denoised = x + np.float32(error * rng.normal(size=size))
     variance = np.float32(rng.uniform(size=size))
-    return x, z, belief, variance, level
+    return x, z, denoised, variance, level
 
 
-def vlb(schedule, x, z, belief, variance, level):
-    return losses.vlb_loss(schedule, z, x, belief, variance, level)
+def vlb(schedule, x, z, denoised, variance, level):
+    return losses.vlb_loss(schedule, z, x, denoised, variance, level)
 
 
 # --- L_simple -------------------------------------------------------------------------
@@ -61,24 +61,24 @@ def test_weights_are_their_closed_forms(name):
     ("name", "prediction"), [("snr", "eps"), ("snr+1", "v"), ("uniform", "x")]
 )
 def test_some_weights_make_the_error_in_eps_or_v_even(name, prediction):
-    x, z, belief, _, level = example(timesteps=[1, 10, 100, 396, 700, 950])
+    x, z, denoised, _, level = example(timesteps=[1, 10, 100, 396, 700, 950])
     wide = level.per_pixel()
     of = {
         "x": lambda x: x,
         "eps": lambda x: gaussian.eps_from_x(z, x, wide),
         "v": lambda x: gaussian.v_from_x(z, x, wide),
     }[prediction]
-    error = np.mean(np.square(of(belief) - of(x)), axis=(1, 2, 3))
-    loss = losses.simple_loss(x, belief, level, name)
+    error = np.mean(np.square(of(denoised) - of(x)), axis=(1, 2, 3))
+    loss = losses.simple_loss(x, denoised, level, name)
     np.testing.assert_allclose(loss, error, rtol=1e-3)
 
 
 @pytest.mark.parametrize("name", CLOSED_FORMS)
 def test_simple_loss_is_the_weighted_mean_square_and_zero_at_the_truth(name):
-    x, _, belief, _, level = example()
+    x, _, denoised, _, level = example()
     alpha, _ = reference.alphas(SCHEDULE.betas)
-    for n, loss in enumerate(losses.simple_loss(x, belief, level, name).numpy()):
-        squares = [float(a - b) ** 2 for a, b in zip(x[n].flat, belief[n].flat)]  # noqa: B905
+    for n, loss in enumerate(losses.simple_loss(x, denoised, level, name).numpy()):
+        squares = [float(a - b) ** 2 for a, b in zip(x[n].flat, denoised[n].flat)]  # noqa: B905
         wanted = CLOSED_FORMS[name](alpha[TIMESTEPS[n]]) * sum(squares) / len(squares)
         assert loss == pytest.approx(wanted, rel=1e-4)
     assert not losses.simple_loss(x, x, level, name).numpy().any()
@@ -93,9 +93,11 @@ def test_bound_equals_float64_at_the_start_and_after(end, error):
     schedule = NoiseSchedule.linear(beta_end=end)
     told = example(schedule, error=error)
     got = vlb(schedule, *told)
-    x, z, belief, variance, _ = (np.float64(part) for part in (*told[:4], 0))
+    x, z, denoised, variance, _ = (np.float64(part) for part in (*told[:4], 0))
     for n, t in enumerate(TIMESTEPS):
-        wanted = reference.bound(schedule.betas, t, z[n], x[n], belief[n], variance[n])
+        wanted = reference.bound(
+            schedule.betas, t, z[n], x[n], denoised[n], variance[n]
+        )
         assert float(got[n]) == pytest.approx(wanted, rel=2e-3, abs=2e-5), t
 
 
@@ -108,13 +110,15 @@ def test_bound_is_zero_where_model_and_posterior_agree():
 
 
 def test_bound_is_least_for_the_variance_that_the_error_asks_for():
-    """Between the two variances the best grows with the error of the belief."""
+    """Between the two variances the best grows with the error of the estimate."""
     shares = np.linspace(0, 1, 21)
 
     def best(error):
-        x, z, belief, variance, level = example(timesteps=[2] * 4, error=error)
+        x, z, denoised, variance, level = example(timesteps=[2] * 4, error=error)
         bounds = [
-            float(tf.reduce_mean(vlb(SCHEDULE, x, z, belief, variance * 0 + s, level)))
+            float(
+                tf.reduce_mean(vlb(SCHEDULE, x, z, denoised, variance * 0 + s, level))
+            )
             for s in np.float32(shares)
         ]
         return shares[np.argmin(bounds)]
@@ -136,53 +140,53 @@ def test_variances_of_the_reverse_step():
 # --- both -----------------------------------------------------------------------------
 
 
-def each(x, z, belief, variance, level):
+def each(x, z, denoised, variance, level):
     """Both losses of each picture."""
-    simple = losses.simple_loss(x, belief, level, "sqrt_snr")
-    return np.stack([simple, vlb(SCHEDULE, x, z, belief, variance, level)])
+    simple = losses.simple_loss(x, denoised, level, "sqrt_snr")
+    return np.stack([simple, vlb(SCHEDULE, x, z, denoised, variance, level)])
 
 
 def test_losses_of_a_picture_do_not_depend_on_its_batch():
-    x, z, belief, variance, level = example()
-    together = each(x, z, belief, variance, level)
+    x, z, denoised, variance, level = example()
+    together = each(x, z, denoised, variance, level)
     assert together.shape == (2, len(TIMESTEPS))
     for n in range(len(TIMESTEPS)):
         one = slice(n, n + 1)
         alone = each(
-            x[one], z[one], belief[one], variance[one], SCHEDULE.level([TIMESTEPS[n]])
+            x[one], z[one], denoised[one], variance[one], SCHEDULE.level([TIMESTEPS[n]])
         )
         np.testing.assert_allclose(alone[:, 0], together[:, n], rtol=1e-5, atol=1e-7)
 
 
 def test_losses_do_not_grow_with_the_picture():
-    x, z, belief, variance, level = example()
+    x, z, denoised, variance, level = example()
 
     def tiled(x):
         return np.tile(x, (1, 3, 2, 1))
 
-    large = each(*(tiled(part) for part in (x, z, belief, variance)), level)
-    np.testing.assert_allclose(large, each(x, z, belief, variance, level), rtol=1e-4)
+    large = each(*(tiled(part) for part in (x, z, denoised, variance)), level)
+    np.testing.assert_allclose(large, each(x, z, denoised, variance, level), rtol=1e-4)
 
 
 def test_eager_graph_and_xla_agree():
-    x, z, belief, variance, level = example()
-    wanted = vlb(SCHEDULE, x, z, belief, variance, level)
+    x, z, denoised, variance, level = example()
+    wanted = vlb(SCHEDULE, x, z, denoised, variance, level)
     for jit in (False, True):
         compute = tf.function(
             lambda *told: vlb(SCHEDULE, *told[:4], SCHEDULE.level(told[4])),
             jit_compile=jit,
         )
-        got = compute(x, z, belief, variance, tf.constant(TIMESTEPS))
+        got = compute(x, z, denoised, variance, tf.constant(TIMESTEPS))
         np.testing.assert_allclose(got, wanted, rtol=2e-3, atol=1e-5)
 
 
 def test_gradients_are_finite_at_every_level():
-    x, z, belief, variance, level = example()
+    x, z, denoised, variance, level = example()
     for share in (0.0, 1.0, variance):
         told = tf.constant(np.zeros_like(variance) + share)
         with tf.GradientTape() as tape:
             tape.watch(told)
-            loss = vlb(SCHEDULE, x, z, belief, told, level)
+            loss = vlb(SCHEDULE, x, z, denoised, told, level)
         gradient = tape.gradient(loss, told)
         assert np.isfinite(gradient).all()
         assert (np.abs(gradient).max(axis=(1, 2, 3)) > 0).all()

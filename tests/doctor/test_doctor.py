@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 
-from pdm_tf.assemble.memory import peak_bytes
-from pdm_tf.assemble.plan import flops_of
+from pdm_tf.doctor.plan import flops_of
+from pdm_tf.profiling.memory import peak_bytes
 
 ROOT = Path(__file__).resolve().parents[2]
 FLAGS = """

@@ -35,7 +35,7 @@ class Narrow(GaussianToy):
 
     def __call__(self, z, level):
         self.traces += 1
-        x = self.belief(z, level.per_pixel())
+        x = self.denoised(z, level.per_pixel())
         return Prediction(x, tf.fill(tf.shape(x), self.share))
 
 
@@ -110,9 +110,9 @@ def test_for_the_same_noise_it_equals_the_naive_loop():
         level = toy.schedule.level(t)
         eps = seeds.normal(seeds.keys(tf.range(seed, seed + 2), t + 1), (4, 4, 1))
         z = float(level.signal) * x + float(level.noise) * eps.numpy()
-        belief = toy.belief(z, level).numpy()
+        denoised = toy.denoised(z, level).numpy()
         share = np.full(x.shape[1:], 0.3)
-        rows = [naive.bound(betas, t, z[n], x[n], belief[n], share) for n in range(2)]
+        rows = [naive.bound(betas, t, z[n], x[n], denoised[n], share) for n in range(2)]
         assert found.terms[t] == pytest.approx(np.mean(rows), rel=1e-3, abs=1e-7)
         total += rows
     np.testing.assert_allclose(found.decoder + found.steps, total, rtol=2e-5)
@@ -230,7 +230,7 @@ def test_labels_are_told_where_they_are_wanted():
     def bits(**settings):
         return measure_bound(toy, batched(pictures, 16, labels), **settings).total
 
-    alone = measure_bound(toy.labelled([1] * 20), batched(pictures[20:]), seed=20,
+    alone = measure_bound(toy.conditioned([1] * 20), batched(pictures[20:]), seed=20,
                           tell_labels=False).total  # fmt: skip
     np.testing.assert_allclose(bits()[20:], alone, rtol=1e-5)
     assert bits().mean() < bits(tell_labels=False).mean() - 0.1
@@ -244,14 +244,14 @@ def test_a_fixed_variance_overrules_the_learned_one(variance, share):
     np.testing.assert_array_equal(found.total, fixed.total)
 
 
-def test_beliefs_are_clipped_unless_told_otherwise():
+def test_estimates_are_clipped_unless_told_otherwise():
     class Loud(Narrow):
-        def belief(self, z, level):
-            return 3.0 * super().belief(z, level)
+        def denoised(self, z, level):
+            return 3.0 * super().denoised(z, level)
 
     class Clipped(Loud):
-        def belief(self, z, level):
-            return tf.clip_by_value(super().belief(z, level), -1.0, 1.0)
+        def denoised(self, z, level):
+            return tf.clip_by_value(super().denoised(z, level), -1.0, 1.0)
 
     pictures = digitised(4)
     found = measure_bound(Loud(), batched(pictures)).total
@@ -283,10 +283,10 @@ def test_terms_that_do_not_fit_are_refused(terms):
         measure_bound(Narrow(), batched(digitised(2)), terms=terms)
 
 
-def test_a_broken_belief_is_named():
+def test_a_broken_estimate_is_named():
     class Broken(Narrow):
-        def belief(self, z, level):
-            return super().belief(z, level) + tf.math.log(-1.0)
+        def denoised(self, z, level):
+            return super().denoised(z, level) + tf.math.log(-1.0)
 
     with pytest.raises(InputError, match="t = 0 is not finite"):
         measure_bound(Broken(), batched(digitised(2)))

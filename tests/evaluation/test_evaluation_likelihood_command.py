@@ -15,7 +15,7 @@ from PIL import Image
 import pdm_tf as pdm
 from pdm_tf import flags
 from pdm_tf.assemble import splits
-from pdm_tf.assemble.runs import remember
+from pdm_tf.assemble.runs import write_settings
 from pdm_tf.assemble.training import build_state
 from pdm_tf.config import (
     Config,
@@ -48,7 +48,7 @@ def make_run(directory: Path, seed: int, **network) -> str:
         network=replace(SMALL, **network),
         training=TrainingConfig(run_dir=str(directory), seed=seed),
     )
-    remember(config)
+    write_settings(config)
     state = build_state(config, tf.distribute.get_strategy())
     rng = np.random.default_rng(seed)
     for weights in state.average.weights.values():

@@ -10,7 +10,7 @@ from pdm_tf.samplers import SAMPLERS
 
 @pytest.fixture(scope="session")
 def parted():
-    """A split with two classes, whose best beliefs are known in closed form."""
+    """A split with two classes, whose best estimates are known in closed form."""
     return pdm.split(MixtureToy(shift=0.2), GaussianToy(shift=0.2), snr=0.5)
 
 

@@ -1,4 +1,4 @@
-""".tflite files: the beliefs are the model's, and so are the pictures."""
+""".tflite files: the estimates are the model's, and so are the pictures."""
 
 import json
 
@@ -15,7 +15,7 @@ from pdm_tf.export import litert
 from pdm_tf.export.client import write_samples
 from pdm_tf.export.litert_sampler import DenoiserSampler, LitertSampler, describe
 from pdm_tf.litert import LitertNetwork, open_file, report_of
-from pdm_tf.training.files import checksum
+from pdm_tf.storage.files import checksum
 
 pytest.importorskip("ai_edge_litert")
 
@@ -55,8 +55,8 @@ def operations(directory) -> set[str]:
     return {node.op for function in library.function for node in function.node_def}
 
 
-def believed(denoiser, z, t, labels) -> pdm.Prediction:
-    told = denoiser.labelled(labels) if denoiser.num_classes else denoiser
+def denoised(denoiser, z, t, labels) -> pdm.Prediction:
+    told = denoiser.conditioned(labels) if denoiser.num_classes else denoiser
     return told(tf.constant(z), denoiser.schedule.level(t))
 
 
@@ -75,10 +75,10 @@ def path(denoiser, tmp_path_factory) -> str:
     return str(file)
 
 
-def test_beliefs_are_the_models(denoiser, path):
+def test_estimates_are_the_models(denoiser, path):
     z, t, labels = asked(5)
     x, variance = LitertNetwork(path)(z, t, labels)
-    wanted = believed(denoiser, z, t, labels)
+    wanted = denoised(denoiser, z, t, labels)
     np.testing.assert_allclose(x, wanted.x, atol=1e-5)
     np.testing.assert_allclose(variance, wanted.variance, atol=1e-5)
 
@@ -97,7 +97,7 @@ def test_other_models_convert_as_well(made, tmp_path):
     x, _ = LitertNetwork(tmp_path / "it.tflite")(z, t, labels)
     for i in range(len(z)):
         row = slice(i, i + 1)
-        wanted = believed(denoiser, z[row], t[row], labels[row]).x
+        wanted = denoised(denoiser, z[row], t[row], labels[row]).x
         np.testing.assert_allclose(x[row], wanted, atol=1e-5)
 
 

@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from test_export_litert import STATIC, asked, believed, small
+from test_export_litert import STATIC, asked, denoised, small
 
 from pdm_tf.config import InputError
 from pdm_tf.export import litert
@@ -78,10 +78,10 @@ def test_all_but_the_ends_and_the_variance_head_is_8_bit(kind, path, quantised):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_beliefs_stay_near_the_models(kind, denoiser, quantised):
+def test_estimates_stay_near_the_models(kind, denoiser, quantised):
     z, t, labels = asked(6)
     x, variance = LitertNetwork(quantised[kind])(z, t, labels)
-    wanted = believed(denoiser, z, t, labels)
+    wanted = denoised(denoiser, z, t, labels)
     for found, right in ((x, wanted.x), (variance, wanted.variance)):
         noise = np.square(found - right).mean()
         assert 0 < noise < 0.01 * np.var(right)  # 20 dB

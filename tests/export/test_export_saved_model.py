@@ -13,7 +13,7 @@ from toys import MixtureToy
 import pdm_tf as pdm
 from pdm_tf.config import ExportConfig, InputError, SampleConfig
 from pdm_tf.data.images import to_uint8
-from pdm_tf.denoisers.guidance import steered
+from pdm_tf.denoisers.guidance import for_sampling
 from pdm_tf.export import export_saved_model, weights
 from pdm_tf.export.saved_model import build_module, open_samplers
 from pdm_tf.samplers import SAMPLERS, SPACINGS, sample
@@ -75,7 +75,7 @@ def served(exported) -> dict[str, np.ndarray]:
 def test_every_sampler_draws_what_python_draws(name, parted, sampling, loaded, served):
     drawn = loaded.signatures[name_of(name)](**tensors(request(steps=STEPS)))["images"]
     sampler = open_samplers([name], sampling.variance)[name]
-    denoise = steered(parted, LABELS, WEIGHT, sampling)
+    denoise = for_sampling(parted, LABELS, WEIGHT, sampling)
     grid = parted.schedule.grid(STEPS, SPACINGS[name])
     x = to_uint8(sample(denoise, sampler, grid, SEEDS, parted.image_shape)).numpy()
     assert x.std() > 5
@@ -117,9 +117,9 @@ def test_networks_draw_the_same_and_are_stored_once(
     denoise, names = pdm.split(*parts, snr=0.5), ("dpm_solver", "ddim")
     export_saved_model(denoise, tmp_path / "export", "", sampling, names)
     signatures = tf.saved_model.load(str(tmp_path / "export")).signatures
-    asked = denoise.frozen() if limit else denoise  # as the export is
+    asked = denoise.with_constant_weights() if limit else denoise  # as the export is
     told, grid = (
-        steered(asked, LABELS, WEIGHT, sampling),
+        for_sampling(asked, LABELS, WEIGHT, sampling),
         denoise.schedule.grid(STEPS),
     )
     for name, end in zip(names, ("", "_ddim"), strict=True):

@@ -124,10 +124,10 @@ def test_nothing_outside_of_the_network_is_in_half_precision(precision):
 
 @pytest.mark.parametrize(("precision", "share"), CLOSE.items())
 @pytest.mark.parametrize("t", [0, 10, 258, 600, 999])
-def test_the_belief_in_x_is_close(precision, share, t):
+def test_the_estimate_in_x_is_close(precision, share, t):
     z, level, labels = noisy(t)
-    exact = NetworkDenoiser(NETWORK, SCHEDULE).labelled(labels)(z, level)
-    got = NetworkDenoiser(in_half(precision), SCHEDULE).labelled(labels)(z, level)
+    exact = NetworkDenoiser(NETWORK, SCHEDULE).conditioned(labels)(z, level)
+    got = NetworkDenoiser(in_half(precision), SCHEDULE).conditioned(labels)(z, level)
     assert got.x.dtype == got.variance.dtype == tf.float32
     assert 0 < distance(got.x, exact.x) < share
     assert distance(got.variance, exact.variance) < share

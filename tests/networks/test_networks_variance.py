@@ -64,7 +64,7 @@ def test_each_loss_moves_its_own_weights(kind, config, prediction):
 
 
 @pytest.mark.parametrize("kind", NETWORKS)
-def test_the_head_sees_the_picture_the_belief_and_the_time(kind):
+def test_the_head_sees_the_picture_the_estimate_and_the_time(kind):
     network = reference.randomise(NETWORKS[kind](GATED))
     rng = np.random.default_rng(0)
     z = tf.constant(rng.normal(size=(1, 8, 8, 1)), tf.float32)

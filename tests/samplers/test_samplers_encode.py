@@ -6,7 +6,7 @@ import tensorflow as tf
 from toys import SHAPE, GaussianToy, MixtureToy, gaussian_flow
 
 from pdm_tf.config import InputError
-from pdm_tf.samplers import DDIM, encode, invertible, sample, start, walk
+from pdm_tf.samplers import DDIM, encode, invertible, sample, sample_from, start
 
 TOY = MixtureToy()
 SEEDS = range(8)
@@ -20,7 +20,7 @@ def returned(steps, iterations=1):
     """Root mean square error of encoding and decoding."""
     x, grid = pictures(), TOY.schedule.grid(steps)
     z = encode(TOY, grid, SEEDS, x, iterations)
-    again = walk(TOY, DDIM(), grid, SEEDS, z)
+    again = sample_from(TOY, DDIM(), grid, SEEDS, z)
     return float(tf.sqrt(tf.reduce_mean(tf.square(again - x))))
 
 
@@ -56,14 +56,14 @@ def test_noise_found_is_the_noise_of_the_flow():
 def test_what_was_drawn_leads_back_to_its_noise():
     grid = TOY.schedule.grid(250)
     z = start(SEEDS, SHAPE)
-    x = walk(TOY, DDIM(), grid, SEEDS, z)
+    x = sample_from(TOY, DDIM(), grid, SEEDS, z)
     np.testing.assert_allclose(encode(TOY, grid, SEEDS, x, 8), z, rtol=0, atol=0.02)
 
 
 def test_flat_pictures_have_noise_too():
     # A network that knows its pictures by heart: any noise leads to them.
     class Rote(GaussianToy):
-        def belief(self, z, level):
+        def denoised(self, z, level):
             return tf.zeros_like(z) - 1.0
 
     rote = Rote()

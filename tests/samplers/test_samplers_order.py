@@ -11,7 +11,7 @@ import tensorflow as tf
 from toys import GaussianToy, MixtureToy, gaussian_flow, mixture_flow
 
 from pdm_tf.diffusion import Grid
-from pdm_tf.samplers import DDIM, GHVB, PLMS, DPMSolver, HeavyBall, Heun, travel
+from pdm_tf.samplers import DDIM, GHVB, PLMS, DPMSolver, HeavyBall, Heun, integrate
 from pdm_tf.samplers.plms import ADAMS_BASHFORTH
 
 DATA = [(GaussianToy(), gaussian_flow), (MixtureToy(), mixture_flow)]
@@ -48,7 +48,7 @@ def errors(sampler, toy, flow):
     ]
     seeds = tf.zeros([len(z)], tf.int32)
     walked = tf.function(
-        lambda t, log_snr, z: travel(toy, sampler, Grid(t, log_snr), seeds, z),
+        lambda t, log_snr, z: integrate(toy, sampler, Grid(t, log_snr), seeds, z),
         input_signature=signature,
         autograph=False,
     )

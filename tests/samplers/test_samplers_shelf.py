@@ -76,10 +76,10 @@ def test_one_trace_for_any_levels_and_number(name):
 
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_more_guidance_is_data_further_away(name):
-    # For normal data a guided belief is that in data whose mean is w times as far.
+    # For normal data a guided estimate is that in data whose mean is w times as far.
     near, far = GaussianToy(shift=0.2), GaussianToy(shift=0.5)
     pushed = guided(near, LABELS, weight=2.5, threshold=None)
-    asked = far.labelled(LABELS)
+    asked = far.conditioned(LABELS)
     x, y = (drawn(denoise, SAMPLERS[name]()) for denoise in (pushed, asked))
     np.testing.assert_allclose(x, y, rtol=0, atol=2e-5)
 
@@ -94,7 +94,7 @@ def test_what_changes_nothing_changes_nothing(name):
         again = drawn(denoise, SAMPLERS[name]())
         np.testing.assert_allclose(again, bare, rtol=0, atol=2e-6)
     once = guided(toy, LABELS, weight=1.0)
-    asked = drawn(toy.labelled(LABELS), SAMPLERS[name]())
+    asked = drawn(toy.conditioned(LABELS), SAMPLERS[name]())
     again = drawn(once, SAMPLERS[name]())
     np.testing.assert_allclose(again, asked, rtol=0, atol=2e-6)
 
@@ -123,7 +123,7 @@ def test_equal_samplers_are_one(name):
 
 @dataclass(frozen=True)
 class Stranger:
-    """A sampler that nothing in the package knows: it stays at its first belief."""
+    """A sampler that nothing in the package knows: it stays at its first estimate."""
 
     def init(self, z):
         return {"first": tf.zeros_like(z), "steps": tf.constant(0)}

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from pdm_tf.config import InputError
+from pdm_tf.training.batch_sharding import check_batch_sharding
 from pdm_tf.training.distribution import choose_strategy
-from pdm_tf.training.shares import check_shares
 
 ROOT = Path(__file__).resolve().parents[2]
 WAYS = ROOT / "tests" / "training" / "ways.py"
@@ -126,10 +126,10 @@ def test_workers_read_every_picture_once_an_epoch(count):
 
 def test_shares_that_are_not_equal_are_refused_with_a_better_number():
     with pytest.raises(InputError, match=r"--batch_size=10.*give 9"):
-        check_shares(3, 10, 0)
+        check_batch_sharding(3, 10, 0)
     with pytest.raises(InputError, match=r"--microbatch=3.*divide the 4"):
-        check_shares(2, 8, 3)
-    check_shares(2, 8, 2)
+        check_batch_sharding(2, 8, 3)
+    check_batch_sharding(2, 8, 2)
 
 
 @pytest.mark.parametrize(

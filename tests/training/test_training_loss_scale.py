@@ -18,10 +18,10 @@ from pdm_tf.diffusion import NoiseSchedule
 from pdm_tf.networks import PatchedUNet
 from pdm_tf.training.checkpoints import Checkpoints
 from pdm_tf.training.ema import MovingAverage
-from pdm_tf.training.loop import Trainer
 from pdm_tf.training.loss_scale import LossScale
 from pdm_tf.training.objective import Losses, Objective
 from pdm_tf.training.optimizer import Adam, LinearWarmup
+from pdm_tf.training.train_step import Trainer
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = UNetConfig(

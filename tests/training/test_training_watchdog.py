@@ -11,15 +11,15 @@ from test_training_loss_scale import Tiny, batches
 
 from pdm_tf.config import TrainingConfig
 from pdm_tf.diffusion import NoiseSchedule
-from pdm_tf.training.agreement import Agreement
 from pdm_tf.training.checkpoints import Checkpoints
+from pdm_tf.training.coordination import Coordination
 from pdm_tf.training.ema import MovingAverage
-from pdm_tf.training.loop import Trainer, no_metrics
 from pdm_tf.training.loss_scale import Guarded
 from pdm_tf.training.objective import Losses
 from pdm_tf.training.optimizer import Adam, LinearWarmup
-from pdm_tf.training.reports import Silence
-from pdm_tf.training.run import run
+from pdm_tf.training.reports import NullReporter
+from pdm_tf.training.train_loop import run
+from pdm_tf.training.train_step import Trainer, no_metrics
 from pdm_tf.training.watchdog import Diverged, Watchdog
 
 
@@ -60,7 +60,7 @@ def train(run_dir, bad_step=24, scale=None, **settings):
         iterations=60, save_every=5, sample_every=0, steps_per_call=10, **settings
     )
     watchdog = Watchdog(config.watch_steps, named, saved)
-    parts = (saved, Silence(), watchdog, Agreement(trainer.strategy))
+    parts = (saved, NullReporter(), watchdog, Coordination(trainer.strategy))
     return run(config, trainer, iter(batches(0, 60)), *parts), named
 
 

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pdm_tf.config import InputError
+from pdm_tf.storage.files import checksum
 from pdm_tf.training import manifest as manifests
-from pdm_tf.training.files import checksum
 
 LATEST = "manifest.json"  # a copy of the newest checkpoint's manifest
 _NAME = re.compile(r"ckpt-(\d+)\.(index|json)")
 
 
-class Stored(NamedTuple):
+class CheckpointFile(NamedTuple):
     """A checkpoint that is whole."""
 
     number: int  # steps finished
@@ -39,7 +39,7 @@ def is_begun(directory: Path) -> bool:
     return bool(numbers(directory)) and (directory / LATEST).exists()
 
 
-def examine(directory: Path, number: int) -> Stored:
+def examine(directory: Path, number: int) -> CheckpointFile:
     """Reads a checkpoint's manifest and compares the files with it.
 
     Raises:
@@ -66,7 +66,7 @@ def examine(directory: Path, number: int) -> Stored:
             raise Damaged(f"{file} differs from its checksum")
     if manifest["step"] != number and "files" in manifest:
         raise Damaged(f"{own.name} is of step {manifest['step']}")
-    return Stored(number, str(directory / name), manifest)
+    return CheckpointFile(number, str(directory / name), manifest)
 
 
 def _of_older_code(directory: Path, number: int) -> manifests.Manifest:
@@ -77,7 +77,7 @@ def _of_older_code(directory: Path, number: int) -> manifests.Manifest:
     return {name: value for name, value in manifest.items() if name != "files"}
 
 
-def find_newest(directory: Path) -> Stored | None:
+def find_newest(directory: Path) -> CheckpointFile | None:
     """The newest checkpoint that is whole; names damaged ones on stderr.
 
     Returns:

@@ -13,14 +13,14 @@ from pdm_tf.diffusion import NoiseLevel, NoiseSchedule
 Ask = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
-class HostedDenoiser(Denoiser):
+class CallbackDenoiser(Denoiser):
     """Asks a function of arrays, which another runtime may compute.
 
     Walks like every denoiser, on the machine where it was made; nothing of it can be
     exported. Without labels it speaks for the null label.
 
     Args:
-      ask: (z float32 [B, H, W, C], t int32 [B], labels int32 [B]) -> belief and
+      ask: (z float32 [B, H, W, C], t int32 [B], labels int32 [B]) -> estimate and
         variance, float32 [B, H, W, C].
       image_shape: H, W, C.
       num_classes: 0 for none.
@@ -39,9 +39,9 @@ class HostedDenoiser(Denoiser):
         self._ask = ask
         self._labels: tf.Tensor | None = None
 
-    def labelled(self, labels: tf.Tensor) -> Self:
+    def conditioned(self, labels: tf.Tensor) -> Self:
         if not self.num_classes:
-            super().labelled(labels)
+            super().conditioned(labels)
         made = copy(self)
         made._labels = tf.convert_to_tensor(labels, tf.int32)
         return made
@@ -53,4 +53,4 @@ class HostedDenoiser(Denoiser):
             labels = tf.fill(count, self.num_classes)
         asked = [z, tf.broadcast_to(level.t, count), labels]
         told = tf.numpy_function(self._ask, asked, [tf.float32, tf.float32])
-        return Prediction(*(tf.ensure_shape(belief, z.shape) for belief in told))
+        return Prediction(*(tf.ensure_shape(denoised, z.shape) for denoised in told))

@@ -16,9 +16,9 @@ from pdm_tf.assemble.state import build_state, build_trainer
 from pdm_tf.config import Config, DataConfig, TrainingConfig, UNetConfig
 from pdm_tf.data.pipeline import training_batches
 from pdm_tf.data.reading import InMemory
-from pdm_tf.training.agreement import Agreement
+from pdm_tf.training.batch_sharding import distributed
+from pdm_tf.training.coordination import Coordination
 from pdm_tf.training.distribution import choose_strategy
-from pdm_tf.training.shares import distributed
 
 STEPS = 20
 SMALL = Config(
@@ -82,7 +82,7 @@ def main(out, *ways):
         strategy = choose_strategy("multi_worker")
         found = numbers(strategy, {})
         np.savez(Path(out) / f"worker{strategy.cluster_resolver.task_id}.npz", **found)
-        Agreement(strategy).wait()
+        Coordination(strategy).wait()
         return
     # Makes the logical devices, before TensorFlow runs.
     most = max((WAYS[way].get("devices", "") for way in ways), key=len)

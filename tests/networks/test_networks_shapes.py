@@ -7,14 +7,14 @@ from itertools import product
 import pytest
 
 from pdm_tf.config import InputError, UNetConfig
-from pdm_tf.networks import PatchedUNet, planning
+from pdm_tf.networks import PatchedUNet, shapes
 
 BASE = UNetConfig(image_shape=(32, 32, 3), width=32)
 
 
 def fits(config):
     try:
-        planning.grid_shape(config)
+        shapes.grid_shape(config)
     except InputError:
         return False
     return True
@@ -40,10 +40,10 @@ def test_sizes_divide_or_the_nearest_that_do_are_named(patch, levels, axis):
         shape[axis] = size
         config = replace(base, image_shape=tuple(shape))
         if size % unit == 0:
-            grid = planning.grid_shape(config)
+            grid = shapes.grid_shape(config)
             assert grid[axis] * patch == size
             continue
-        text = refusal(planning.grid_shape, config)
+        text = refusal(shapes.grid_shape, config)
         assert f"--image_shape={','.join(map(str, shape))}" in text
         assert ("height", "width")[axis] in text
         named = [int(n) for n in re.findall(r"\d+", text.split("nearest")[1])]
@@ -56,14 +56,14 @@ def test_sizes_divide_or_the_nearest_that_do_are_named(patch, levels, axis):
 
 @pytest.mark.parametrize("shape", [(32, 32), (32, 32, 3, 1), (0, 32, 3), (32, 32, -1)])
 def test_shapes_that_are_no_pictures_are_refused(shape):
-    text = refusal(planning.grid_shape, replace(BASE, image_shape=shape))
+    text = refusal(shapes.grid_shape, replace(BASE, image_shape=shape))
     assert "height, width and channels" in text
 
 
 def test_patches_have_a_size():
     for patch in (0, -2):
         config = replace(BASE, patch_size=patch)
-        assert f"--patch_size={patch}" in refusal(planning.grid_shape, config)
+        assert f"--patch_size={patch}" in refusal(shapes.grid_shape, config)
 
 
 @pytest.mark.parametrize("levels", [1, 2, 3])
@@ -71,22 +71,22 @@ def test_blocks_are_one_number_or_one_for_each_level(levels):
     base = replace(BASE, channel_multipliers=(1.0,) * levels)
     for given in (3, (3,), (3,) * levels):
         config = replace(base, blocks_per_level=given)
-        assert planning.blocks_of_levels(config) == (3,) * levels
+        assert shapes.blocks_of_levels(config) == (3,) * levels
     for wrong in ((2,) * (levels + 1), (), (0,) * levels, 0):
         config = replace(base, blocks_per_level=wrong)
-        text = refusal(planning.blocks_of_levels, config)
+        text = refusal(shapes.blocks_of_levels, config)
         assert "--blocks_per_level" in text and str(levels) in text
 
 
 def test_multipliers_need_not_be_whole():
     config = replace(BASE, width=256, channel_multipliers=(1.0, 1.5, 2.0))
-    assert planning.channels_of_levels(config) == (256, 384, 512)
+    assert shapes.channels_of_levels(config) == (256, 384, 512)
 
 
 @pytest.mark.parametrize("multipliers", [(), (0.0,), (1.0, 0.01)])
 def test_levels_have_channels(multipliers):
     config = replace(BASE, channel_multipliers=multipliers)
-    assert "--width=32" in refusal(planning.channels_of_levels, config)
+    assert "--width=32" in refusal(shapes.channels_of_levels, config)
 
 
 def test_channels_divide_into_heads_or_a_multiple_that_does_is_named():
@@ -94,9 +94,9 @@ def test_channels_divide_into_heads_or_a_multiple_that_does_is_named():
         config = replace(BASE, width=channels, channel_multipliers=(1.0,))
         heads = max(channels // 64, 1)
         if channels % heads == 0:
-            assert planning.channels_of_levels(config) == (channels,)
+            assert shapes.channels_of_levels(config) == (channels,)
         else:
-            text = refusal(planning.channels_of_levels, config)
+            text = refusal(shapes.channels_of_levels, config)
             assert "multiples of 64" in text
 
 

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from pdm_tf.config import UNetConfig
 from pdm_tf.networks import PatchedUNet
-from pdm_tf.networks.frozen import frozen
+from pdm_tf.networks.constant_weights import with_constant_weights
 
 
 @pytest.fixture(scope="module", params=[0, 3])
@@ -37,13 +37,13 @@ def asked(network: PatchedUNet, number: int, levels: int) -> tuple:
 
 @pytest.mark.parametrize(("number", "levels"), [(1, 1), (4, 1), (3, 3)])
 def test_it_answers_as_the_network_does(network, number, levels):
-    fixed, asking = frozen(network), asked(network, number, levels)
+    fixed, asking = with_constant_weights(network), asked(network, number, levels)
     for found, wanted in zip(fixed(*asking), network(*asking), strict=True):
         np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-5)
 
 
 def test_its_weights_are_those_of_the_moment_it_was_made(network):
-    fixed, asking = frozen(network), asked(network, 2, 1)
+    fixed, asking = with_constant_weights(network), asked(network, 2, 1)
     before = [np.array(out) for out in network(*asking)]
     kept = [v.numpy() for v in network.variables]
     for variable in network.trainable_variables:

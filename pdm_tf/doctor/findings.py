@@ -8,16 +8,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 import tensorflow as tf
 
-from pdm_tf.assemble.memory import held_bytes
 from pdm_tf.assemble.settings import t_range
 from pdm_tf.assemble.state import State, build_state, build_trainer
 from pdm_tf.config import Config
 from pdm_tf.data.sources import Source
 from pdm_tf.denoisers.denoiser import Denoiser
-from pdm_tf.denoisers.guidance import steered
-from pdm_tf.networks import hardware, planning
+from pdm_tf.denoisers.guidance import for_sampling
+from pdm_tf.networks import hardware, shapes
+from pdm_tf.profiling.memory import held_bytes
+from pdm_tf.profiling.tpu import find_unsupported
 from pdm_tf.samplers import DDPM, sample
-from pdm_tf.training.tpu import find_unsupported
 
 MIB = 2**20
 _DECODED = 64  # pictures
@@ -55,8 +55,8 @@ def read_some(source: Source) -> Finding:
 def describe_shapes(config: Config) -> Iterator[Finding]:
     """The grid, channels and attention of each level, and the timesteps trained."""
     network = config.network
-    height, width = planning.grid_shape(network)
-    channels = planning.channels_of_levels(network)
+    height, width = shapes.grid_shape(network)
+    channels = shapes.channels_of_levels(network)
     heights = [height >> level for level in range(len(channels))]
     for level, c in enumerate(channels):
         attends = heights[level] in network.attention_resolutions
@@ -145,4 +145,4 @@ def denoiser_of_grids(config: Config, state: State) -> Denoiser:
     """The denoiser that draws the grids of samples."""
     sampling, classes = config.sampling, config.network.num_classes
     labels = tf.range(sampling.sample_images) % max(classes, 1)
-    return steered(state.denoiser, labels, sampling.sample_guidance, sampling)
+    return for_sampling(state.denoiser, labels, sampling.sample_guidance, sampling)

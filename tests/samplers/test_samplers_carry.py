@@ -20,7 +20,7 @@ def counted(denoise, sampler, steps=9, seeds=(3, 8)):
 
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_a_walk_remembers_every_call(name):
-    told = CountingToy().labelled([0, 0])
+    told = CountingToy().conditioned([0, 0])
     calls = 8 * PER_STEP.get(name, 1)
     assert counted(told, SAMPLERS[name]()) == [calls, calls]
 
@@ -48,31 +48,31 @@ def test_parts_of_a_split_remember_their_own_calls():
     # Of 10 levels 5 lie below the boundary; the least noisy part speaks last.
     grid = SCHEDULE.grid(10)
     middle = float(tf.exp(0.5 * (grid.log_snr[4] + grid.log_snr[5])))
-    told = CountingToy().labelled([0, 0])
+    told = CountingToy().conditioned([0, 0])
     denoise = split(told, told, snr=middle)
     assert counted(denoise, DDPM(), steps=10) == [4, 4]
 
 
 def test_levels_of_one_batch_keep_their_memories_apart():
-    told = CountingToy().labelled([0, 0])
+    told = CountingToy().conditioned([0, 0])
     denoise = split(told, told, snr=1.0)
     z, level = tf.zeros([2, *SHAPE]), SCHEDULE.level([0, 999])
-    _, memory = denoise.recall(z, level, denoise.memory(z))
-    assert [part["calls"].numpy().tolist() for part in memory] == [[1, 0], [0, 1]]
+    _, carry = denoise.predict(z, level, denoise.init_carry(z))
+    assert [part["calls"].numpy().tolist() for part in carry] == [[1, 0], [0, 1]]
 
 
 @pytest.mark.parametrize(
     "wrap", [lambda d: thresholded(d, 100.0), lambda d: constrained(d, lambda x: 2 * x)]
 )
-def test_wrappers_pass_memory_on(wrap):
-    denoise = wrap(CountingToy().labelled([0, 0]))
+def test_wrappers_pass_carry_on(wrap):
+    denoise = wrap(CountingToy().conditioned([0, 0]))
     z, level = tf.zeros([2, *SHAPE]), SCHEDULE.level(5)
-    _, memory = denoise.recall(z, level, denoise.memory(z))
-    _, memory = denoise.recall(z, level, memory)
-    assert memory["calls"].numpy().tolist() == [2, 2]
+    _, carry = denoise.predict(z, level, denoise.init_carry(z))
+    _, carry = denoise.predict(z, level, carry)
+    assert carry["calls"].numpy().tolist() == [2, 2]
 
 
-def test_without_a_memory_every_call_is_the_first():
+def test_without_a_carry_every_call_is_the_first():
     toy = CountingToy()
     for _ in range(2):
         assert tf.reduce_max(toy(tf.zeros([2, *SHAPE]), SCHEDULE.level(5)).x) == 0
@@ -81,10 +81,10 @@ def test_without_a_memory_every_call_is_the_first():
 def test_most_denoisers_carry_nothing():
     toy = MixtureToy()
     z = tf.zeros([2, *SHAPE])
-    assert tf.nest.flatten(guided(toy, [0, 1], weight=2.0).memory(z)) == []
+    assert tf.nest.flatten(guided(toy, [0, 1], weight=2.0).init_carry(z)) == []
 
 
-def test_memory_works_in_a_saved_model_with_everything_open(tmp_path):
+def test_carry_works_in_a_saved_model_with_everything_open(tmp_path):
     def draw(seeds, labels, steps):
         denoise = guided(CountingToy(), labels, weight=3.0, threshold=None)
         return sample(denoise, SAMPLERS["heun"](), SCHEDULE.grid(steps), seeds, SHAPE)

@@ -11,13 +11,13 @@ def write_atomically(path: Path, text: str) -> None:
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         beside.write_text(text)
-        settle(beside)
+        flush_to_disk(beside)
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
 
 
-def settle(path: Path) -> None:
+def flush_to_disk(path: Path) -> None:
     """Waits until the content of a file or folder is on the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:

@@ -15,7 +15,7 @@ def is_shared(strategy: tf.distribute.Strategy) -> bool:
     return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
 
 
-class Agreement:
+class Coordination:
     """Answers that all processes of a training share; one process agrees with itself.
 
     Every one of them calls the same methods in the same order.

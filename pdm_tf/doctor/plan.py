@@ -6,11 +6,13 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
-from pdm_tf.assemble.findings import estimate_memory, on_one_device
-from pdm_tf.assemble.settings import t_range
+from pdm_tf.assemble.settings import check_settings, t_range
 from pdm_tf.config import Config
 from pdm_tf.denoisers import NetworkDenoiser
-from pdm_tf.networks import planning
+from pdm_tf.doctor.findings import estimate_memory, on_one_device
+from pdm_tf.networks import shapes
+from pdm_tf.training.batch_sharding import check_batch_sharding
+from pdm_tf.training.distribution import choose_strategy
 
 
 def count_flops(denoiser: NetworkDenoiser) -> int:
@@ -39,8 +41,17 @@ def flops_of(node: tf.Operation) -> int:
     return 0
 
 
-def dry_run(config: Config, replicas: int) -> Iterator[str]:
-    """A table of what a run would train and need; graphs are traced and none is run."""
+def dry_run(config: Config) -> Iterator[str]:
+    """A table of what a run would train and need; graphs are traced and none is run.
+
+    Raises:
+      InputError: settings or devices that no training can run with.
+    """
+    training = config.training
+    strategy = choose_strategy(training.strategy, training.devices, training.tpu)
+    check_settings(config)
+    replicas = strategy.num_replicas_in_sync
+    check_batch_sharding(replicas, training.batch_size, training.microbatch)
     alone, state = on_one_device(config, replicas)
     yield from describe(config, state.denoiser)
     for finding in estimate_memory(alone, state):
@@ -52,9 +63,9 @@ def describe(config: Config, denoiser: NetworkDenoiser) -> list[str]:
     """What is known of a run before its graphs are traced."""
     first, last = t_range(config)
     network, training = config.network, config.training
-    height, width = planning.grid_shape(network)
-    channels = planning.channels_of_levels(network)
-    blocks = planning.blocks_of_levels(network)
+    height, width = shapes.grid_shape(network)
+    channels = shapes.channels_of_levels(network)
+    blocks = shapes.blocks_of_levels(network)
     parameters = sum(math.prod(v.shape) for v in denoiser.network.trainable_variables)
     flops = count_flops(denoiser)
     lines = [

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 
-def frozen(network: keras.Model) -> Callable:
+def with_constant_weights(network: keras.Model) -> Callable:
     """The network as one function of any batch, its weights constants of its graph.
 
     Only filters that are constants does oneDNN lay out for its convolutions once; those

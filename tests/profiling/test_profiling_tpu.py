@@ -10,9 +10,9 @@ from ways import SMALL
 from pdm_tf.assemble.state import build_state, build_trainer
 from pdm_tf.config import InputError
 from pdm_tf.denoisers import guided
+from pdm_tf.profiling.tpu import find_unsupported, refuse_unsupported
 from pdm_tf.samplers import DDPM, sample
 from pdm_tf.samplers.sampler import start
-from pdm_tf.training.tpu import find_unsupported, refuse_unsupported
 
 FLAT = SMALL.network
 LEVELS = replace(  # halved and doubled again, with attention on both grids

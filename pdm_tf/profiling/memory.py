@@ -15,7 +15,7 @@ from collections import Counter
 
 import tensorflow as tf
 
-from pdm_tf.training.tpu import graphs_within
+from pdm_tf.profiling.tpu import graphs_within
 
 _STARTED = 71 * 2**20  # bytes: threads, kernels and oneDNN, at the first call
 _OPERATION = 18_500  # bytes of each operation, with all its copies while optimised

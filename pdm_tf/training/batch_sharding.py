@@ -7,7 +7,7 @@ import tensorflow as tf
 from pdm_tf.config import InputError
 
 
-def check_shares(replicas: int, batch_size: int, microbatch: int) -> None:
+def check_batch_sharding(replicas: int, batch_size: int, microbatch: int) -> None:
     """Raises InputError for a batch that replicas cannot share equally."""
     if batch_size % replicas:
         raise InputError(

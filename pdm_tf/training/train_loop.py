@@ -7,11 +7,11 @@ from enum import Enum
 import tensorflow as tf
 
 from pdm_tf.config import TrainingConfig
-from pdm_tf.training.agreement import Agreement
 from pdm_tf.training.checkpoints import Checkpoints, NotSaved
+from pdm_tf.training.coordination import Coordination
 from pdm_tf.training.interruption import Interruption
-from pdm_tf.training.loop import Trainer, added, no_metrics
-from pdm_tf.training.reports import Reports, Silence
+from pdm_tf.training.reports import NullReporter, Reports
+from pdm_tf.training.train_step import Trainer, added, no_metrics
 from pdm_tf.training.watchdog import Watchdog
 
 
@@ -21,7 +21,7 @@ class Ending(Enum):
     COMPLETE = "complete"
     INTERRUPTED = "interrupted"  # by Ctrl-C; everything is saved
     PREEMPTED = "preempted"  # by SIGTERM; everything is saved
-    BEREFT = "bereft"  # of another worker; what was saved before is kept
+    WORKER_LOST = "bereft"  # of another worker; what was saved before is kept
 
     def __bool__(self) -> bool:
         return self is Ending.COMPLETE
@@ -41,9 +41,9 @@ def run(
     trainer: Trainer,
     batches: Iterator,
     checkpoints: Checkpoints,
-    reports: Reports | Silence,
+    reports: Reports | NullReporter,
     watchdog: Watchdog,
-    agreement: Agreement,
+    coordination: Coordination,
 ) -> Ending:
     """Trains from the step at hand to the last one.
 
@@ -75,13 +75,13 @@ def run(
                 if step == config.iterations:
                     _save(checkpoints, watchdog, step)
                 reports.show_samples(step)
-            asked = agreement.any(interruption.asked)
+            asked = coordination.any(interruption.asked)
         _save(checkpoints, watchdog, step)
-        agreement.wait()
+        coordination.wait()
     reports.close()
     if step >= config.iterations:
         return Ending.COMPLETE
-    preempted = agreement.any(interruption.preempted)
+    preempted = coordination.any(interruption.preempted)
     return Ending.PREEMPTED if preempted else Ending.INTERRUPTED
 
 

@@ -12,7 +12,12 @@ import numpy as np
 import tensorflow as tf
 
 from pdm_tf.assemble.building import named_variables
-from pdm_tf.assemble.findings import (
+from pdm_tf.assemble.settings import check_settings
+from pdm_tf.assemble.state import State, build_state, build_trainer
+from pdm_tf.config import Config
+from pdm_tf.data.pipeline import training_batches
+from pdm_tf.data.sources import Source, open_source
+from pdm_tf.doctor.findings import (
     MIB,
     Finding,
     denoiser_of_grids,
@@ -22,15 +27,10 @@ from pdm_tf.assemble.findings import (
     on_one_device,
     read_some,
 )
-from pdm_tf.assemble.plan import count_flops
-from pdm_tf.assemble.settings import check_settings
-from pdm_tf.assemble.state import State, build_state, build_trainer
-from pdm_tf.config import Config
-from pdm_tf.data.pipeline import training_batches
-from pdm_tf.data.sources import Source, open_source
+from pdm_tf.doctor.plan import count_flops
 from pdm_tf.samplers import DDPM, sample
+from pdm_tf.training.batch_sharding import check_batch_sharding, distributed
 from pdm_tf.training.distribution import choose_strategy
-from pdm_tf.training.shares import check_shares, distributed
 
 
 def examine(config: Config) -> Iterator[Finding]:
@@ -43,7 +43,7 @@ def examine(config: Config) -> Iterator[Finding]:
     strategy = choose_strategy(training.strategy, training.devices, training.tpu)
     check_settings(config)
     replicas = strategy.num_replicas_in_sync
-    check_shares(replicas, training.batch_size, training.microbatch)
+    check_batch_sharding(replicas, training.batch_size, training.microbatch)
     yield Finding("devices", f"{replicas} with --strategy={training.strategy}")
     source = open_source(
         config.data.dataset,

@@ -1,0 +1,1 @@
+"""What a graph costs: operations, parameters, memory, what a TPU lacks."""
