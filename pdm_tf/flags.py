@@ -17,7 +17,8 @@ from typing import Any
 
 from absl import flags
 
-from pdm_tf.config import Config, InputError
+from pdm_tf.config import Config
+from pdm_tf.errors import InputError, SettingError, as_text
 
 _REMEDIES: dict[Any, str] = {
     bool: "give true or false",
@@ -31,13 +32,6 @@ def _kind(annotation: Any) -> Any:
     if typing.get_origin(annotation) in (typing.Union, types.UnionType):
         return typing.get_args(annotation)[0]
     return annotation
-
-
-def _text(value: Any) -> str:
-    """A value as it stands on a command line."""
-    if isinstance(value, tuple):
-        return ",".join(_text(v).removesuffix(".0") for v in value)
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _define(cls: type, values: flags.FlagValues) -> None:
@@ -55,7 +49,7 @@ def _define(cls: type, values: flags.FlagValues) -> None:
             choices = list(typing.get_args(kind))
             flags.DEFINE_enum(name, default, choices, text, flag_values=values)
         else:
-            flags.DEFINE_string(name, _text(default), text, flag_values=values)
+            flags.DEFINE_string(name, as_text(default), text, flag_values=values)
 
 
 def _tuple(name: str, text: str, member: type) -> tuple:
@@ -95,7 +89,7 @@ def _help(classes: Sequence[type], description: str) -> str:
             choices = ""
             if typing.get_origin(kind) is typing.Literal:
                 choices = f" <{'|'.join(typing.get_args(kind))}>"
-            lines.append(f"  --{field.name}={_text(field.default)}{choices}")
+            lines.append(f"  --{field.name}={as_text(field.default)}{choices}")
             lines += textwrap.wrap(
                 field.metadata["help"],
                 84,
@@ -181,7 +175,7 @@ def to_flagfile(config: Config, header: str = "") -> str:
         settings = getattr(config, room.name)
         lines += ["", f"# {room.name}"]
         for field in dataclasses.fields(settings):
-            lines.append(f"--{field.name}={_text(getattr(settings, field.name))}")
+            lines.append(f"--{field.name}={as_text(getattr(settings, field.name))}")
     return "\n".join(lines).strip() + "\n"
 
 
@@ -192,7 +186,8 @@ def run(main: Callable[[list[str]], int | None]) -> None:
     try:
         code = main(sys.argv)
     except InputError as error:
-        print(f"error: {_one_line(error)}", file=sys.stderr)
+        text = error.text("--") if isinstance(error, SettingError) else error
+        print(f"error: {_one_line(text)}", file=sys.stderr)
         code = 2
     except BrokenPipeError:
         code = 1

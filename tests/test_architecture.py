@@ -39,8 +39,12 @@ BELOW = {
 }
 BELOW["assemble"] = set(BELOW)
 BELOW["doctor"] = set(BELOW)
+BELOW["errors"] = set()
+for _room in set(BELOW) - {"errors"}:  # every room may say what is wrong
+    BELOW[_room] = BELOW[_room] | {"errors"}
 FOREIGN = {  # what a room must not import from elsewhere
     "config": {"tensorflow", "keras", "numpy", "absl"},
+    "errors": {"tensorflow", "keras", "numpy", "absl"},
     "flags": {"tensorflow", "keras", "numpy"},
     "seeds": {"keras"},
     "diffusion": {"keras"},

@@ -1,8 +1,8 @@
 """Plain settings: one frozen dataclass for each room, the one home of all defaults.
 
-Imports nothing of ours and nothing heavy, so that a script can answer `--help`
-before TensorFlow is loaded. `pdm_tf.flags` turns every field into a command-line
-flag of the same name; the text given to `option` is what `--help` prints.
+Imports nothing of ours but errors and nothing heavy, so that a script can answer
+`--help` before TensorFlow is loaded. `pdm_tf.flags` turns every field into a
+command-line flag of the same name; the text given to `option` is what `--help` prints.
 """
 
 from pdm_tf.config.analysing import AnalysisConfig
@@ -14,7 +14,6 @@ from pdm_tf.config.commands import (
 )
 from pdm_tf.config.exporting import ExportConfig, Quantisation
 from pdm_tf.config.options import (
-    InputError,
     Precision,
     Prediction,
     Spacing,
@@ -32,6 +31,7 @@ from pdm_tf.config.run import (
     TrainingConfig,
     UNetConfig,
 )
+from pdm_tf.errors import InputError
 
 __all__ = [
     "AnalysisConfig",

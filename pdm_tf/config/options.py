@@ -13,13 +13,6 @@ Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
 Spacing = Literal["uniform", "log_snr", "karras", "quadratic"]
 
 
-class InputError(ValueError):
-    """Input that its user can mend: one line that names flag, value and remedy.
-
-    Scripts print the line and exit with code 2, without a traceback.
-    """
-
-
 def option(default: Any, help: str) -> Any:
     """A field with a default and the sentence that `--help` prints for it."""
     return field(default=default, metadata={"help": help})

@@ -1,0 +1,65 @@
+"""Errors of input that its user can mend: one line each, without a traceback.
+
+A room names a setting as the library does, `width`; only the command line writes
+dashes before it (`pdm_tf.flags`). Within a remedy a setting stands between
+backticks, "lower `width` or give `remat`", so that the command line can find it.
+"""
+
+import re
+from typing import Any, Self
+
+_QUOTED = re.compile(r"`(\w+)(=[^`]*)?`")
+
+
+class InputError(ValueError):
+    """Input that its user can mend: one line that names what is wrong and a remedy.
+
+    Commands print the line and exit with code 2, without a traceback.
+    """
+
+
+class SettingError(InputError):
+    """A setting that cannot be used: its name, its value, and what to give instead.
+
+    Attributes:
+      setting: name of the setting, without dashes.
+      value: what it is; None where the setting alone says enough.
+      remedy: what is wrong with it and what to do.
+      others: further settings that only together are wrong, by name.
+    """
+
+    def __init__(self, setting: str, value: Any, remedy: str, **others: Any) -> None:
+        super().__init__(setting, value, remedy)
+        self.setting, self.value, self.remedy = setting, value, remedy
+        self.others = others
+
+    def __str__(self) -> str:
+        return self.text()
+
+    def text(self, mark: str = "") -> str:
+        """The line.
+
+        Args:
+          mark: what stands before a setting's name: "--" on a command line, where
+            settings need no backticks.
+        """
+        given = {self.setting: self.value, **self.others}
+        settings = " ".join(
+            f"{mark}{name}" + ("" if value is None else f"={as_text(value)}")
+            for name, value in given.items()
+        )
+        quoted = rf"{mark}\1\2" if mark else r"`\1\2`"
+        return f"{settings}: {_QUOTED.sub(quoted, self.remedy)}"
+
+    def named(self, setting: str) -> Self:
+        """The same error about a setting that has another name where it is raised."""
+        own = rf"`{self.setting}(?=[=`])"
+        remedy = re.sub(own, f"`{setting}", self.remedy)
+        return type(self)(setting, self.value, remedy, **self.others)
+
+
+def as_text(value: Any) -> str:
+    """A setting's value as it stands on a command line: 32,32,3 or true."""
+    if isinstance(value, tuple | list):
+        return ",".join(as_text(part).removesuffix(".0") for part in value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
