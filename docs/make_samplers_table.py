@@ -18,7 +18,6 @@ from samplers_page import RECORD, Row
 
 import pdm_tf as pdm
 from pdm_tf.assemble import settings_of
-from pdm_tf.config import EvaluationConfig
 from pdm_tf.data.images import to_uint8
 from pdm_tf.data.sources import open_source
 from pdm_tf.denoisers.guidance import for_sampling
@@ -26,8 +25,8 @@ from pdm_tf.diffusion import Grid
 from pdm_tf.diffusion.grids import SPACINGS
 from pdm_tf.evaluation.bootstrap import draw_weights, interval
 from pdm_tf.evaluation.features import open_features
-from pdm_tf.evaluation.frechet import frechet_distance
-from pdm_tf.evaluation.moments import Gaussian, Moments, merged
+from pdm_tf.evaluation.metrics.frechet import frechet_distance
+from pdm_tf.evaluation.metrics.moments import FeatureGaussian, FeatureMoments, merged
 from pdm_tf.samplers import SAMPLERS, Sampler, evaluations, sample
 
 FEW = (5, 10, 15)  # steps at which overshooting is looked at too
@@ -75,11 +74,10 @@ class Bench:
         self.bare = denoise
         if denoise.num_classes:
             self.bare = pdm.guided(denoise, labels, STRONG, threshold=None)
-        features = EvaluationConfig(features=FEATURES.get(self.data, "random"))
-        self.extract = open_features(features)
+        self.extract = open_features(FEATURES.get(self.data, "random"))
         source = open_source(self.data, self.image_shape, denoise.num_classes)
         real, _ = source.read(np.arange(len(source)))
-        self.real: Gaussian = Moments.of(self._pooled(real)).gaussian()
+        self.real: FeatureGaussian = FeatureMoments.of(self._pooled(real)).gaussian()
 
     def measure(self, cell: Cell) -> Row:
         """Draws, and compares with the data."""
@@ -114,7 +112,7 @@ class Bench:
     def _distance(self, pictures: np.ndarray) -> tuple[float, float, float]:
         """Fréchet distance and its interval, by resampling groups of pictures."""
         pooled = self._pooled(pictures)
-        parts = [Moments.of(rows) for rows in np.array_split(pooled, GROUPS)]
+        parts = [FeatureMoments.of(rows) for rows in np.array_split(pooled, GROUPS)]
 
         def distance(weights: np.ndarray | None = None) -> float:
             return frechet_distance(merged(parts, weights).gaussian(), self.real)

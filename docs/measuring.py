@@ -12,11 +12,11 @@ from pdm_tf.data.images import to_uint8
 from pdm_tf.data.sources import open_source
 from pdm_tf.denoisers.denoiser import Denoiser
 from pdm_tf.denoisers.guidance import for_sampling
-from pdm_tf.evaluation.digits import Digits
-from pdm_tf.evaluation.extractor import Features
-from pdm_tf.evaluation.frechet import frechet_distance
-from pdm_tf.evaluation.manifold import precision_recall
-from pdm_tf.evaluation.moments import Moments
+from pdm_tf.evaluation.features.digits import Digits
+from pdm_tf.evaluation.features.extractor import Features
+from pdm_tf.evaluation.metrics.frechet import frechet_distance
+from pdm_tf.evaluation.metrics.manifold import members
+from pdm_tf.evaluation.metrics.moments import FeatureMoments
 from pdm_tf.samplers import Sampler
 
 SHAPE = (32, 32, 1)
@@ -56,9 +56,10 @@ class Judge:
         """Figures of digits uint8 [N, 32, 32, 1] drawn for labels [N]."""
         pooled, _, shares = features_of(pictures)
         distance = frechet_distance(
-            Moments.of(pooled).gaussian(), Moments.of(self._real).gaussian()
+            FeatureMoments.of(pooled).gaussian(),
+            FeatureMoments.of(self._real).gaussian(),
         )
-        _, recalled = precision_recall(pooled, self._real)
+        _, recalled = members(pooled, self._real)
         spread = _spread(pooled, labels) / _spread(self._real, self._labels)
         recognised = float(np.mean(shares.argmax(axis=1) == labels))
         return Figures(recognised, distance, float(recalled.mean()), spread)

@@ -19,10 +19,9 @@ from pdm_tf.config import (
     SamplingConfig,
 )
 from pdm_tf.denoisers.denoiser import Denoiser
-from pdm_tf.evaluation.extractor import Extractor
-from pdm_tf.evaluation.features import open_features
-from pdm_tf.evaluation.fidelity import Fidelity, compare, gaussian_of
-from pdm_tf.evaluation.moments import Gaussian
+from pdm_tf.evaluation.features import Extractor, open_features
+from pdm_tf.evaluation.fidelity import Fidelity, compare
+from pdm_tf.evaluation.metrics import FeatureGaussian, gaussian_of
 from pdm_tf.evaluation.places import locate
 from pdm_tf.evaluation.sides import open_sides
 from pdm_tf.export.calibration import follow
@@ -63,7 +62,7 @@ def export_litert(
     except InputError as error:  # it speaks of the flag of sampling
         text = str(error).replace("--steps=", "--check_steps=")
         raise InputError(text) from error
-    extractor = open_features(EvaluationConfig(features=config.features))
+    extractor = open_features(config.features)
     reference = _reference(config, record, extractor)
     model = describe(denoiser, record.sampling, flags.to_flagfile(record))
     directory = Path(config.export_dir or Path(config.run_dir) / "litert")
@@ -101,7 +100,9 @@ def _check(config: ExportConfig) -> None:
         check_installed()
 
 
-def _reference(config: ExportConfig, record: Config, extractor: Extractor) -> Gaussian:
+def _reference(
+    config: ExportConfig, record: Config, extractor: Extractor
+) -> FeatureGaussian:
     """What the pictures of --reference, or of the run's data set, are like."""
     place = locate("reference", config.reference or record.data.dataset)
     shape = record.network.image_shape

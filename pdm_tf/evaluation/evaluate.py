@@ -12,11 +12,11 @@ import tensorflow as tf
 from pdm_tf.config import EvaluationConfig, InputError
 from pdm_tf.evaluation import npz, report
 from pdm_tf.evaluation.cost import peak_memory
-from pdm_tf.evaluation.extractor import Extractor
 from pdm_tf.evaluation.features import open_features
+from pdm_tf.evaluation.features.extractor import Extractor
 from pdm_tf.evaluation.figures import Judged, compute_figures, compute_seams
-from pdm_tf.evaluation.inception_score import SPLIT
-from pdm_tf.evaluation.manifold import NEIGHBOURS
+from pdm_tf.evaluation.metrics.inception_score import SPLIT
+from pdm_tf.evaluation.metrics.manifold import NEIGHBOURS
 from pdm_tf.evaluation.places import Place, locate
 from pdm_tf.evaluation.sides import Pictures, open_sides
 from pdm_tf.evaluation.statistics import (
@@ -46,7 +46,8 @@ def evaluate(config: EvaluationConfig) -> dict[str, Any]:
         for flag in ("samples", "reference")
         if getattr(config, flag)
     ]
-    extractor = open_features(config)
+    graph = config.inception_graph, config.inception_sha256
+    extractor = open_features(config.features, *graph)
     stored = {p.flag: _stored(p, extractor) for p in places}
     opened = {p.place.flag: p for p in _open(places, stored, config)}
     _check_patches(opened, config)

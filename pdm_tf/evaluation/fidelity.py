@@ -1,14 +1,16 @@
 """How faithful a cheaper model's pictures are to those of the model it came from."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
-from pdm_tf.data.images import to_float
-from pdm_tf.evaluation.extractor import Extractor
-from pdm_tf.evaluation.frechet import frechet_distance
-from pdm_tf.evaluation.moments import Gaussian, Moments, merged
+from pdm_tf.evaluation.features.extractor import Extractor
+from pdm_tf.evaluation.metrics import (
+    FeatureGaussian,
+    frechet_distance,
+    gaussian_of,
+    sqnr,
+)
 
 
 @dataclass(frozen=True)
@@ -35,25 +37,16 @@ class Fidelity:
         return 100.0 * (self.cheaper / self.original - 1.0)
 
 
-def measure_sqnr(original: np.ndarray, cheaper: np.ndarray) -> float:
-    """`Fidelity.sqnr` of pictures uint8 [N, H, W, C]; infinite for equal ones."""
-    x, y = (np.float64(to_float(pictures)) for pictures in (original, cheaper))
-    noise = np.square(x - y).mean()
-    return float(10.0 * np.log10(x.var() / noise)) if noise else np.inf
-
-
-def gaussian_of(batches: Iterable[np.ndarray], extractor: Extractor) -> Gaussian:
-    """Mean and covariance of the features of pictures, uint8 [N, H, W, C] a batch."""
-    return merged([Moments.of(extractor(x).pooled) for x in batches]).gaussian()
-
-
 def compare(
-    original: np.ndarray, cheaper: np.ndarray, reference: Gaussian, extractor: Extractor
+    original: np.ndarray,
+    cheaper: np.ndarray,
+    reference: FeatureGaussian,
+    extractor: Extractor,
 ) -> Fidelity:
     """Compares pictures, uint8 [N, H, W, C], picture n of both of the same seed."""
-    first, second = (gaussian_of([x], extractor) for x in (original, cheaper))
+    first, second = (gaussian_of(x, extractor) for x in (original, cheaper))
     return Fidelity(
-        measure_sqnr(original, cheaper),
+        sqnr(original, cheaper, centred=True),
         frechet_distance(first, reference),
         frechet_distance(second, reference),
         frechet_distance(first, second),

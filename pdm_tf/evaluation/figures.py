@@ -7,10 +7,10 @@ import numpy as np
 
 from pdm_tf.config import EvaluationConfig
 from pdm_tf.evaluation.bootstrap import Figure, draw_weights, interval
-from pdm_tf.evaluation.frechet import frechet_distance
-from pdm_tf.evaluation.manifold import NEIGHBOURS, precision_recall
-from pdm_tf.evaluation.moments import Gaussian
-from pdm_tf.evaluation.seams import seam_energy
+from pdm_tf.evaluation.metrics.frechet import frechet_distance
+from pdm_tf.evaluation.metrics.manifold import NEIGHBOURS, members
+from pdm_tf.evaluation.metrics.moments import FeatureGaussian
+from pdm_tf.evaluation.metrics.seams import ratio_of_sums
 from pdm_tf.evaluation.statistics import Statistics
 from pdm_tf.evaluation.summary import Summary
 
@@ -40,7 +40,7 @@ class Judged:
             return self.statistics.count
         return self.summary.count if self.summary else None
 
-    def gaussian(self, kind: str, weights: np.ndarray | None) -> Gaussian | None:
+    def gaussian(self, kind: str, weights: np.ndarray | None) -> FeatureGaussian | None:
         """Of "pooled" or "spatial" features; None where there is none."""
         if self.statistics:
             return getattr(self.statistics, kind)
@@ -132,7 +132,7 @@ def _distance(samples: Judged, reference: Judged, kind: str) -> Statistic:
 def _energy(sums: np.ndarray, side: int) -> Statistic:
     def energy(*weights: np.ndarray | None) -> float:
         w = weights[side]
-        return seam_energy(sums if w is None else sums * w[:, None])
+        return ratio_of_sums(sums if w is None else sums * w[:, None])
 
     return energy
 
@@ -148,7 +148,7 @@ def _manifold_figures(
     if not all(side and len(side.kept[0]) > NEIGHBOURS for side in sides):
         return {}
     (x, x_group), (y, y_group) = (side.kept for side in sides if side)
-    inside = precision_recall(x, y, config.half_distances)
+    inside = members(x, y, config.half_distances)
     found: dict[str, Figure | None] = {}
     for i, (key, group) in enumerate((("precision", x_group), ("recall", y_group))):
         found[names[key]] = bootstrap.judge(_share(inside[i], group, i), high=1)

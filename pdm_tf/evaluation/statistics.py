@@ -12,7 +12,7 @@ import numpy as np
 
 from pdm_tf.config import InputError
 from pdm_tf.evaluation import npz
-from pdm_tf.evaluation.moments import Gaussian
+from pdm_tf.evaluation.metrics.moments import FeatureGaussian
 
 _KEYS = {"mu", "sigma", "mu_s", "sigma_s", "count", "features"}
 
@@ -21,8 +21,8 @@ _KEYS = {"mu", "sigma", "mu_s", "sigma_s", "count", "features"}
 class Statistics:
     """Gaussians of the pooled and of the spatial features of some pictures."""
 
-    pooled: Gaussian
-    spatial: Gaussian | None
+    pooled: FeatureGaussian
+    spatial: FeatureGaussian | None
     count: int | None = None  # pictures behind it, where the file tells
     features: str | None = None  # name of the extractor, where the file tells
 
@@ -40,7 +40,7 @@ def load_statistics(flag: str, path: str) -> Statistics:
     return Statistics(pooled, spatial, count or None, features or None)
 
 
-def _gaussian(flag: str, path: str, arrays: dict, suffix: str) -> Gaussian:
+def _gaussian(flag: str, path: str, arrays: dict, suffix: str) -> FeatureGaussian:
     none = np.zeros(0)
     mu, sigma = (arrays.get(f"{name}{suffix}", none) for name in ("mu", "sigma"))
     fault = ""
@@ -55,7 +55,7 @@ def _gaussian(flag: str, path: str, arrays: dict, suffix: str) -> Gaussian:
             f"--{flag}={path}: {fault} (keys mu{suffix}, sigma{suffix}); make it again "
             "with --save_statistics"
         )
-    return Gaussian(mu.astype(np.float64), sigma.astype(np.float64))
+    return FeatureGaussian(mu.astype(np.float64), sigma.astype(np.float64))
 
 
 def save_statistics(path: str, statistics: Statistics) -> None:

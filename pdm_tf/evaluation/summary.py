@@ -7,10 +7,10 @@ from tqdm import tqdm
 
 from pdm_tf.config import EvaluationConfig, InputError
 from pdm_tf.evaluation.bootstrap import Dealer, count_groups
-from pdm_tf.evaluation.extractor import Extractor, Features
-from pdm_tf.evaluation.inception_score import ScoreSums
-from pdm_tf.evaluation.moments import Gaussian, Moments, merged
-from pdm_tf.evaluation.seams import seam_sums
+from pdm_tf.evaluation.features.extractor import Extractor, Features
+from pdm_tf.evaluation.metrics.inception_score import ScoreSums
+from pdm_tf.evaluation.metrics.moments import FeatureGaussian, FeatureMoments, merged
+from pdm_tf.evaluation.metrics.seams import seam_sums
 from pdm_tf.evaluation.sides import Pictures
 
 ROWS = 2048  # features merged into the moments at once
@@ -20,7 +20,7 @@ class GroupedMoments:
     """Moments of each group of pictures; rows are merged many at a time."""
 
     def __init__(self, groups: int, size: int) -> None:
-        self.parts = [Moments.empty(size) for _ in range(groups)]
+        self.parts = [FeatureMoments.empty(size) for _ in range(groups)]
         self._waiting: list[tuple[np.ndarray, np.ndarray]] = []
 
     def add(self, rows: np.ndarray, group: np.ndarray) -> None:
@@ -38,9 +38,9 @@ class GroupedMoments:
         )
         self._waiting.clear()
         for g in np.unique(group):
-            self.parts[g] = merged([self.parts[g], Moments.of(rows[group == g])])
+            self.parts[g] = merged([self.parts[g], FeatureMoments.of(rows[group == g])])
 
-    def gaussian(self, weights: np.ndarray | None) -> Gaussian:
+    def gaussian(self, weights: np.ndarray | None) -> FeatureGaussian:
         """Of all groups, each counted as often as its weight says."""
         return merged(self.parts, weights).gaussian()
 
@@ -91,7 +91,7 @@ class Summary:
         self._pooled.flush()
         self._spatial.flush()
 
-    def gaussian(self, kind: str, weights: np.ndarray | None = None) -> Gaussian:
+    def gaussian(self, kind: str, weights: np.ndarray | None = None) -> FeatureGaussian:
         """Of "pooled" or "spatial" features, groups counted by weights [groups]."""
         moments = self._pooled if kind == "pooled" else self._spatial
         return moments.gaussian(weights)

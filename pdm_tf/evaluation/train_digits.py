@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from pdm_tf.data.sources import open_source
-from pdm_tf.evaluation import digits
+from pdm_tf.evaluation.features import digits
 
 EPOCHS = 80
 BATCH_SIZE = 64

@@ -10,10 +10,10 @@ from pdm_tf.evaluation.bootstrap import (
     draw_weights,
     interval,
 )
-from pdm_tf.evaluation.frechet import frechet_distance
-from pdm_tf.evaluation.moments import Gaussian, Moments, merged
+from pdm_tf.evaluation.metrics.frechet import frechet_distance
+from pdm_tf.evaluation.metrics.moments import FeatureGaussian, FeatureMoments, merged
 
-TRUTH = Gaussian(np.zeros(4), np.eye(4))
+TRUTH = FeatureGaussian(np.zeros(4), np.eye(4))
 GROUPS = 64
 
 
@@ -21,7 +21,7 @@ def distance_and_interval(seed: int) -> Figure:
     """Distance of 500 normal draws, shifted a little, from the truth."""
     rows = np.random.default_rng(seed).normal(size=(500, 4)) + 0.3
     group = Dealer(GROUPS, seed).deal(len(rows))
-    parts = [Moments.of(rows[group == g]) for g in range(GROUPS)]
+    parts = [FeatureMoments.of(rows[group == g]) for g in range(GROUPS)]
 
     def distance(weights=None):
         return frechet_distance(merged(parts, weights).gaussian(), TRUTH)

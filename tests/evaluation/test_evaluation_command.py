@@ -15,10 +15,10 @@ from pdm_tf.config import EvaluationConfig
 from pdm_tf.data.sources import open_source
 from pdm_tf.evaluation import __main__ as command
 from pdm_tf.evaluation import features as shelf
-from pdm_tf.evaluation.digits import Digits
 from pdm_tf.evaluation.evaluate import evaluate
-from pdm_tf.evaluation.extractor import Features
-from pdm_tf.evaluation.manifold import precision_recall
+from pdm_tf.evaluation.features.digits import Digits
+from pdm_tf.evaluation.features.extractor import Features
+from pdm_tf.evaluation.metrics.manifold import members
 from pdm_tf.evaluation.report import format_report
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -77,7 +77,7 @@ def test_figures_are_those_of_the_features(digits, tmp_path):
     assert found["FD (digits)"].value == pytest.approx(expected, rel=1e-4)
     expected = distance(x.spatial, y.spatial)
     assert found["sFD (digits)"].value == pytest.approx(expected, rel=1e-4)
-    inside = precision_recall(x.pooled, y.pooled)
+    inside = members(x.pooled, y.pooled)
     for name, rows in zip(("precision", "recall"), inside, strict=True):
         assert found[f"{name} (digits)"].value == pytest.approx(rows.mean(), abs=0.006)
     p = x.probabilities.astype(np.float64)
@@ -225,7 +225,7 @@ def test_features_that_are_not_finite(digits, tmp_path, monkeypatch, run):
             found.pooled[3] = np.nan
             return found
 
-    monkeypatch.setitem(shelf.SHELF, "digits", lambda config: Broken())
+    monkeypatch.setitem(shelf.SHELF, "digits", lambda graph, sha256: Broken())
     code, _, said = run(f"--samples={digits[0]}", f"--out={tmp_path}/e.json")
     assert code == 2
     assert "features of picture 3 are not finite" in said

@@ -5,7 +5,7 @@ import pytest
 
 from pdm_tf.config import InputError
 from pdm_tf.data.sources import open_source
-from pdm_tf.evaluation import digits
+from pdm_tf.evaluation.features import digits
 
 
 @pytest.fixture(scope="module")

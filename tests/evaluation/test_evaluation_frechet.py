@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import scipy.linalg
 
-from pdm_tf.evaluation.frechet import frechet_distance
-from pdm_tf.evaluation.moments import Gaussian, Moments
+from pdm_tf.evaluation.metrics.frechet import frechet_distance
+from pdm_tf.evaluation.metrics.moments import FeatureGaussian, FeatureMoments
 
 
-def reference_distance(first: Gaussian, second: Gaussian) -> float:
+def reference_distance(first: FeatureGaussian, second: FeatureGaussian) -> float:
     """As ADM's evaluator defines it."""
     root = scipy.linalg.sqrtm(first.covariance @ second.covariance)
     difference = first.mean - second.mean
@@ -16,10 +16,10 @@ def reference_distance(first: Gaussian, second: Gaussian) -> float:
     return float(difference @ difference + traces - 2 * np.trace(root).real)
 
 
-def gaussian(seed: int, size: int = 20, count: int = 200) -> Gaussian:
+def gaussian(seed: int, size: int = 20, count: int = 200) -> FeatureGaussian:
     random = np.random.default_rng(seed)
     rows = random.normal(size=(count, size)) @ random.normal(size=(size, size))
-    return Moments.of(rows + random.normal(size=size)).gaussian()
+    return FeatureMoments.of(rows + random.normal(size=size)).gaussian()
 
 
 @pytest.mark.parametrize("size", [2, 20, 112])
@@ -41,8 +41,8 @@ def test_quick_way_agrees_where_a_covariance_is_singular(count):
 
 def test_golden_case():
     """Diagonal covariances: |mu|^2 + sum of (sqrt a - sqrt b)^2, by hand 25 + 1 + 4."""
-    first = Gaussian(np.array([0.0, 0.0]), np.diag([4.0, 9.0]))
-    second = Gaussian(np.array([3.0, 4.0]), np.diag([9.0, 25.0]))
+    first = FeatureGaussian(np.array([0.0, 0.0]), np.diag([4.0, 9.0]))
+    second = FeatureGaussian(np.array([3.0, 4.0]), np.diag([9.0, 25.0]))
     assert frechet_distance(first, second) == pytest.approx(30.0, rel=1e-12)
 
 
@@ -62,13 +62,15 @@ def test_symmetric():
 def test_invariant_to_rotation_and_shift():
     first, second = gaussian(0), gaussian(1)
     q, _ = np.linalg.qr(np.random.default_rng(2).normal(size=(20, 20)))
-    moved = [Gaussian(q @ g.mean + 7, q @ g.covariance @ q.T) for g in (first, second)]
+    moved = [
+        FeatureGaussian(q @ g.mean + 7, q @ g.covariance @ q.T) for g in (first, second)
+    ]
     expected = frechet_distance(first, second)
     assert frechet_distance(*moved) == pytest.approx(expected, rel=1e-9)
 
 
 def test_quadratic_in_scale():
     first, second = gaussian(0), gaussian(1)
-    scaled = [Gaussian(3 * g.mean, 9 * g.covariance) for g in (first, second)]
+    scaled = [FeatureGaussian(3 * g.mean, 9 * g.covariance) for g in (first, second)]
     expected = 9 * frechet_distance(first, second)
     assert frechet_distance(*scaled) == pytest.approx(expected, rel=1e-9)

@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pdm_tf.config import EvaluationConfig, InputError
-from pdm_tf.evaluation import inception
-from pdm_tf.evaluation.features import open_features
-from pdm_tf.evaluation.inception import Inception
+from pdm_tf.config import InputError
+from pdm_tf.evaluation.features import inception, open_features
+from pdm_tf.evaluation.features.inception import Inception
 
 CHANNELS, CLASSES, STRIDE, KERNEL = 9, 5, 17, 27  # 299 pixels -> 17
 EPSILON = 1e-3
@@ -125,11 +124,8 @@ def test_report_names_the_file(extract, graph_file):
 
 
 def test_missing_file_is_named_with_its_size_and_home(tmp_path):
-    config = EvaluationConfig(
-        features="inception", inception_graph=str(tmp_path / "none.pb")
-    )
     with pytest.raises(InputError) as error:
-        open_features(config)
+        open_features("inception", str(tmp_path / "none.pb"))
     parts = ["none.pb", "classify_image_graph_def.pb", "95,673,916 bytes"]
     parts += ["openaipublic.blob.core.windows.net", "--features=digits"]
     for part in parts:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pdm_tf.evaluation.inception_score import SPLIT, ScoreSums
+from pdm_tf.evaluation.metrics.inception_score import SPLIT, ScoreSums
 
 
 def probabilities(count: int, classes: int = 10, seed: int = 0) -> np.ndarray:

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from pdm_tf.evaluation import manifold
-from pdm_tf.evaluation.manifold import manifold_radii, precision_recall
+from pdm_tf.evaluation.metrics import manifold
+from pdm_tf.evaluation.metrics.manifold import manifold_radii, members
 
 
 def naive(samples: np.ndarray, reference: np.ndarray) -> list[list[bool]]:
@@ -30,7 +30,7 @@ def cloud(count: int, size: int = 6, seed: int = 0, shift: float = 0) -> np.ndar
 
 def assert_naive(samples: np.ndarray, reference: np.ndarray) -> None:
     for found, expected in zip(
-        precision_recall(samples, reference), naive(samples, reference), strict=True
+        members(samples, reference), naive(samples, reference), strict=True
     ):
         np.testing.assert_array_equal(found, expected)
 
@@ -62,18 +62,18 @@ def test_golden_case():
     reference = np.array([[0.0], [1], [2], [3]], np.float32)
     np.testing.assert_allclose(manifold_radii(reference), [9, 4, 4, 9])
     samples = np.array([[6.0], [7], [1.5], [-3]], np.float32)
-    found, _ = precision_recall(samples, reference)
+    found, _ = members(samples, reference)
     np.testing.assert_array_equal(found, [True, False, True, True])
 
 
 def test_same_set_is_all_inside():
-    for found in precision_recall(cloud(50), cloud(50)):
+    for found in members(cloud(50), cloud(50)):
         assert found.all()
 
 
 def test_swapping_sides_swaps_figures():
     x, y = cloud(40), cloud(50, seed=1, shift=1)
-    there, back = precision_recall(x, y), precision_recall(y, x)
+    there, back = members(x, y), members(y, x)
     np.testing.assert_array_equal(there[0], back[1])
     np.testing.assert_array_equal(there[1], back[0])
 
@@ -81,8 +81,8 @@ def test_swapping_sides_swaps_figures():
 def test_invariant_to_scale_shift_and_order():
     x, y = cloud(40), cloud(50, seed=1, shift=1)
     order = np.random.default_rng(2).permutation(40)
-    expected = precision_recall(x, y)
-    found = precision_recall(4 * x[order] + 8, 4 * y + 8)
+    expected = members(x, y)
+    found = members(4 * x[order] + 8, 4 * y + 8)
     np.testing.assert_array_equal(found[0], expected[0][order])
     np.testing.assert_array_equal(found[1], expected[1])
 

@@ -5,7 +5,7 @@ import pytest
 
 from pdm_tf.config import InputError
 from pdm_tf.evaluation import npz
-from pdm_tf.evaluation.moments import Moments
+from pdm_tf.evaluation.metrics.moments import FeatureMoments
 from pdm_tf.evaluation.statistics import Statistics, load_statistics, save_statistics
 
 
@@ -78,7 +78,7 @@ def test_flipped_bytes_are_found(tmp_path):
 
 def gaussian(size: int, seed: int = 0):
     rows = np.random.default_rng(seed).normal(size=(50, size))
-    return Moments.of(rows).gaussian()
+    return FeatureMoments.of(rows).gaussian()
 
 
 def test_statistics_round_trip(tmp_path):

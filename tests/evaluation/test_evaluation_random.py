@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from pdm_tf.config import InputError
-from pdm_tf.evaluation import random_convolutions
-from pdm_tf.evaluation.random_convolutions import RandomConvolutions
+from pdm_tf.evaluation.features import random_convolutions
+from pdm_tf.evaluation.features.random_convolutions import RandomConvolutions
 
 
 def noise(count: int, *shape: int) -> np.ndarray:

@@ -9,14 +9,14 @@ from pdm_tf.config import EvaluationConfig, InputError
 from pdm_tf.evaluation import report
 from pdm_tf.evaluation.bootstrap import Figure
 from pdm_tf.evaluation.figures import Judged, name_figures
-from pdm_tf.evaluation.moments import Gaussian
+from pdm_tf.evaluation.metrics.moments import FeatureGaussian
 from pdm_tf.evaluation.statistics import Statistics
 
 NAN = float("nan")
 
 
 def judged(count: int | None) -> Judged:
-    return Judged(Statistics(Gaussian(np.zeros(2), np.eye(2)), None, count))
+    return Judged(Statistics(FeatureGaussian(np.zeros(2), np.eye(2)), None, count))
 
 
 def warnings(samples: int | None, reference: int | None) -> str:

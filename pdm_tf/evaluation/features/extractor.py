@@ -29,3 +29,11 @@ class Extractor(Protocol):
 
     def __call__(self, pictures: np.ndarray) -> Features:
         """uint8 [N, H, W, C] -> features; InputError for a shape it cannot read."""
+
+
+def pooled_of(
+    pictures: np.ndarray, extractor: Extractor, batch: int = 500
+) -> np.ndarray:
+    """Pooled features float32 [N, D] of pictures uint8 [N, H, W, C]."""
+    rows = range(0, len(pictures), batch)
+    return np.concatenate([extractor(pictures[i : i + batch]).pooled for i in rows])

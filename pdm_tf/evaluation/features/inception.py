@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from pdm_tf.config import InputError
-from pdm_tf.evaluation.extractor import Features
+from pdm_tf.evaluation.features.extractor import Features
 
 FILE = "classify_image_graph_def.pb"
 BYTES = 95_673_916

@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from pdm_tf.config import InputError
-from pdm_tf.evaluation.extractor import Features
+from pdm_tf.evaluation.features.extractor import Features
 
 WEIGHTS = Path(__file__).with_name("digits.npz")
 CONVOLUTIONS = ("conv1", "conv2", "conv3", "conv4")

@@ -6,6 +6,13 @@ from scipy.special import xlogy
 SPLIT = 5000  # pictures of a split, as in ADM's evaluator
 
 
+def inception_score(probabilities: np.ndarray) -> float:
+    """The score of class probabilities [N, K] of pictures, see `ScoreSums.score`."""
+    sums = ScoreSums()
+    sums.add(probabilities, np.zeros(len(probabilities), np.int64))
+    return sums.score()
+
+
 class ScoreSums:
     """Sums from which the score follows, for each split and each group of pictures.
 

@@ -27,7 +27,12 @@ def seam_sums(pictures: np.ndarray, patch_size: int) -> np.ndarray:
     return sums / counts
 
 
-def seam_energy(sums: np.ndarray) -> float:
+def seam_energy(pictures: np.ndarray, patch_size: int) -> float:
+    """Seam energy of pictures uint8 [N, H, W, C], see `ratio_of_sums`."""
+    return ratio_of_sums(seam_sums(pictures, patch_size))
+
+
+def ratio_of_sums(sums: np.ndarray) -> float:
     """Gradient across patch borders over gradient elsewhere, of sums [..., 2].
 
     1 where patches leave no trace, larger where their borders show; NaN for pictures

@@ -10,10 +10,20 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from pdm_tf.evaluation.features.extractor import Extractor, pooled_of
+
 NEIGHBOURS = 3
 ROWS, COLUMNS = 1024, 8192  # of a block of distances: 64 MiB of float64
 HALF_BLOCK = 10_000  # rows and columns that ADM's evaluator rounds together
 SLACK = 1e-9  # relative; two ways to round one distance must not decide
+
+
+def precision_recall(
+    samples: np.ndarray, reference: np.ndarray, extractor: Extractor
+) -> tuple[float, float]:
+    """Precision and recall of pictures uint8 [N, H, W, C], more than 3 of each."""
+    inside = members(pooled_of(samples, extractor), pooled_of(reference, extractor))
+    return float(inside[0].mean()), float(inside[1].mean())
 
 
 def inside_manifold(
@@ -42,7 +52,7 @@ def manifold_radii(points: np.ndarray, half: bool = False) -> np.ndarray:
     return nearest.max(axis=1)
 
 
-def precision_recall(
+def members(
     samples: np.ndarray, reference: np.ndarray, half: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
     """Which pictures lie in the other set's manifold.

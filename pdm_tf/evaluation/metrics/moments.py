@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 
-class Gaussian(NamedTuple):
+class FeatureGaussian(NamedTuple):
     """What the Fréchet distance knows of a set of pictures."""
 
     mean: np.ndarray  # float64 [D]
@@ -15,7 +15,7 @@ class Gaussian(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Moments:
+class FeatureMoments:
     """Count, mean and scatter of rows; any two of them can be merged.
 
     The scatter is taken about the mean of its own rows, and merged by the formula of
@@ -27,12 +27,12 @@ class Moments:
     scatter: np.ndarray  # float64 [D, D], sum of (row - mean)(row - mean)^T
 
     @classmethod
-    def empty(cls, size: int) -> "Moments":
+    def empty(cls, size: int) -> "FeatureMoments":
         """Of no rows of `size` numbers."""
         return cls(0, np.zeros(size), np.zeros((size, size)))
 
     @classmethod
-    def of(cls, rows: np.ndarray) -> "Moments":
+    def of(cls, rows: np.ndarray) -> "FeatureMoments":
         """Of rows [N, D] at once."""
         if not len(rows):
             return cls.empty(rows.shape[1])
@@ -41,19 +41,19 @@ class Moments:
         rows -= mean
         return cls(len(rows), mean, rows.T @ rows)
 
-    def gaussian(self) -> Gaussian:
+    def gaussian(self) -> FeatureGaussian:
         """Mean and covariance; needs two rows."""
-        return Gaussian(self.mean, self.scatter / (self.count - 1))
+        return FeatureGaussian(self.mean, self.scatter / (self.count - 1))
 
 
 def merged(
-    parts: Sequence[Moments], weights: Sequence[int] | np.ndarray | None = None
-) -> Moments:
+    parts: Sequence[FeatureMoments], weights: Sequence[int] | np.ndarray | None = None
+) -> FeatureMoments:
     """Moments of all parts together, part i counted weights[i] times (once if None)."""
     weights = weights if weights is not None else [1] * len(parts)
     chosen = [(w, part) for w, part in zip(weights, parts, strict=True) if w]
     count = sum(int(w) * part.count for w, part in chosen)
-    total = Moments.empty(len(parts[0].mean))
+    total = FeatureMoments.empty(len(parts[0].mean))
     if not count:
         return total
     mean, scatter = total.mean, total.scatter
@@ -64,4 +64,4 @@ def merged(
     between = np.stack([part.mean - mean for _, part in chosen])
     counts = np.array([weight * part.count for weight, part in chosen], np.float64)
     scatter += (between.T * counts) @ between
-    return Moments(count, mean, scatter)
+    return FeatureMoments(count, mean, scatter)

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from pdm_tf.config import InputError
 from pdm_tf.data.images import to_float
-from pdm_tf.evaluation.extractor import Features
+from pdm_tf.evaluation.features.extractor import Features
 
 WIDTHS = (32, 64, 128)  # of 3x3 convolutions; all but the first halve the picture
 STRIDES = (1, 2, 2)
