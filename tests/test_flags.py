@@ -13,6 +13,7 @@ import pytest
 from pdm_tf import config as settings
 from pdm_tf import flags
 from pdm_tf.config import Config, InputError
+from pdm_tf.errors import as_text
 from pdm_tf.networks import shapes
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -109,7 +110,7 @@ def test_every_field_survives_the_command_line():
 def test_every_field_of_a_command_survives_too(cls):
     made = changed(cls)
     words = [
-        f"--{field.name}={flags.as_text(getattr(made, field.name))}"
+        f"--{field.name}={as_text(getattr(made, field.name))}"
         for field in dataclasses.fields(cls)
     ]
     assert parse(*words, cls=cls) == made
@@ -265,7 +266,7 @@ def test_help_names_every_flag_with_its_default_and_choices(capsys):
         text = capsys.readouterr().out
         for room in ROOMS if cls is Config else [cls]:
             for field in dataclasses.fields(room):
-                assert f"--{field.name}={flags.as_text(field.default)}" in text
+                assert f"--{field.name}={as_text(field.default)}" in text
                 assert field.metadata["help"].split()[0] in text
     assert "<x|eps|v>" not in text  # the last command has no such choice
 

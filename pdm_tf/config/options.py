@@ -13,6 +13,12 @@ Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
 Spacing = Literal["uniform", "log_snr", "karras", "quadratic"]
 
 
-def option(default: Any, help: str) -> Any:
-    """A field with a default and the sentence that `--help` prints for it."""
-    return field(default=default, metadata={"help": help})
+def option(default: Any, help: str, aliases: tuple[str, ...] = ()) -> Any:
+    """A field with a default and the sentence that `--help` prints for it.
+
+    Args:
+      default: its value where nothing is given.
+      help: what it is, in a sentence.
+      aliases: names that the flag had before; they work on, and help is silent on them.
+    """
+    return field(default=default, metadata={"help": help, "aliases": aliases})

@@ -1,25 +1,18 @@
-"""Dataclasses of `pdm_tf.config` <-> command-line flags <-> flagfiles.
-
-The only importer of absl.flags. A field `width: int = option(64, "…")` is the flag
-`--width`. In a flagfile each line is one `--name=value`; lines that begin with # are
-comments; what comes later wins, so overrides follow `--flagfile`.
-"""
+"""A command line or flagfile into dataclasses; a mistake gets one helpful line."""
 
 import dataclasses
 import difflib
-import os
-import sys
-import textwrap
-import types
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from absl import flags
 
 from pdm_tf.config import Config
-from pdm_tf.errors import InputError, SettingError, as_text
+from pdm_tf.errors import InputError, as_text
+from pdm_tf.flags.writing import format_help, kind_of, settings_in
 
+HELP = {"--help", "-help", "-h", "--helpfull"}
 _REMEDIES: dict[Any, str] = {
     bool: "give true or false",
     int: "give a whole number",
@@ -27,18 +20,23 @@ _REMEDIES: dict[Any, str] = {
 }
 
 
-def _kind(annotation: Any) -> Any:
-    """The type that a flag parses to; a union counts as its first member."""
-    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
-        return typing.get_args(annotation)[0]
-    return annotation
+class UnknownFlagError(InputError):
+    """A flag that does not exist.
+
+    Attributes:
+      flag: its name, without dashes.
+    """
+
+    def __init__(self, flag: str, message: str) -> None:
+        super().__init__(message)
+        self.flag = flag
 
 
 def _define(cls: type, values: flags.FlagValues) -> None:
     kinds = typing.get_type_hints(cls)
     for field in dataclasses.fields(cls):
         name, default, text = field.name, field.default, field.metadata["help"]
-        kind = _kind(kinds[name])
+        kind = kind_of(kinds[name])
         if kind is bool:
             flags.DEFINE_boolean(name, default, text, values)
         elif kind is int:
@@ -50,6 +48,8 @@ def _define(cls: type, values: flags.FlagValues) -> None:
             flags.DEFINE_enum(name, default, choices, text, flag_values=values)
         else:
             flags.DEFINE_string(name, as_text(default), text, flag_values=values)
+        for alias in field.metadata.get("aliases", ()):
+            flags.DEFINE_alias(alias, name, values)
 
 
 def _tuple(name: str, text: str, member: type) -> tuple:
@@ -66,39 +66,11 @@ def _read(cls: type, values: flags.FlagValues) -> Any:
     kinds = typing.get_type_hints(cls)
     made = {}
     for field in dataclasses.fields(cls):
-        value, kind = values[field.name].value, _kind(kinds[field.name])
+        value, kind = values[field.name].value, kind_of(kinds[field.name])
         if typing.get_origin(kind) is tuple:
             value = _tuple(field.name, value, typing.get_args(kind)[0])
         made[field.name] = value
     return cls(**made)
-
-
-def _settings(cls: type) -> list[type]:
-    """The dataclasses whose fields are flags: those of `Config`, or the class alone."""
-    if cls is Config:
-        return [type(field.default) for field in dataclasses.fields(Config)]
-    return [cls]
-
-
-def _help(classes: Sequence[type], description: str) -> str:
-    lines = [description, ""]
-    for cls in classes:
-        lines += [f"{(cls.__doc__ or '').strip().splitlines()[0]}", ""]
-        for field in dataclasses.fields(cls):
-            kind = _kind(typing.get_type_hints(cls)[field.name])
-            choices = ""
-            if typing.get_origin(kind) is typing.Literal:
-                choices = f" <{'|'.join(typing.get_args(kind))}>"
-            lines.append(f"  --{field.name}={as_text(field.default)}{choices}")
-            lines += textwrap.wrap(
-                field.metadata["help"],
-                84,
-                initial_indent=" " * 6,
-                subsequent_indent=" " * 6,
-            )
-        lines.append("")
-    lines += ["Any of these may stand in a file, one a line: --flagfile=FILE", ""]
-    return "\n".join(lines)
 
 
 def parse(argv: Sequence[str], *classes: type, description: str = "") -> list[Any]:
@@ -115,9 +87,9 @@ def parse(argv: Sequence[str], *classes: type, description: str = "") -> list[An
     Raises:
       InputError: an unknown flag, a value of the wrong kind, a stray word.
     """
-    wanted = [member for cls in classes for member in _settings(cls)]
-    if {"--help", "-help", "-h", "--helpfull"} & set(argv[1:]):
-        print(_help(wanted, description))
+    wanted = [member for cls in classes for member in settings_in(cls)]
+    if HELP & set(argv[1:]):
+        print(format_help(classes, description))
         raise SystemExit(0)
     values = flags.FlagValues()
     flags.DEFINE_string("flagfile", "", "File of further flags.", flag_values=values)
@@ -127,7 +99,9 @@ def parse(argv: Sequence[str], *classes: type, description: str = "") -> list[An
     try:
         rest = values(list(argv))
     except flags.UnrecognizedFlagError as error:
-        raise InputError(_unknown(error.flagname, list(values))) from None
+        raise UnknownFlagError(
+            error.flagname, _unknown(error.flagname, wanted)
+        ) from None
     except flags.IllegalFlagValueError as error:
         raise InputError(_illegal(error, wanted)) from None
     except flags.CantOpenFlagFileError as error:
@@ -146,7 +120,9 @@ def _gathered(read: dict[type, Any]) -> Config:
     return Config(**{room.name: read[type(room.default)] for room in rooms})
 
 
-def _unknown(name: str, known: list[str]) -> str:
+def _unknown(name: str, wanted: Sequence[type]) -> str:
+    known = [field.name for cls in wanted for field in dataclasses.fields(cls)]
+    known.append("flagfile")
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean --{near[0]}?" if near else "--help lists all flags"
     return f"--{name}: no such flag; {hint}"
@@ -158,7 +134,7 @@ def _illegal(error: Exception, wanted: Sequence[type]) -> str:
     given = str(error).removeprefix("flag ").removesuffix(f": {cause}")
     name = given.removeprefix("--").partition("=")[0]
     hints = [typing.get_type_hints(cls) for cls in wanted]
-    kind = next((_kind(of[name]) for of in hints if name in of), None)
+    kind = next((kind_of(of[name]) for of in hints if name in of), None)
     if typing.get_origin(kind) is typing.Literal:
         cause = f"choose from {', '.join(typing.get_args(kind))}"
     return _one_line(f"{given}: {_REMEDIES.get(kind, cause)}")
@@ -166,29 +142,3 @@ def _illegal(error: Exception, wanted: Sequence[type]) -> str:
 
 def _one_line(error: Exception | str) -> str:
     return " ".join(str(error).split())
-
-
-def to_flagfile(config: Config, header: str = "") -> str:
-    """A run's settings as a flagfile that `parse` reads back."""
-    lines = [f"# {line}" for line in header.splitlines()]
-    for room in dataclasses.fields(Config):
-        settings = getattr(config, room.name)
-        lines += ["", f"# {room.name}"]
-        for field in dataclasses.fields(settings):
-            lines.append(f"--{field.name}={as_text(getattr(settings, field.name))}")
-    return "\n".join(lines).strip() + "\n"
-
-
-def run(main: Callable[[list[str]], int | None]) -> None:
-    """Runs a script: bad input is one line on stderr and exit code 2."""
-    # TensorFlow's notes on the processor would bury the line that matters.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    try:
-        code = main(sys.argv)
-    except InputError as error:
-        text = error.text("--") if isinstance(error, SettingError) else error
-        print(f"error: {_one_line(text)}", file=sys.stderr)
-        code = 2
-    except BrokenPipeError:
-        code = 1
-    raise SystemExit(code or 0)
