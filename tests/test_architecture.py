@@ -42,6 +42,8 @@ BELOW["doctor"] = set(BELOW)
 BELOW["errors"] = set()
 for _room in set(BELOW) - {"errors"}:  # every room may say what is wrong
     BELOW[_room] = BELOW[_room] | {"errors"}
+for _room in set(BELOW) - {"errors", "config", "seeds", "storage", "flags"}:
+    BELOW[_room] = BELOW[_room] | {"storage"}  # and read and write files
 FOREIGN = {  # what a room must not import from elsewhere
     "config": {"tensorflow", "keras", "numpy", "absl"},
     "errors": {"tensorflow", "keras", "numpy", "absl"},
@@ -51,6 +53,7 @@ FOREIGN = {  # what a room must not import from elsewhere
     "data": {"keras"},
     "serving": {"keras"},
     "litert": {"tensorflow", "keras"},
+    "storage": {"tensorflow", "keras"},
     "samplers": {"keras"},
 }
 NAMES = {  # parts of names that a room must not use
