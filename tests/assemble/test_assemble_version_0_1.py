@@ -1,0 +1,61 @@
+"""Models that version 0.1 wrote still open, and give the pictures they gave then."""
+
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import pdm_tf as pdm
+from pdm_tf.export.litert_sampler import LitertSampler
+from pdm_tf.serving import SavedSampler
+
+KEPT = Path(__file__).resolve().parent.parent / "data" / "version_0_1"
+STEPS, WEIGHT = 6, 1.5
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory) -> Path:
+    directory = tmp_path_factory.mktemp("version_0_1")
+    with tarfile.open(KEPT / "models.tar.xz") as archive:
+        archive.extractall(directory, filter="data")
+    return directory
+
+
+@pytest.fixture(scope="module")
+def given() -> dict[str, np.ndarray]:
+    """Seeds, labels, and the pictures of then."""
+    with np.load(KEPT / "pictures.npz", allow_pickle=False) as stored:
+        return dict(stored)
+
+
+def assert_same_pictures(found: np.ndarray, then: np.ndarray) -> None:
+    """The same but for the rounding of other kernels: a grey level, rarely."""
+    assert found.dtype == then.dtype == np.uint8 and found.shape == then.shape
+    difference = np.abs(found.astype(int) - then)
+    assert difference.max() <= 1 and (difference > 0).mean() < 0.01
+
+
+@pytest.mark.parametrize("sampler", ["ddim", "dpm_solver_sde"])
+def test_a_saved_model_generates_the_same_pictures(sampler, models, given):
+    model = SavedSampler("savedmodel", str(models / "export"))
+    assert model.samplers == ("ddim", "dpm_solver_sde")
+    found = model.draw(given["seeds"], given["labels"], str(STEPS), WEIGHT, sampler)
+    assert_same_pictures(found, given[f"export_{sampler}"])
+
+
+def test_a_tflite_file_generates_the_same_pictures(models, given):
+    pytest.importorskip("ai_edge_litert")
+    model = LitertSampler("litert", str(models / "litert" / "float32.tflite"))
+    found = model.draw(given["seeds"], given["labels"], str(STEPS), WEIGHT, "ddim")
+    assert_same_pictures(found, given["litert_ddim"])
+
+
+@pytest.mark.parametrize("name", ["low", "high", "split"])
+def test_a_checkpoint_and_a_split_restore_to_the_same_pictures(name, models, given):
+    denoise = pdm.restore(models / name)
+    denoise = pdm.guided(denoise, given["labels"], weight=WEIGHT, threshold=None)
+    denoise = pdm.thresholded(denoise)
+    grid = denoise.schedule.grid(STEPS)
+    x = pdm.sample(denoise, pdm.DDIM(), grid, given["seeds"], denoise.image_shape)
+    np.testing.assert_allclose(x, given[name], atol=1e-4)
