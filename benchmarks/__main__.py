@@ -13,11 +13,15 @@ OWN = (OURS, "calls", "recipe")  # candidates that need no peer's environment
 def count_work(case: Case) -> float:
     """Operations of a case; 0 where they say nothing of its time."""
     from pdm_tf.assemble.building import build_denoiser
-    from pdm_tf.doctor.plan import count_flops
+    from pdm_tf.profiling.flops import count_denoise_flops
 
     # A training step is taken as three calls.
     calls = {"call": 1, "train": 3, "sample": case.steps}.get(case.work, 0)
-    return calls and calls * case.batch * count_flops(build_denoiser(case.config()))
+    if not calls:
+        return 0
+    denoiser = build_denoiser(case.config())
+    flops = count_denoise_flops(denoiser.network, denoiser.image_shape) or 0
+    return calls * case.batch * flops
 
 
 def main() -> None:

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
@@ -16,6 +15,7 @@ from pdm_tf.config import AnalysisConfig, EvaluationConfig
 from pdm_tf.data.images import contact_sheet, to_uint8
 from pdm_tf.denoisers import Denoiser, thresholded
 from pdm_tf.evaluation.evaluate import evaluate
+from pdm_tf.profiling.parameters import count_parameters
 from pdm_tf.samplers import DDPM, sample
 
 COLUMNS = (
@@ -92,10 +92,10 @@ def tabulate(
     """The row of a patch size."""
     name = next(iter(report["figures"]))  # the Fréchet distance comes first
     seams = report["seam_energy"][str(patch_size)]
-    variables = [v for n in network.parts.values() for v in n.trainable_variables]
+    variables = [v for n in network.parts.values() for v in n.variables]
     return [
         patch_size,
-        sum(int(tf.size(v)) for v in variables),
+        count_parameters(variables),
         rate,
         *report["figures"][name],
         seams["samples"].value,

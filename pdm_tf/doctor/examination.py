@@ -27,7 +27,8 @@ from pdm_tf.doctor.findings import (
     on_one_device,
     read_some,
 )
-from pdm_tf.doctor.plan import count_flops
+from pdm_tf.profiling.flops import count_denoise_flops
+from pdm_tf.profiling.parameters import count_parameters
 from pdm_tf.samplers import DDPM, sample
 from pdm_tf.training.batch_sharding import check_batch_sharding, distributed
 from pdm_tf.training.distribution import choose_strategy
@@ -70,9 +71,9 @@ def _work(
 ) -> Iterator[Finding]:
     """Memory, a training step, a sample, saving; and so the time of it all."""
     training, sampling = config.training, config.sampling
-    variables = state.denoiser.network.trainable_variables
-    count = sum(math.prod(v.shape) for v in variables)
-    flops = count_flops(state.denoiser)
+    network = state.denoiser.network
+    count = count_parameters(network.variables)
+    flops = count_denoise_flops(network, config.network.image_shape) or 0
     yield Finding("parameters", f"{count:,}; {flops / 1e9:.4g} GFLOP a call, a picture")
     trainer = build_trainer(tried, strategy, state)
     yield from estimate_memory(*on_one_device(tried, strategy.num_replicas_in_sync))

@@ -17,6 +17,7 @@ from pdm_tf.denoisers.guidance import for_sampling
 from pdm_tf.networks import hardware, shapes
 from pdm_tf.profiling.memory import held_bytes
 from pdm_tf.profiling.tpu import find_unsupported
+from pdm_tf.profiling.parameters import count_parameters
 from pdm_tf.samplers import DDPM, sample
 
 MIB = 2**20
@@ -99,8 +100,7 @@ def estimate_memory(config: Config, state: State) -> Iterator[Finding]:
     """Estimates, from graphs that are traced and not run; takes `on_one_device`."""
     training, sampling = config.training, config.sampling
     device, part = tf.distribute.get_strategy(), training.batch_size
-    variables = state.denoiser.network.trainable_variables
-    count = sum(math.prod(v.shape) for v in variables)
+    count = count_parameters(state.denoiser.network.variables)
     specs = (
         tf.TensorSpec([part, *config.network.image_shape], tf.uint8),
         tf.TensorSpec([part], tf.int32),

@@ -1,6 +1,5 @@
 """What a run would train, in words and numbers, before it is trained."""
 
-import math
 import os
 from collections.abc import Iterator
 
@@ -11,34 +10,10 @@ from pdm_tf.config import Config
 from pdm_tf.denoisers import NetworkDenoiser
 from pdm_tf.doctor.findings import estimate_memory, on_one_device
 from pdm_tf.networks import shapes
+from pdm_tf.profiling.flops import count_denoise_flops
+from pdm_tf.profiling.parameters import count_parameters
 from pdm_tf.training.batch_sharding import check_batch_sharding
 from pdm_tf.training.distribution import choose_strategy
-
-
-def count_flops(denoiser: NetworkDenoiser) -> int:
-    """Floating-point operations of convolutions and products in one call, one picture.
-
-    Counted from the traced graph; a multiplication with an addition counts as two.
-    """
-    spec = tf.TensorSpec([1, *denoiser.image_shape], tf.float32)
-    one = tf.TensorSpec([1], tf.int32)
-    network = tf.function(lambda z, t, y: denoiser.network(z, t, y), autograph=False)
-    graph = network.get_concrete_function(spec, one, one).graph
-    return sum(flops_of(node) for node in graph.get_operations())
-
-
-def flops_of(node: tf.Operation) -> int:
-    """Of one convolution or product; 0 for whatever else."""
-    if node.type == "Conv2D":
-        height, width, inner, _ = node.inputs[1].shape
-        return 2 * height * width * inner * math.prod(node.outputs[0].shape)
-    if node.type == "Conv2DBackpropInput":  # a transposed convolution
-        return 2 * math.prod(node.inputs[1].shape) * math.prod(node.inputs[2].shape[:3])
-    if node.type in ("MatMul", "BatchMatMulV2"):
-        name = "transpose_a" if node.type == "MatMul" else "adj_x"
-        inner = node.inputs[0].shape[-2 if node.get_attr(name) else -1]
-        return 2 * inner * math.prod(node.outputs[0].shape)
-    return 0
 
 
 def dry_run(config: Config) -> Iterator[str]:
@@ -66,8 +41,8 @@ def describe(config: Config, denoiser: NetworkDenoiser) -> list[str]:
     height, width = shapes.grid_shape(network)
     channels = shapes.channels_of_levels(network)
     blocks = shapes.blocks_of_levels(network)
-    parameters = sum(math.prod(v.shape) for v in denoiser.network.trainable_variables)
-    flops = count_flops(denoiser)
+    parameters = count_parameters(denoiser.network.variables)
+    flops = count_denoise_flops(denoiser.network, denoiser.image_shape) or 0
     lines = [
         f"run            {training.run_dir}",
         f"data           {config.data.dataset}",

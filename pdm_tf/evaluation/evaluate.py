@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from pdm_tf.config import EvaluationConfig, InputError
 from pdm_tf.evaluation import npz, report
-from pdm_tf.evaluation.cost import peak_memory
+from pdm_tf.profiling.peak_memory import peak_memory
 from pdm_tf.evaluation.features import open_features
 from pdm_tf.evaluation.features.extractor import Extractor
 from pdm_tf.evaluation.figures import Judged, compute_figures, compute_seams

@@ -14,7 +14,8 @@ from tqdm import tqdm
 from pdm_tf.config import EvaluationConfig, InputError, Variance
 from pdm_tf.denoisers import Denoiser
 from pdm_tf.evaluation import report
-from pdm_tf.evaluation.cost import peak_memory
+from pdm_tf.profiling.peak_memory import peak_memory
+from pdm_tf.profiling.parameters import count_parameters
 from pdm_tf.evaluation.likelihood import Bound, cut_sections, measure_bound
 from pdm_tf.evaluation.likelihood_curve import draw_curve, write_curve
 from pdm_tf.evaluation.likelihood_data import Judged, open_reference
@@ -148,13 +149,13 @@ def _measure(
 def _cost(
     denoise: Denoiser, pictures: int, terms: int, seconds: float
 ) -> dict[str, Any]:
-    variables = [v for part in denoise.parts.values() for v in part.trainable_variables]
+    variables = [v for part in denoise.parts.values() for v in part.variables]
     return {
         "pictures": pictures,
         "evaluations_per_picture": terms,
         "seconds": seconds,
         "pictures_per_second": pictures / seconds,
-        "parameters": sum(math.prod(v.shape) for v in variables),
+        "parameters": count_parameters(variables),
         "peak_memory": peak_memory(),
     }
 

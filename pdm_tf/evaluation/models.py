@@ -2,13 +2,13 @@
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pdm_tf.config import EvaluationConfig, InputError
-from pdm_tf.evaluation.cost import count_flops, count_parameters
+from pdm_tf.profiling.flops import count_denoise_flops
+from pdm_tf.profiling.parameters import count_saved_parameters
 from pdm_tf.serving import SavedSampler
 
 
@@ -49,9 +49,9 @@ class Drawn:
         self._seconds, self._drawn = 0.0, 0
         # Counted now: nothing may fail once hours of pictures are drawn.
         denoise = self._model.signatures["denoise"]
-        self._flops = count_flops(denoise, self.image_shape)
+        self._flops = count_denoise_flops(denoise, self.image_shape)
         told = self._model.description.get("parameters")
-        self._parameters = told or count_parameters(Path(directory))
+        self._parameters = told or count_saved_parameters(directory)
 
     def batches(self, count: int, batch_size: int) -> Iterator[np.ndarray]:
         """Pictures of seeds --seed … --seed + count - 1: uint8 [B, H, W, C]."""

@@ -12,7 +12,8 @@ from pdm_tf.denoisers.denoiser import Denoiser
 from pdm_tf.diffusion import NoiseSchedule, respacing
 from pdm_tf.export.requests import sample_signatures
 from pdm_tf.export.saved_model import open_samplers
-from pdm_tf.export.weights import count_numbers
+from pdm_tf.export.weights import variables_of
+from pdm_tf.profiling.parameters import count_parameters
 from pdm_tf.litert import open_file
 from pdm_tf.samplers import SAMPLERS, SPACINGS
 
@@ -26,7 +27,7 @@ def describe(denoiser: Denoiser, sampling: SamplingConfig, record: str) -> dict:
     }
     assert NoiseSchedule.linear(**told) == schedule
     return {
-        "parameters": count_numbers(denoiser),
+        "parameters": count_parameters(variables_of(denoiser)),
         "image_shape": list(denoiser.image_shape),
         "num_classes": denoiser.num_classes,
         "schedule": told,

@@ -14,7 +14,6 @@ from pdm_tf.config import ExportConfig, InputError, SamplingConfig, Variance
 from pdm_tf.denoisers.denoiser import Denoiser
 from pdm_tf.export.requests import denoise_signature, sample_signatures
 from pdm_tf.export.weights import (
-    count_numbers,
     variables_of,
     with_constants_where_small,
 )
@@ -41,7 +40,7 @@ def _describe(
     denoiser: Denoiser, record: str, samplers: dict[str, Sampler]
 ) -> dict[str, Any]:
     return {
-        "parameters": count_numbers(denoiser),
+        "parameters": count_parameters(variables_of(denoiser)),
         "image_shape": list(denoiser.image_shape),
         "num_classes": denoiser.num_classes,
         "timesteps": denoiser.schedule.timesteps,

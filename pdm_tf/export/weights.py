@@ -20,11 +20,6 @@ def variables_of(denoiser: Denoiser) -> dict[str, tf.Variable]:
     }
 
 
-def count_numbers(denoiser: Denoiser) -> int:
-    """Numbers in all its variables."""
-    return sum(prod(v.shape) for v in variables_of(denoiser).values())
-
-
 def with_constants_where_small(denoiser: Denoiser) -> Denoiser:
     """The same denoiser, its weights constants where they are few."""
     held = variables_of(denoiser).values()

@@ -7,7 +7,6 @@ import pytest
 import tensorflow as tf
 
 from pdm_tf.config import EvaluationConfig, InputError
-from pdm_tf.evaluation.cost import count_flops, peak_memory
 from pdm_tf.evaluation.models import Drawn, draw_labels
 
 CONFIG = EvaluationConfig(steps="3", seed=5)
@@ -73,47 +72,6 @@ def test_the_sampler_named_draws(saved_model, sampler):
         "ddim",
     )
     assert not np.array_equal(draw(sampler, 3, 3), draw(other, 3, 3))
-
-
-def test_flops_by_hand():
-    kernel = tf.Variable(tf.ones([3, 3, 2, 5]))
-    matrix = tf.Variable(tf.ones([5, 7]))
-    two = tf.constant([0, 0, 0, 2])
-
-    @tf.function(
-        input_signature=[
-            tf.TensorSpec([None, 8, 6, 2], tf.float32),
-            tf.TensorSpec([None], tf.int32),
-            tf.TensorSpec([None], tf.int32),
-        ]
-    )
-    def denoise(z, t, labels):
-        z = tf.nn.conv2d(z, kernel, 2, "SAME")  # [1, 4, 3, 5]
-        small = tf.nn.conv2d_transpose(z, kernel, tf.shape(z) * [1, 2, 2, 0] + two, 2)
-        z += tf.reduce_sum(small)
-        rows = tf.reshape(z, [-1, 12, 5])
-        scores = tf.einsum("nqd,nkd->nqk", rows, rows)  # [1, 12, 12]
-        rows = tf.matmul(scores, rows)  # [1, 12, 5]
-        return tf.matmul(tf.reshape(rows, [-1, 5]), matrix)  # [12, 7]
-
-    doubled = 4 * 3 * 5 * 9 * 2
-    products = 4 * 3 * 5 * 9 * 2 + doubled + 12 * 12 * 5 + 12 * 5 * 12 + 12 * 7 * 5
-    assert count_flops(denoise, (8, 6, 2)) == 2 * products
-
-
-def test_flops_of_branches_are_not_guessed():
-    kernel = tf.Variable(tf.ones([1, 1, 1, 1]))
-
-    @tf.function
-    def denoise(z, t, labels):
-        return tf.cond(t[0] > 5, lambda: tf.nn.conv2d(z, kernel, 1, "SAME"), lambda: z)
-
-    assert count_flops(denoise, (4, 4, 1)) is None
-
-
-def test_peak_memory_is_no_less_than_what_is_held():
-    held = np.ones(2**24)  # 128 MiB
-    assert peak_memory()["host"] > held.nbytes
 
 
 def test_balanced_labels_take_turns():

@@ -1,0 +1,30 @@
+"""How many numbers a model has learned: the one count of parameters."""
+
+from collections.abc import Iterable, Mapping
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+
+def count_parameters(variables: Mapping[str, Any] | Iterable[Any]) -> int:
+    """Numbers in the floating-point variables among these.
+
+    Counters, seeds and quantised codes do not count.
+
+    Args:
+      variables: of TensorFlow or Keras, or a mapping to them by name.
+    """
+    if isinstance(variables, Mapping):
+        variables = variables.values()
+    return sum(prod(v.shape) for v in variables if tf.as_dtype(v.dtype).is_floating)
+
+
+def count_saved_parameters(directory: str | Path) -> int:
+    """The same of a SavedModel's variables, read from its files alone."""
+    prefix = Path(directory) / "variables" / "variables"
+    reader = tf.train.load_checkpoint(str(prefix))
+    types = reader.get_variable_to_dtype_map()
+    shapes = reader.get_variable_to_shape_map()
+    return sum(prod(shapes[name]) for name in shapes if types[name].is_floating)
