@@ -17,7 +17,7 @@ SCRIPTS = [ROOT / "train.py", ROOT / "sample.py"]
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 # Each room and those it may know. What is not named here is not a room.
-LEAVES = {"config", "seeds", "storage", "diffusion", "networks"}
+LEAVES = {"config", "profiling", "seeds", "storage", "diffusion", "networks"}
 BELOW = {
     "config": set(),
     "storage": {"config"},

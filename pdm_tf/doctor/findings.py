@@ -1,6 +1,5 @@
 """What can be said of a run before anything of it is computed."""
 
-import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -16,8 +15,8 @@ from pdm_tf.denoisers.denoiser import Denoiser
 from pdm_tf.denoisers.guidance import for_sampling
 from pdm_tf.networks import hardware, shapes
 from pdm_tf.profiling.memory import held_bytes
-from pdm_tf.profiling.tpu import find_unsupported
 from pdm_tf.profiling.parameters import count_parameters
+from pdm_tf.profiling.tpu import find_unsupported
 from pdm_tf.samplers import DDPM, sample
 
 MIB = 2**20

@@ -11,7 +11,6 @@ import tensorflow as tf
 
 from pdm_tf.config import EvaluationConfig, InputError
 from pdm_tf.evaluation import npz, report
-from pdm_tf.profiling.peak_memory import peak_memory
 from pdm_tf.evaluation.features import open_features
 from pdm_tf.evaluation.features.extractor import Extractor
 from pdm_tf.evaluation.figures import Judged, compute_figures, compute_seams
@@ -25,6 +24,7 @@ from pdm_tf.evaluation.statistics import (
     save_statistics,
 )
 from pdm_tf.evaluation.summary import summarise
+from pdm_tf.profiling.peak_memory import peak_memory
 
 
 def evaluate(config: EvaluationConfig) -> dict[str, Any]:

@@ -14,11 +14,11 @@ from tqdm import tqdm
 from pdm_tf.config import EvaluationConfig, InputError, Variance
 from pdm_tf.denoisers import Denoiser
 from pdm_tf.evaluation import report
-from pdm_tf.profiling.peak_memory import peak_memory
-from pdm_tf.profiling.parameters import count_parameters
 from pdm_tf.evaluation.likelihood import Bound, cut_sections, measure_bound
 from pdm_tf.evaluation.likelihood_curve import draw_curve, write_curve
 from pdm_tf.evaluation.likelihood_data import Judged, open_reference
+from pdm_tf.profiling.parameters import count_parameters
+from pdm_tf.profiling.peak_memory import peak_memory
 
 
 class Mean(NamedTuple):

@@ -13,8 +13,8 @@ from pdm_tf.diffusion import NoiseSchedule, respacing
 from pdm_tf.export.requests import sample_signatures
 from pdm_tf.export.saved_model import open_samplers
 from pdm_tf.export.weights import variables_of
-from pdm_tf.profiling.parameters import count_parameters
 from pdm_tf.litert import open_file
+from pdm_tf.profiling.parameters import count_parameters
 from pdm_tf.samplers import SAMPLERS, SPACINGS
 
 

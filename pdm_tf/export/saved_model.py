@@ -17,6 +17,7 @@ from pdm_tf.export.weights import (
     variables_of,
     with_constants_where_small,
 )
+from pdm_tf.profiling.parameters import count_parameters
 from pdm_tf.samplers import DDPM, SAMPLERS, SPACINGS, Sampler, evaluations
 
 Signatures = dict[str, Callable]

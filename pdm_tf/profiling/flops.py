@@ -9,11 +9,8 @@ run and no weight is read.
 from collections.abc import Callable, Sequence
 from math import prod
 
-
 import tensorflow as tf
 from tensorflow.python.framework.func_graph import FuncGraph
-
-Concrete = tf.types.experimental.ConcreteFunction
 
 _CALLS = {"PartitionedCall", "StatefulPartitionedCall"}
 _LOOPS = {"While", "StatelessWhile"}
@@ -26,7 +23,7 @@ class _UnknownShape(Exception):
     """A convolution or product whose shapes the graph does not tell."""
 
 
-def count_flops(function: Concrete) -> int | None:
+def count_flops(function: tf.types.experimental.ConcreteFunction) -> int | None:
     """Floating-point operations of one call of a traced function.
 
     A multiplication and an addition count as two. Convolutions and products of
@@ -75,7 +72,9 @@ def count_denoise_flops(denoise: Callable, image_shape: Sequence[int]) -> int | 
     return count_call_flops(denoise, z, one, one)
 
 
-def _captures(function: Concrete) -> list[tuple[tf.Tensor, tf.Tensor]]:
+def _captures(
+    function: tf.types.experimental.ConcreteFunction,
+) -> list[tuple[tf.Tensor, tf.Tensor]]:
     return [(outer, inner) for outer, inner in function.graph.captures]
 
 

@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Mapping
 from math import prod
 from pathlib import Path
-from typing import Any
 
 import tensorflow as tf
 
 
-def count_parameters(variables: Mapping[str, Any] | Iterable[Any]) -> int:
+def count_parameters(
+    variables: Mapping[str, tf.Variable] | Iterable[tf.Variable],
+) -> int:
     """Numbers in the floating-point variables among these.
 
     Counters, seeds and quantised codes do not count.
@@ -16,9 +17,8 @@ def count_parameters(variables: Mapping[str, Any] | Iterable[Any]) -> int:
     Args:
       variables: of TensorFlow or Keras, or a mapping to them by name.
     """
-    if isinstance(variables, Mapping):
-        variables = variables.values()
-    return sum(prod(v.shape) for v in variables if tf.as_dtype(v.dtype).is_floating)
+    values = variables.values() if isinstance(variables, Mapping) else variables
+    return sum(prod(v.shape) for v in values if tf.as_dtype(v.dtype).is_floating)
 
 
 def count_saved_parameters(directory: str | Path) -> int:
