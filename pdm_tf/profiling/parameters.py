@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Mapping
 from math import prod
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 
 
 def count_parameters(
-    variables: Mapping[str, tf.Variable] | Iterable[tf.Variable],
+    variables: Mapping[str, Any] | Iterable[Any],
 ) -> int:
     """Numbers in the floating-point variables among these.
 
@@ -17,8 +18,8 @@ def count_parameters(
     Args:
       variables: of TensorFlow or Keras, or a mapping to them by name.
     """
-    values = variables.values() if isinstance(variables, Mapping) else variables
-    return sum(prod(v.shape) for v in values if tf.as_dtype(v.dtype).is_floating)
+    held: Any = variables.values() if isinstance(variables, Mapping) else variables
+    return sum(prod(v.shape) for v in held if tf.as_dtype(v.dtype).is_floating)
 
 
 def count_saved_parameters(directory: str | Path) -> int:
