@@ -1,4 +1,4 @@
-# Two commands for a fresh machine: `make demo` and `make test`.
+# Three commands for a fresh machine: `make quick`, `make demo` and `make test`.
 PYTHON ?= python3.11
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -6,19 +6,27 @@ PEERS ?= .venv-peers
 TESTS ?= tests
 WORKERS ?= 2
 
-.PHONY: demo test test-slow bench lint types install install-dev clean
+.PHONY: quick demo test test-slow experiments bench lint types install install-dev clean
+
+quick: $(VENV)/installed  ## draws digits with a model that comes along (a minute)
+	$(BIN)/pdm-tf sample --model=pretrained:mnist --out_dir=samples/quick --num_images=100
+	@echo "look at samples/quick/grid.png"
 
 demo: $(VENV)/installed  ## trains on real digits (minutes), samples, shows where
-	$(BIN)/python train.py --flagfile=configs/mnist.flags
-	$(BIN)/python sample.py --savedmodel=runs/mnist/export --out_dir=samples/mnist \
+	$(BIN)/pdm-tf train --flagfile=configs/mnist.flags
+	$(BIN)/pdm-tf sample --savedmodel=runs/mnist/export --out_dir=samples/mnist \
 		--num_images=100 --guidance=1.5
 	@echo "look at samples/mnist/grid.png"
 
+# The tests of a file share fixtures that take long; loadfile keeps them in one process.
 test: $(VENV)/installed-dev lint types  ## lint, types and all tests but the slow ones
-	$(BIN)/python -m pytest $(TESTS) -n $(WORKERS) -m "not slow"
+	$(BIN)/python -m pytest $(TESTS) -n $(WORKERS) --dist loadfile -m "not slow"
 
 test-slow: $(VENV)/installed-dev  ## the tests that take minutes
 	$(BIN)/python -m pytest $(TESTS) -m slow
+
+experiments: $(VENV)/installed-dev  ## makes the tables of docs/ again (hours)
+	$(BIN)/python -m experiments
 
 bench: $(VENV)/installed-dev $(PEERS)/installed  ## races with PyTorch and diffusers
 	$(BIN)/python -m benchmarks --peers=$(PEERS)/bin/python
@@ -33,13 +41,13 @@ types: $(VENV)/installed-dev
 install: $(VENV)/installed
 install-dev: $(VENV)/installed-dev
 
-$(VENV)/installed: requirements.txt
+$(VENV)/installed: requirements.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --requirement requirements.txt
+	$(BIN)/python -m pip install --quiet --editable .
 	@touch $@
 
-$(VENV)/installed-dev: $(VENV)/installed requirements-dev.txt
-	$(BIN)/python -m pip install --quiet --requirement requirements-dev.txt
+$(VENV)/installed-dev: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@touch $@
 
 $(PEERS)/installed: benchmarks/requirements-peers.txt
@@ -48,4 +56,4 @@ $(PEERS)/installed: benchmarks/requirements-peers.txt
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(PEERS) .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(PEERS) build *.egg-info .pytest_cache .mypy_cache .ruff_cache

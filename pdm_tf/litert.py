@@ -14,7 +14,7 @@ import numpy as np
 from pdm_tf.config import InputError
 
 REMEDY = "write it with python -m pdm_tf.export --format=litert"
-INSTALL = "pip install -r requirements-litert.txt"
+INSTALL = "run pip install ai-edge-litert ai-edge-quantizer"
 
 
 def report_of(path: str | Path) -> Path:

@@ -172,7 +172,7 @@ class EditingConfig:
 
 @dataclass(frozen=True)
 class SplitConfig:
-    """The command line of `python -m pdm_tf.denoisers`."""
+    """The command line of `pdm-tf split`."""
 
     parts: str = option(
         "",

@@ -1,22 +1,7 @@
-"""Joins runs trained on ranges of SNR into a split that is used like one run.
-
-Example: python -m pdm_tf.denoisers --parts=runs/low,runs/high --out=runs/both
-"""
+"""python -m pdm_tf.denoisers: the command split, by the name that it had before."""
 
 from pdm_tf import flags
-from pdm_tf.config import InputError, SplitConfig
-
-
-def main(argv: list[str]) -> None:
-    """Writes split.json, after trying the parts together."""
-    (config,) = flags.parse(argv, SplitConfig, description=__doc__ or "")
-    for name in ("parts", "out"):
-        if not getattr(config, name):
-            raise InputError(f"--{name} is missing; see --help")
-    from pdm_tf import assemble
-
-    print(f"split in {assemble.join_runs(config.parts.split(','), config.out)}")
-
+from pdm_tf.commands.split import main
 
 if __name__ == "__main__":
     flags.run(main)

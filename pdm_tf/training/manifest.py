@@ -14,6 +14,7 @@ import keras
 import tensorflow as tf
 
 from pdm_tf.config import InputError
+from pdm_tf.version import __version__
 
 FORMAT = 2  # of the checkpoint; grows when older code could misread a newer one
 
@@ -44,6 +45,7 @@ def compose(
     return {
         "format": FORMAT,
         "step": step,
+        "pdm_tf": __version__,
         "tensorflow": tf.__version__,
         "keras": keras.__version__,
         "data": dict(data),

@@ -172,7 +172,7 @@ def test_a_missing_package_is_named_with_what_to_install(
 
     monkeypatch.setattr(builtins, "__import__", without)
     asked = settings(run_dir, "", tmp_path / "new", quantize="dynamic_int8")
-    with pytest.raises(InputError, match="requirements-litert") as error:
+    with pytest.raises(InputError, match="pip install ai-edge-litert") as error:
         export_litert(asked, {})
     assert package.replace("_", "-") in str(error.value)
     assert not (tmp_path / "new").exists()
