@@ -15,7 +15,7 @@ class Toy(Denoiser):
 
     def __init__(self, shift=0.0, image_shape=SHAPE):
         self.image_shape, self.num_classes = image_shape, 2
-        self.schedule, self.parts = NoiseSchedule.linear(), {}
+        self.schedule = NoiseSchedule.linear()
         self.shift, self.labels, self.traces = shift, None, 0
 
     def conditioned(self, labels):

@@ -92,10 +92,9 @@ def tabulate(
     """The row of a patch size."""
     name = next(iter(report["figures"]))  # the Fréchet distance comes first
     seams = report["seam_energy"][str(patch_size)]
-    variables = [v for n in network.parts.values() for v in n.variables]
     return [
         patch_size,
-        count_parameters(variables),
+        count_parameters(network.variables.values()),
         rate,
         *report["figures"][name],
         seams["samples"].value,

@@ -73,6 +73,11 @@ class UNetConfig:
     attention_resolutions: tuple[int, ...] = option(
         (16, 8), "Grid heights [patches] at which attention is used."
     )
+    attention_levels: tuple[int, ...] = option(
+        (),
+        "Levels with attention, 0 the finest, in the place of "
+        "--attention_resolutions; empty: by the height of their grid.",
+    )
     num_classes: int = option(0, "Number of classes; 0 for an unconditional model.")
     class_gate: bool = option(
         True,

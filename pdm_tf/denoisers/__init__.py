@@ -1,4 +1,4 @@
-"""The seam: a denoiser maps (z, level) to an estimate about the picture.
+"""The seam: a denoiser maps (z, level) to an estimate of the clean picture.
 
 Guidance, thresholding, constraints and splitting are denoisers made of denoisers.
 """
@@ -6,21 +6,25 @@ Guidance, thresholding, constraints and splitting are denoisers made of denoiser
 from pdm_tf.denoisers.constrained import constrained
 from pdm_tf.denoisers.denoiser import (
     Denoiser,
-    NetworkDenoiser,
     Prediction,
     StatefulDenoiser,
+    Wrapper,
 )
+from pdm_tf.denoisers.derivation import Derivation
 from pdm_tf.denoisers.empirical import EmpiricalDenoiser
 from pdm_tf.denoisers.guidance import guided
+from pdm_tf.denoisers.network import NetworkDenoiser
 from pdm_tf.denoisers.split import split
 from pdm_tf.denoisers.threshold import thresholded
 
 __all__ = [
     "Denoiser",
+    "Derivation",
     "EmpiricalDenoiser",
     "NetworkDenoiser",
     "Prediction",
     "StatefulDenoiser",
+    "Wrapper",
     "constrained",
     "guided",
     "split",

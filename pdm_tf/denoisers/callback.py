@@ -10,17 +10,17 @@ import tensorflow as tf
 from pdm_tf.denoisers.denoiser import Denoiser, Prediction
 from pdm_tf.diffusion import NoiseLevel, NoiseSchedule
 
-Ask = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+Evaluate = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 class CallbackDenoiser(Denoiser):
-    """Asks a function of arrays, which another runtime may compute.
+    """Evaluates a function of arrays, which another runtime may compute.
 
-    Walks like every denoiser, on the machine where it was made; nothing of it can be
-    exported. Without labels it speaks for the null label.
+    Samples like every denoiser, on the machine where it was made; nothing of it can be
+    exported. Without labels it is conditioned on the null label.
 
     Args:
-      ask: (z float32 [B, H, W, C], t int32 [B], labels int32 [B]) -> estimate and
+      evaluate: (z float32 [B, H, W, C], t int32 [B], labels int32 [B]) -> estimate and
         variance, float32 [B, H, W, C].
       image_shape: H, W, C.
       num_classes: 0 for none.
@@ -29,21 +29,22 @@ class CallbackDenoiser(Denoiser):
 
     def __init__(
         self,
-        ask: Ask,
+        evaluate: Evaluate,
         image_shape: tuple[int, ...],
         num_classes: int,
         schedule: NoiseSchedule,
     ) -> None:
         self.image_shape, self.num_classes = image_shape, num_classes
-        self.schedule, self.parts = schedule, {}
-        self._ask = ask
+        self.schedule, self._evaluate = schedule, evaluate
         self._labels: tf.Tensor | None = None
 
-    def conditioned(self, labels: tf.Tensor) -> Self:
+    def conditioned(self, labels: tf.Tensor | None = None) -> Self:
         if not self.num_classes:
             super().conditioned(labels)
         made = copy(self)
-        made._labels = tf.convert_to_tensor(labels, tf.int32)
+        made._labels = (
+            None if labels is None else tf.convert_to_tensor(labels, tf.int32)
+        )
         return made
 
     def __call__(self, z: tf.Tensor, level: NoiseLevel) -> Prediction:
@@ -51,6 +52,6 @@ class CallbackDenoiser(Denoiser):
         labels = self._labels
         if labels is None:
             labels = tf.fill(count, self.num_classes)
-        asked = [z, tf.broadcast_to(level.t, count), labels]
-        told = tf.numpy_function(self._ask, asked, [tf.float32, tf.float32])
-        return Prediction(*(tf.ensure_shape(denoised, z.shape) for denoised in told))
+        given = [z, tf.broadcast_to(level.t, count), labels]
+        found = tf.numpy_function(self._evaluate, given, [tf.float32, tf.float32])
+        return Prediction(*(tf.ensure_shape(denoised, z.shape) for denoised in found))

@@ -1,46 +1,48 @@
-"""What a denoiser is, and the one that asks a network."""
+"""What a denoiser is."""
 
 from abc import ABC, abstractmethod
-from copy import copy
-from typing import Any, NamedTuple, Self
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, Self, TypeAlias
 
-import keras
 import tensorflow as tf
 
 from pdm_tf.config import InputError
 from pdm_tf.diffusion import NoiseLevel, NoiseSchedule
-from pdm_tf.diffusion.gaussian import x_from_output
-from pdm_tf.networks.constant_weights import with_constant_weights
+
+Carry: TypeAlias = Any  # nest of tensors, each with one row for each picture
 
 
 class Prediction(NamedTuple):
-    """An estimate about the clean picture."""
+    """An estimate of the clean picture."""
 
     x: tf.Tensor  # float32 [B, H, W, C]; eps and v follow from it
     variance: tf.Tensor  # float32 [B, H, W, C] in [0, 1]: 0 -> beta, 1 -> beta-tilde
 
 
 class Denoiser(ABC):
-    """Maps noisy pictures and their level to an estimate about the clean ones.
+    """Maps noisy pictures and their level to an estimate of the clean ones.
 
     Attributes:
       image_shape: height, width and channels.
-      num_classes: number of classes it can be told; 0 for none.
+      num_classes: number of classes it can be conditioned on; 0 for none.
       schedule: the schedule whose timesteps it understands.
-      parts: the networks it asks, by name; what an export must hold.
     """
 
     image_shape: tuple[int, ...]
     num_classes: int
     schedule: NoiseSchedule
-    parts: dict[str, keras.Model]
+
+    @property
+    def variables(self) -> Mapping[str, tf.Variable]:
+        """All variables that an export or a checkpoint must hold, by name."""
+        return {}
 
     @abstractmethod
     def __call__(self, z: tf.Tensor, level: NoiseLevel) -> Prediction:
-        """The estimate about z, float32 [B, H, W, C], at a level [] or [B]."""
+        """The estimate for z, float32 [B, H, W, C], at a level [] or [B]."""
 
-    def init_carry(self, z: tf.Tensor) -> Any:
-        """What to remember before the first step of a trajectory from z; most: nothing.
+    def init_carry(self, z: tf.Tensor) -> Carry:
+        """What is carried into the first step of a trajectory from z; mostly nothing.
 
         Returns:
           A nest of tensors, each with one row for each picture of z. Shapes and types
@@ -49,105 +51,104 @@ class Denoiser(ABC):
         return ()
 
     def predict(
-        self, z: tf.Tensor, level: NoiseLevel, carry: Any
-    ) -> tuple[Prediction, Any]:
-        """The estimate about z, and the memory to be handed to the next call."""
+        self, z: tf.Tensor, level: NoiseLevel, carry: Carry
+    ) -> tuple[Prediction, Carry]:
+        """The estimate for z, and what is carried to the next call."""
         return self(z, level), carry
 
-    def conditioned(self, labels: tf.Tensor) -> "Denoiser":
-        """The same denoiser, told the classes int32 [B]; num_classes means none.
+    def conditioned(self, labels: tf.Tensor | None = None) -> "Denoiser":
+        """The same denoiser, conditioned on classes int32 [B]; num_classes means none.
+
+        Without labels: unconditional again.
 
         Raises:
           InputError: it knows no classes.
         """
+        if labels is None:
+            return self
         raise InputError("labels were given, but the model has no classes")
 
     def with_constant_weights(self) -> "Denoiser":
-        """The same denoiser for serving: nothing in it can be trained any more."""
+        """The same denoiser for serving: its weights are constants of the graph."""
         return self
+
+    def map_innermost(self, change: Callable[["Denoiser"], "Denoiser"]) -> "Denoiser":
+        """The same composition, each denoiser that wraps no other one changed.
+
+        So a cache or an adapter takes hold below guidance, thresholds and splits.
+        """
+        return change(self)
+
+    # Names of version 0.1.
+    def labelled(self, labels: tf.Tensor) -> "Denoiser":
+        """`conditioned`."""
+        return self.conditioned(labels)
+
+    def frozen(self) -> "Denoiser":
+        """`with_constant_weights`."""
+        return self.with_constant_weights()
 
 
 class StatefulDenoiser(Denoiser):
     """Carries tensors from step to step, or is made of denoisers that may.
 
-    Whoever walks owns the memory, so that a denoiser can be shared. Called without a
-    memory it starts afresh.
+    The sampling loop owns what is carried, so that a denoiser can be shared. Called
+    without it, a denoiser starts afresh.
     """
 
     @abstractmethod
-    def init_carry(self, z: tf.Tensor) -> Any: ...
+    def init_carry(self, z: tf.Tensor) -> Carry: ...
 
     @abstractmethod
     def predict(
-        self, z: tf.Tensor, level: NoiseLevel, carry: Any
-    ) -> tuple[Prediction, Any]: ...
+        self, z: tf.Tensor, level: NoiseLevel, carry: Carry
+    ) -> tuple[Prediction, Carry]: ...
 
     def __call__(self, z: tf.Tensor, level: NoiseLevel) -> Prediction:
         return self.predict(z, level, self.init_carry(z))[0]
 
 
-class NetworkDenoiser(Denoiser):
-    """Asks a network, which never learns what x, eps, v or a noise level are.
-
-    What leaves it is float32, whatever the network computes in. Without labels it
-    speaks for the null label.
+class Wrapper(StatefulDenoiser):
+    """A denoiser made of another one: says only what it changes.
 
     Args:
-      network: (z, t, labels) -> (output, variance), with a `config`.
-      schedule: the schedule that it was trained with.
-      prediction: what its output means: x, eps or v.
-      labels: classes, int32 [B], or None.
-      apart: keep the network a function of its own, so that its numbers do not depend
-        on what surrounds it; without this a training step is a few per cent faster.
+      denoise: the inner denoiser.
     """
 
-    def __init__(
-        self,
-        network: keras.Model,
-        schedule: NoiseSchedule,
-        prediction: str = "x",
-        labels: tf.Tensor | None = None,
-        apart: bool = True,
-    ) -> None:
-        self.network, self.schedule = network, schedule
-        self.prediction, self.labels = prediction, labels
-        self.image_shape = tuple(network.config.image_shape)
-        self.num_classes = network.config.num_classes
-        self.parts = {"network": network}
-        # As a function of its own the network is optimised by itself: in a split or
-        # under guidance it then gives the same bits as alone.
-        self._ask = network
-        if apart:
-            settings = {"_noinline": True}
-            self._ask = tf.function(
-                network, autograph=False, experimental_attributes=settings
-            )
+    def __init__(self, denoise: Denoiser) -> None:
+        self.denoise = denoise
+        self.image_shape, self.schedule = denoise.image_shape, denoise.schedule
+        self.num_classes = denoise.num_classes
 
-    def conditioned(self, labels: tf.Tensor) -> Self:
-        if not self.num_classes:
-            super().conditioned(labels)
-        made = copy(self)
-        made.labels = tf.convert_to_tensor(labels, tf.int32)
+    @property
+    def variables(self) -> Mapping[str, tf.Variable]:
+        return self.denoise.variables
+
+    def wrapping(self, denoise: Denoiser) -> Self:
+        """The same wrapper around another denoiser of the same pictures."""
+        made = object.__new__(type(self))
+        made.__dict__.update(self.__dict__)
+        made.denoise = denoise
         return made
+
+    def init_carry(self, z: tf.Tensor) -> Carry:
+        return self.denoise.init_carry(z)
+
+    def predict(
+        self, z: tf.Tensor, level: NoiseLevel, carry: Carry
+    ) -> tuple[Prediction, Carry]:
+        prediction, carry = self.denoise.predict(z, level, carry)
+        return self.changed(prediction, level), carry
+
+    def changed(self, prediction: Prediction, level: NoiseLevel) -> Prediction:
+        """What becomes of the inner denoiser's estimate."""
+        return prediction
+
+    def conditioned(self, labels: tf.Tensor | None = None) -> Denoiser:
+        return self.wrapping(self.denoise.conditioned(labels))
 
     def with_constant_weights(self) -> Self:
-        """The same denoiser, its weights constants of the graph."""
-        made = copy(self)
-        made._ask, made.parts = with_constant_weights(self.network), {}
-        return made
+        return self.wrapping(self.denoise.with_constant_weights())
 
-    def __call__(self, z: tf.Tensor, level: NoiseLevel) -> Prediction:
-        t = tf.reshape(level.t, [-1])  # [1] when all pictures share one level
-        output, variance = self._ask(z, t, self._labels_for(z))
-        level = level.per_pixel()
-        return Prediction(
-            x_from_output(self.prediction, z, tf.cast(output, tf.float32), level),
-            tf.cast(variance, tf.float32),
-        )
-
-    def _labels_for(self, z: tf.Tensor) -> tf.Tensor | None:
-        if not self.num_classes:
-            return None
-        if self.labels is None:
-            return tf.fill([tf.shape(z)[0]], self.num_classes)
-        return self.labels
+    def map_innermost(self, change: Callable[[Denoiser], Denoiser]) -> Self:
+        return self.wrapping(self.denoise.map_innermost(change))

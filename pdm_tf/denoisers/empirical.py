@@ -62,7 +62,7 @@ class EmpiricalDenoiser(Denoiser):
                 f"of {chunk_size}; give one at least, [N, H, W, C], and a chunk of 1"
             )
         self.image_shape = tuple(pictures.shape[1:])
-        self.num_classes, self.schedule, self.parts = num_classes, schedule, {}
+        self.num_classes, self.schedule = num_classes, schedule
         self.labels: tf.Tensor | None = None
         self._count = len(pictures)
         self._chunk_size = min(chunk_size, self._count)
@@ -70,12 +70,12 @@ class EmpiricalDenoiser(Denoiser):
         self._classes = tf.constant(_checked(labels, num_classes, self._count))
         self._pictures = tf.constant(pictures)
 
-    def conditioned(self, labels: tf.Tensor) -> Self:
+    def conditioned(self, labels: tf.Tensor | None = None) -> Self:
         if not self.num_classes:
             super().conditioned(labels)
         made = object.__new__(type(self))
         made.__dict__.update(self.__dict__)  # the pictures are shared
-        made.labels = tf.convert_to_tensor(labels, tf.int32)
+        made.labels = None if labels is None else tf.convert_to_tensor(labels, tf.int32)
         return made
 
     def __call__(self, z: tf.Tensor, level: NoiseLevel) -> Prediction:

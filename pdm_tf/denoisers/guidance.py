@@ -5,7 +5,7 @@ import math
 import tensorflow as tf
 
 from pdm_tf.config import InputError, SamplingConfig
-from pdm_tf.denoisers.denoiser import Denoiser, Prediction, StatefulDenoiser
+from pdm_tf.denoisers.denoiser import Denoiser, Prediction, Wrapper
 from pdm_tf.denoisers.threshold import (
     check_percentile,
     clip_dynamically,
@@ -14,7 +14,7 @@ from pdm_tf.denoisers.threshold import (
 from pdm_tf.diffusion import NoiseLevel
 
 
-class Guided(StatefulDenoiser):
+class Guided(Wrapper):
     """w·conditional - (w - 1)·unconditional, in x (arXiv 2207.12598)."""
 
     def __init__(
@@ -29,17 +29,20 @@ class Guided(StatefulDenoiser):
         if not denoise.num_classes:
             raise InputError("guidance needs labels, but the model has no classes")
         check_interval(interval or ())
-        self.denoise, self.threshold = denoise, threshold
-        self.weight, self.interval = weight, interval
+        super().__init__(denoise)
+        self.threshold, self.weight, self.interval = threshold, weight, interval
         self.labels = tf.convert_to_tensor(labels, tf.int32)
-        self.image_shape, self.schedule = denoise.image_shape, denoise.schedule
-        self.num_classes, self.parts = denoise.num_classes, denoise.parts
 
-    def conditioned(self, labels: tf.Tensor) -> "Guided":
-        return Guided(self.denoise, labels, self.weight, self.threshold, self.interval)
+    def conditioned(self, labels: tf.Tensor | None = None) -> Denoiser:
+        """Guided towards other labels; without labels there is nothing to guide to."""
+        if labels is None:
+            return self.denoise.conditioned()
+        made = self.wrapping(self.denoise)
+        made.labels = tf.convert_to_tensor(labels, tf.int32)
+        return made
 
     def init_carry(self, z: tf.Tensor) -> tuple:
-        """Two memories: of the conditional and of the unconditional half."""
+        """Two: of the conditional and of the unconditional half."""
         return self.denoise.init_carry(z), self.denoise.init_carry(z)
 
     def predict(
@@ -47,8 +50,8 @@ class Guided(StatefulDenoiser):
     ) -> tuple[Prediction, tuple]:
         needed = self._needed(level)
         if isinstance(needed, bool):
-            ask = self._both if needed else self._conditional
-            return ask(z, level, carry)
+            half = self._both if needed else self._conditional
+            return half(z, level, carry)
         return tf.cond(
             needed,
             lambda: self._both(z, level, carry),
@@ -68,9 +71,9 @@ class Guided(StatefulDenoiser):
     def _conditional(
         self, z: tf.Tensor, level: NoiseLevel, carry: tuple
     ) -> tuple[Prediction, tuple]:
-        told, null = carry
-        prediction, told = self.denoise.conditioned(self.labels).predict(z, level, told)
-        return prediction, (told, null)
+        own, null = carry
+        prediction, own = self.denoise.conditioned(self.labels).predict(z, level, own)
+        return prediction, (own, null)
 
     def _both(
         self, z: tf.Tensor, level: NoiseLevel, carry: tuple
@@ -109,7 +112,7 @@ def guided(
     weight 1 it is the conditional denoiser, at the cost of one evaluation.
 
     Args:
-      denoise: a denoiser that can be told labels.
+      denoise: a denoiser that can be conditioned on labels.
       labels: classes, int32 [B].
       weight: w; 1 is no guidance. A float32 tensor [] leaves it open in a graph.
       threshold: percentile of |x| for dynamic thresholding, or None.

@@ -1,7 +1,7 @@
 """Model splitting: specialists for ranges of noise (section 4.1)."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -13,7 +13,7 @@ from pdm_tf.diffusion import NoiseLevel
 
 
 class Split(StatefulDenoiser):
-    """Asks the one part in whose range of noise the level lies."""
+    """Evaluates the one part in whose range of noise the level lies."""
 
     def __init__(self, parts: Sequence[Denoiser], snrs: Sequence[float]) -> None:
         _check(parts, snrs)
@@ -21,17 +21,24 @@ class Split(StatefulDenoiser):
         first = parts[0]
         self.image_shape, self.schedule = first.image_shape, first.schedule
         self.num_classes = first.num_classes
-        self.parts = {
-            f"part_{i}_{name}": network
-            for i, part in enumerate(parts)
-            for name, network in part.parts.items()
+
+    @property
+    def variables(self) -> Mapping[str, tf.Variable]:
+        return {
+            f"part_{i}_{name}": variable
+            for i, part in enumerate(self.members)
+            for name, variable in part.variables.items()
         }
 
-    def conditioned(self, labels: tf.Tensor) -> "Split":
+    def conditioned(self, labels: tf.Tensor | None = None) -> "Split":
         return Split([part.conditioned(labels) for part in self.members], self.snrs)
 
     def with_constant_weights(self) -> "Split":
-        return Split([part.with_constant_weights() for part in self.members], self.snrs)
+        constant = [part.with_constant_weights() for part in self.members]
+        return Split(constant, self.snrs)
+
+    def map_innermost(self, change: Callable[[Denoiser], Denoiser]) -> "Split":
+        return Split([part.map_innermost(change) for part in self.members], self.snrs)
 
     def init_carry(self, z: tf.Tensor) -> tuple:
         return tuple(part.init_carry(z) for part in self.members)
@@ -43,22 +50,22 @@ class Split(StatefulDenoiser):
         bounds = tf.constant([math.log(snr) for snr in self.snrs], tf.float32)
         below = level.log_snr[..., None] < bounds
         index = tf.reduce_sum(tf.cast(below, tf.int32), axis=-1)
-        asked = range(len(self.members))
+        numbers = range(len(self.members))
         if index.shape.rank == 0:
-            answers = [lambda i=i: self._ask(i, z, level, carry) for i in asked]
-            return tf.switch_case(index, answers)
-        # Levels of one batch may need all parts: each is asked, one is heard.
-        chosen = self._ask(0, z, level, carry)
-        for i in asked[1:]:
-            answer = self._ask(i, z, level, carry)
-            chosen = tf.nest.map_structure(partial(_rows, index == i), answer, chosen)
+            branches = [lambda i=i: self._part(i, z, level, carry) for i in numbers]
+            return tf.switch_case(index, branches)
+        # Levels of one batch may need all parts: each is evaluated, one is taken.
+        chosen = self._part(0, z, level, carry)
+        for i in numbers[1:]:
+            other = self._part(i, z, level, carry)
+            chosen = tf.nest.map_structure(partial(_rows, index == i), other, chosen)
         return chosen
 
-    def _ask(
+    def _part(
         self, i: int, z: tf.Tensor, level: NoiseLevel, carry: tuple
     ) -> tuple[Prediction, tuple]:
-        said, kept = self.members[i].predict(z, level, carry[i])
-        return said, (*carry[:i], kept, *carry[i + 1 :])
+        prediction, own = self.members[i].predict(z, level, carry[i])
+        return prediction, (*carry[:i], own, *carry[i + 1 :])
 
 
 def _rows(here: tf.Tensor, new: Any, old: Any) -> tf.Tensor:

@@ -1,11 +1,9 @@
-"""Keeps an estimate within the range of pictures."""
-
-from typing import Any
+"""Keeps the x0 estimate within the range of pictures."""
 
 import tensorflow as tf
 
 from pdm_tf.config import InputError
-from pdm_tf.denoisers.denoiser import Denoiser, Prediction, StatefulDenoiser
+from pdm_tf.denoisers.denoiser import Denoiser, Prediction, Wrapper
 from pdm_tf.diffusion import NoiseLevel
 
 
@@ -41,28 +39,19 @@ def clip_dynamically(x: tf.Tensor, percentile: float) -> tf.Tensor:
     return tf.clip_by_value(x, -s, s) / s
 
 
-class Thresholded(StatefulDenoiser):
+class Thresholded(Wrapper):
     """A denoiser whose estimate is clipped."""
 
     def __init__(self, denoise: Denoiser, percentile: float | None) -> None:
         check_percentile(percentile)
-        self.denoise, self.percentile = denoise, percentile
-        self.image_shape, self.schedule = denoise.image_shape, denoise.schedule
-        self.num_classes, self.parts = denoise.num_classes, denoise.parts
+        super().__init__(denoise)
+        self.percentile = percentile
 
-    def conditioned(self, labels: tf.Tensor) -> "Thresholded":
-        return Thresholded(self.denoise.conditioned(labels), self.percentile)
-
-    def init_carry(self, z: tf.Tensor) -> Any:
-        return self.denoise.init_carry(z)
-
-    def predict(
-        self, z: tf.Tensor, level: NoiseLevel, carry: Any
-    ) -> tuple[Prediction, Any]:
-        (x, variance), carry = self.denoise.predict(z, level, carry)
+    def changed(self, prediction: Prediction, level: NoiseLevel) -> Prediction:
+        x, variance = prediction
         if self.percentile is None:
-            return Prediction(clip_statically(x), variance), carry
-        return Prediction(clip_dynamically(x, self.percentile), variance), carry
+            return Prediction(clip_statically(x), variance)
+        return Prediction(clip_dynamically(x, self.percentile), variance)
 
 
 def thresholded(denoise: Denoiser, percentile: float | None = None) -> Denoiser:

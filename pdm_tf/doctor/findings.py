@@ -59,7 +59,7 @@ def describe_shapes(config: Config) -> Iterator[Finding]:
     channels = shapes.channels_of_levels(network)
     heights = [height >> level for level in range(len(channels))]
     for level, c in enumerate(channels):
-        attends = heights[level] in network.attention_resolutions
+        attends = level in shapes.attention_levels(network)
         text = f"grid {heights[level]}×{width >> level}, {c} channels"
         yield Finding(f"level {level}", text + (", attention" if attends else ""))
     idle = sorted(set(network.attention_resolutions) - set(heights))

@@ -63,7 +63,7 @@ def describe(config: Config, denoiser: NetworkDenoiser) -> list[str]:
         f"{len(tf.config.list_physical_devices('GPU'))} GPUs",
     ]
     for level, (c, count) in enumerate(zip(channels, blocks, strict=True)):
-        attends = height >> level in network.attention_resolutions
+        attends = level in shapes.attention_levels(network)
         lines.append(
             f"level {level}        grid {height >> level}×{width >> level}, {c} "
             f"channels, {count} blocks{', attention' if attends else ''}"

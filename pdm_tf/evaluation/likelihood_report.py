@@ -149,13 +149,12 @@ def _measure(
 def _cost(
     denoise: Denoiser, pictures: int, terms: int, seconds: float
 ) -> dict[str, Any]:
-    variables = [v for part in denoise.parts.values() for v in part.variables]
     return {
         "pictures": pictures,
         "evaluations_per_picture": terms,
         "seconds": seconds,
         "pictures_per_second": pictures / seconds,
-        "parameters": count_parameters(variables),
+        "parameters": count_parameters(denoise.variables.values()),
         "peak_memory": peak_memory(),
     }
 

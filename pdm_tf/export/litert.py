@@ -12,7 +12,6 @@ from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from pdm_tf.denoisers.denoiser import Denoiser
 from pdm_tf.export.requests import denoise_signature
-from pdm_tf.export.weights import variables_of
 
 SIGNATURE = "denoise"
 
@@ -39,7 +38,7 @@ def save(denoiser: Denoiser, directory: str | Path) -> None:
     Weights are variables, since a graph of constants takes many times their memory.
     """
     module = tf.Module(name="pdm")
-    module.weights = variables_of(denoiser)
+    module.weights = dict(denoiser.variables)
     module.denoise = denoise_signature(denoiser, count=1)
     tf.saved_model.save(module, str(directory), {SIGNATURE: module.denoise})
 

@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 
 from pdm_tf.config import InputError, SamplingConfig
-from pdm_tf.denoisers.callback import Ask, CallbackDenoiser
+from pdm_tf.denoisers.callback import CallbackDenoiser, Evaluate
 from pdm_tf.denoisers.denoiser import Denoiser
 from pdm_tf.diffusion import NoiseSchedule, respacing
 from pdm_tf.export.requests import sample_signatures
 from pdm_tf.export.saved_model import open_samplers
-from pdm_tf.export.weights import variables_of
 from pdm_tf.litert import open_file
 from pdm_tf.profiling.parameters import count_parameters
 from pdm_tf.samplers import SAMPLERS, SPACINGS
@@ -27,7 +26,7 @@ def describe(denoiser: Denoiser, sampling: SamplingConfig, record: str) -> dict:
     }
     assert NoiseSchedule.linear(**told) == schedule
     return {
-        "parameters": count_parameters(variables_of(denoiser)),
+        "parameters": count_parameters(denoiser.variables),
         "image_shape": list(denoiser.image_shape),
         "num_classes": denoiser.num_classes,
         "schedule": told,
@@ -97,7 +96,7 @@ class DenoiserSampler:
         return self._walks[name]
 
 
-def callback_denoiser(ask: Ask, model: dict[str, Any]) -> CallbackDenoiser:
+def callback_denoiser(ask: Evaluate, model: dict[str, Any]) -> CallbackDenoiser:
     """The denoiser of a model that `describe` tells of, asked through a function."""
     return CallbackDenoiser(
         ask,

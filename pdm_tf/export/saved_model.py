@@ -14,7 +14,6 @@ from pdm_tf.config import ExportConfig, InputError, SamplingConfig, Variance
 from pdm_tf.denoisers.denoiser import Denoiser
 from pdm_tf.export.requests import denoise_signature, sample_signatures
 from pdm_tf.export.weights import (
-    variables_of,
     with_constants_where_small,
 )
 from pdm_tf.profiling.parameters import count_parameters
@@ -41,7 +40,7 @@ def _describe(
     denoiser: Denoiser, record: str, samplers: dict[str, Sampler]
 ) -> dict[str, Any]:
     return {
-        "parameters": count_parameters(variables_of(denoiser)),
+        "parameters": count_parameters(denoiser.variables),
         "image_shape": list(denoiser.image_shape),
         "num_classes": denoiser.num_classes,
         "timesteps": denoiser.schedule.timesteps,
@@ -68,7 +67,7 @@ def build_module(
     text = json.dumps(_describe(denoiser, record, samplers))
     denoiser = with_constants_where_small(denoiser)
     module = tf.Module(name="pdm")
-    module.weights = variables_of(denoiser)
+    module.weights = dict(denoiser.variables)
     signatures = {
         **_walks(denoiser, sampling, samplers),
         "denoise": denoise_signature(denoiser),

@@ -1,12 +1,11 @@
 """Residual, attention and resampling blocks (Appendix C; arXiv 2105.05233)."""
 
-from collections.abc import Callable
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from pdm_tf.networks.layers import GroupNorm, conv, dense
+from pdm_tf.networks.layers import GroupNorm, conv, dense, upsampling_conv
 
 _HEAD_CHANNELS = 64  # of each attention head
 _OPEN_GATE = 2.0  # a class gate starts at sigmoid(2) = 0.88
@@ -15,7 +14,7 @@ Shape = tuple[int | None, ...]
 
 
 class ResidualBlock(keras.layers.Layer):
-    """Two convolutions, told the time by scale and shift, the class by a gate.
+    """Two convolutions, conditioned on time by scale and shift, on class by a gate.
 
     Takes x [B, H, W, in], the time embedding [1 or B, T] and, with a gate, the class
     embedding [B, E]; returns [B, H, W, channels].
@@ -95,7 +94,7 @@ class AttentionBlock(keras.layers.Layer):
         self.out.build((None, self.channels))
         self.built = True
 
-    def call(self, x: tf.Tensor) -> tf.Tensor:
+    def call(self, x: tf.Tensor, *conditions: Any) -> tf.Tensor:
         length, channels = x.shape[1] * x.shape[2], self.channels
         h = self.qkv(tf.reshape(self.norm(x), [-1, channels]))
         h = tf.reshape(h, [-1, length, 3, self.heads, channels // self.heads])
@@ -112,76 +111,45 @@ class Downsample(keras.layers.Layer):
 
     def __init__(self, channels: int, **settings: Any) -> None:
         super().__init__(**settings)
+        self.channels = channels
         self.conv = conv(channels, 3, strides=2, name="conv", dtype=self.dtype_policy)
 
     def build(self, input_shape: Shape) -> None:
         self.conv.build(input_shape)
         self.built = True
 
-    def call(self, x: tf.Tensor) -> tf.Tensor:
+    def call(self, x: tf.Tensor, *conditions: Any) -> tf.Tensor:
         return self.conv(x)
 
 
 class Upsample(keras.layers.Layer):
-    """Twice the height and width: nearest neighbours and a 3×3 convolution, in one.
-
-    Of the nine pixels that the kernel sees only four differ, so that the same map is a
-    transposed convolution of stride 2 with a 4×4 kernel, at 4/9 of the operations.
-    """
+    """Twice the height and width, by nearest neighbours and a 3×3 convolution."""
 
     def __init__(self, channels: int, **settings: Any) -> None:
         super().__init__(autocast=False, **settings)  # kernels are summed in float32
-        self.conv = conv(channels, 3, name="conv", dtype=self.dtype_policy)
+        self.channels = channels
+        self.conv = upsampling_conv(channels, name="conv", dtype=self.dtype_policy)
 
     def build(self, input_shape: Shape) -> None:
         self.conv.build(input_shape)
         self.built = True
 
-    def call(self, x: tf.Tensor) -> tf.Tensor:
-        kernel = tf.cast(_once(_doubled, self.conv.kernel.value), x.dtype)
-        size = [tf.shape(x)[0], 2 * x.shape[1], 2 * x.shape[2], self.conv.filters]
-        h = tf.nn.conv2d_transpose(x, kernel, size, strides=2, padding="SAME")
-        return tf.nn.bias_add(h, tf.cast(self.conv.bias.value, x.dtype))
-
-
-def _once(change: Callable[[tf.Tensor], tf.Tensor], weight: tf.Tensor) -> tf.Tensor:
-    """A change of a weight: made now where the weight is a constant of the graph.
-
-    TensorFlow's optimiser does so too, but only where the result is small.
-    """
-    known = None if tf.executing_eagerly() else tf.get_static_value(weight)
-    if known is None:
-        return change(weight)
-    with tf.init_scope():
-        changed = change(tf.constant(known)).numpy()
-    return tf.constant(changed)
-
-
-def _doubled(kernel: tf.Tensor) -> tf.Tensor:
-    """[3, 3, in, out] of a convolution after doubling -> [4, 4, out, in] of both."""
-    shifts = ((0, 1), (1, 0))
-    moved = [
-        tf.pad(kernel, [rows, columns, (0, 0), (0, 0)])
-        for rows in shifts
-        for columns in shifts
-    ]
-    return tf.transpose(tf.reverse(tf.add_n(moved), [0, 1]), [0, 1, 3, 2])
+    def call(self, x: tf.Tensor, *conditions: Any) -> tf.Tensor:
+        return self.conv(x)
 
 
 def build_in_turn(layers: list, channels: int) -> int:
     """Builds layers that follow each other; returns the channels of the last."""
     for layer in layers:
         layer.build((None, None, None, channels))
-        made = getattr(layer, "channels", None) or layer.conv.filters
-        channels = made
+        channels = layer.channels
     return channels
 
 
 def apply_in_turn(
     layers: list, h: tf.Tensor, time: tf.Tensor, classes: tf.Tensor | None
 ) -> tf.Tensor:
-    """Sends h through layers that follow each other; only some hear time and class."""
+    """Sends h through layers that follow each other, each with time and class."""
     for layer in layers:
-        told = isinstance(layer, ResidualBlock)
-        h = layer(h, time, classes) if told else layer(h)
+        h = layer(h, time, classes)
     return h

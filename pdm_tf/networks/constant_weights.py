@@ -1,48 +1,82 @@
 """A network as it is served: its weights never change again."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
 
 import keras
 import tensorflow as tf
 
+from pdm_tf.networks.transforms import LayerPlan, constant_plan, transformed
 
-def with_constant_weights(network: keras.Model) -> Callable:
-    """The network as one function of any batch, its weights constants of its graph.
 
-    Only filters that are constants does oneDNN lay out for its convolutions once; those
-    of variables it lays out again in every call. A graph with constants takes many
-    times their memory while it is made, so this is for what is not too large.
+def function_of(
+    network: keras.Model,
+    body: Callable,
+    plan: LayerPlan,
+    inputs: Sequence[Any] | None = None,
+    constant: bool = False,
+) -> Callable:
+    """A function of a network, kept apart: it is not inlined where it is called.
+
+    So its numbers do not depend on what surrounds it.
 
     Args:
-      network: (z, t, labels) -> (output, variance), with a `config`. Its weights are
-        read now.
-
-    Returns:
-      (z float32 [B, H, W, C], t int32 [B] or [1], labels int32 [B] or None) -> the
-      same, to rounding. It is not inlined where it is called.
+      network: the network that `body` calls.
+      body: tensors -> nest of tensors, such as the network itself.
+      plan: what happens to the network's layers inside.
+      inputs: signature of all inputs; then there is one trace for any batch.
+      constant: make the weights constants of the graph. Only filters that are
+        constants does oneDNN lay out for its convolutions once; those of variables it
+        lays out again in every call. Weights are read now. A graph with constants
+        takes many times their memory while it is made, so this is for what is not
+        too large.
     """
-    config = network.config
-    values = [(v, v.numpy()) for v in network.variables]
-    many = tf.TensorSpec([None], tf.int32)
-    inputs = [tf.TensorSpec([None, *config.image_shape], tf.float32), many]
-    if config.num_classes:
-        inputs.append(many)
+    values = [(v, v.numpy()) for v in network.variables] if constant else []
+    plan = constant_plan(plan) if constant else plan
 
-    def ask(*asked: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        constants = [(v, tf.constant(value)) for v, value in values]
-        with keras.StatelessScope(state_mapping=constants):
-            return network(*asked)
+    def weights() -> AbstractContextManager:
+        return keras.StatelessScope(
+            state_mapping=[(v, tf.constant(value)) for v, value in values]
+        )
 
-    compiled = tf.function(
-        ask,
+    def call(*given: tf.Tensor) -> Any:
+        with transformed(plan):
+            if not constant:
+                return body(*given)
+            with weights():
+                return body(*given)
+
+    return tf.function(
+        call,
         input_signature=inputs,
         autograph=False,
         experimental_attributes={"_noinline": True},
     )
 
-    def answer(
-        z: tf.Tensor, t: tf.Tensor, labels: tf.Tensor | None = None
-    ) -> tuple[tf.Tensor, tf.Tensor]:
+
+def input_specs(network: keras.Model) -> list[tf.TensorSpec]:
+    """Signature of z, t and, with classes, labels, for any batch."""
+    many = tf.TensorSpec([None], tf.int32)
+    inputs = [tf.TensorSpec([None, *network.config.image_shape], tf.float32), many]
+    return [*inputs, many] if network.config.num_classes else inputs
+
+
+def with_constant_weights(network: keras.Model, plan: LayerPlan | None = None) -> Any:
+    """The network as one function of any batch, its weights constants of its graph.
+
+    Args:
+      network: (z, t, labels) -> (output, variance), with a `config`.
+      plan: what happens to its layers.
+
+    Returns:
+      (z float32 [B, H, W, C], t int32 [B] or [1], labels int32 [B] or None) -> the
+      same, to rounding.
+    """
+    specs = input_specs(network)
+    compiled = function_of(network, network, plan or {}, specs, constant=True)
+
+    def call(z: tf.Tensor, t: tf.Tensor, labels: tf.Tensor | None = None) -> Any:
         return compiled(*(given for given in (z, t, labels) if given is not None))
 
-    return answer
+    return call

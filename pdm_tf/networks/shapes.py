@@ -1,5 +1,7 @@
 """Which shapes a patched U-Net can take, and what to say about the others."""
 
+from dataclasses import replace
+
 from pdm_tf.config import InputError, UNetConfig
 
 
@@ -66,3 +68,41 @@ def grid_shape(config: UNetConfig) -> tuple[int, int]:
                 f"nearest that fits is {nearest}"
             )
     return shape[0] // patch, shape[1] // patch
+
+
+def attention_levels(config: UNetConfig) -> tuple[int, ...]:
+    """Levels with attention, 0 the finest: as listed, or by the height of their grid.
+
+    Raises:
+      InputError: a level that there is not.
+    """
+    levels = range(len(config.channel_multipliers))
+    wrong = sorted(set(config.attention_levels) - set(levels))
+    if wrong:
+        raise InputError(
+            f"--attention_levels={','.join(map(str, config.attention_levels))}: choose "
+            f"from 0, the finest, to {levels[-1]}"
+        )
+    if config.attention_levels:
+        return tuple(sorted(config.attention_levels))
+    height, _ = grid_shape(config)
+    return tuple(i for i in levels if height >> i in config.attention_resolutions)
+
+
+def resized(config: UNetConfig, image_shape: tuple[int, ...]) -> UNetConfig:
+    """The same network for pictures of another size, attention at the same levels.
+
+    A network without attention but in its middle keeps none.
+
+    Raises:
+      InputError: a size that does not divide into patches and levels.
+    """
+    levels = attention_levels(config)
+    made = replace(
+        config,
+        image_shape=image_shape,
+        attention_levels=levels,
+        attention_resolutions=config.attention_resolutions if levels else (),
+    )
+    grid_shape(made)
+    return made

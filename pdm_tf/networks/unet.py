@@ -1,6 +1,6 @@
 """The patched U-Net of the paper (section 3, Appendix C)."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
@@ -18,6 +18,29 @@ from pdm_tf.networks.blocks import (
 from pdm_tf.networks.embeddings import position_code, timestep_code
 from pdm_tf.networks.layers import GroupNorm, conv, dense
 from pdm_tf.networks.patches import patchify, unpatchify
+from pdm_tf.networks.transforms import apply_transform, conditions
+
+
+class Embedding(NamedTuple):
+    """What blocks are conditioned on."""
+
+    time: tf.Tensor  # [1 or B, T]; without a gate the class is in it
+    classes: tf.Tensor | None  # [B, E], for class gates
+
+
+class Features(NamedTuple):
+    """What the way down knows of a picture."""
+
+    skips: tuple[tf.Tensor, ...]  # [B, h, w, c] each, outermost first
+    bottom: tf.Tensor | None  # after the middle; None where it was not reached
+
+
+class Output(NamedTuple):
+    """What the way up gives."""
+
+    output: tf.Tensor  # float32 [B, H, W, C]: x, eps or v, as trained
+    variance: tf.Tensor  # float32 [B, H, W, C] in [0, 1]
+    deep: tf.Tensor | None  # [B, h, w, c]: input of the last `live` blocks
 
 
 class PatchedUNet(keras.Model):
@@ -38,6 +61,7 @@ class PatchedUNet(keras.Model):
         self.grid_height, self.grid_width = shapes.grid_shape(config)
         self._channels = shapes.channels_of_levels(config)
         self._blocks = shapes.blocks_of_levels(config)
+        self._attention_levels = shapes.attention_levels(config)
         self._time_width = self._channels[-1]
         self._gate_width = config.width if self._gated else 0
         self._make_embeddings()
@@ -71,8 +95,8 @@ class PatchedUNet(keras.Model):
         return ResidualBlock(*sizes, project, name=name, dtype=self.dtype_policy)
 
     def _attention(self, level: int, channels: int, name: str) -> list:
-        """An attention block if the grid of this level is among those listed."""
-        if self.grid_height >> level not in self.config.attention_resolutions:
+        """An attention block if this level is among those with attention."""
+        if level not in self._attention_levels:
             return []
         return [AttentionBlock(channels, name=name, dtype=self.dtype_policy)]
 
@@ -153,7 +177,7 @@ class PatchedUNet(keras.Model):
     def call(
         self, z: tf.Tensor, t: tf.Tensor, labels: tf.Tensor | None = None
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """The network's raw estimate.
+        """The network's raw output.
 
         Args:
           z: noisy pictures, float32 [B, H, W, C].
@@ -164,37 +188,110 @@ class PatchedUNet(keras.Model):
           Output (x, eps or v, as trained) and variance in [0, 1], both float32
           [B, H, W, C].
         """
-        time, classes = self._embed(t, labels)
+        embedding = self.embed(t, labels)
+        with conditions(t, labels):
+            features = self._encoded(z, embedding, None)
+            output, variance, _ = self._decoded(features, embedding, None, 0)
+        return output, variance
+
+    def encode(
+        self,
+        z: tf.Tensor,
+        t: tf.Tensor,
+        labels: tf.Tensor | None = None,
+        depth: int | None = None,
+    ) -> Features:
+        """The way down and through the middle, or only its first blocks.
+
+        Args:
+          z: see `call`.
+          t: see `call`.
+          labels: see `call`.
+          depth: skips that are computed, outermost first, at least 1 (the input
+            convolution alone); None: all of them, and the middle.
+        """
+        with conditions(t, labels):
+            return self._encoded(z, self.embed(t, labels), depth)
+
+    def decode(
+        self,
+        features: Features,
+        t: tf.Tensor,
+        labels: tf.Tensor | None = None,
+        deep: tf.Tensor | None = None,
+        live: int = 0,
+    ) -> Output:
+        """The way up, or only its last blocks.
+
+        Args:
+          features: of `encode`; with `deep` only its skips are read.
+          t: see `call`; may differ from that of `encode`.
+          labels: see `call`.
+          deep: what a former call gave as `deep`, from which the last `live` blocks
+            go on (arXiv 2312.00858); None: from the middle.
+          live: blocks whose input is given back as `deep`, counted from the output.
+
+        Raises:
+          ValueError: `deep` without `live`, or more blocks than there are.
+        """
+        if not 0 <= live <= len(self.up) or (deep is not None and not live):
+            raise ValueError(f"live {live}: choose 1 to {len(self.up)} blocks")
+        with conditions(t, labels):
+            return self._decoded(features, self.embed(t, labels), deep, live)
+
+    def _encoded(
+        self, z: tf.Tensor, embedding: Embedding, depth: int | None
+    ) -> Features:
         first = self.patches_in(patchify(z, self.config.patch_size))
         first = first + self._columns + self._rows
         first = tf.cast(first, self.compute_dtype)
         h, skips = first, [first]
-        for layers in self.down:
-            h = apply_in_turn(layers, h, time, classes)
+        for layers in self.down[: None if depth is None else depth - 1]:
+            h = apply_in_turn(layers, h, *embedding)
             skips.append(h)
-        h = apply_in_turn(self.middle, h, time, classes)
-        for layers in self.up:
-            h = tf.concat([h, skips.pop()], axis=-1)
-            h = apply_in_turn(layers, h, time, classes)
-        out = self.patches_out(tf.nn.silu(self.norm(tf.cast(h, tf.float32))))
-        variance = self._variance(first, h, time)
-        patch = self.config.patch_size
-        return unpatchify(out, patch), unpatchify(variance, patch)
+        bottom = None
+        if depth is None:
+            bottom = apply_in_turn(self.middle, h, *embedding)
+        return Features(tuple(skips), bottom)
 
-    def _embed(
-        self, t: tf.Tensor, labels: tf.Tensor | None
-    ) -> tuple[tf.Tensor, tf.Tensor | None]:
-        code = timestep_code(t, self.config.width)
-        time = tf.nn.silu(self.time_2(tf.nn.silu(self.time_1(code))))
+    def _decoded(
+        self,
+        features: Features,
+        embedding: Embedding,
+        deep: tf.Tensor | None,
+        live: int,
+    ) -> Output:
+        skips, kept = list(features.skips), deep
+        first, h = skips[0], features.bottom if deep is None else deep
+        begin = 0 if deep is None else len(self.up) - live
+        skips = skips[: len(self.up) - begin]
+        for i, layers in enumerate(self.up[begin:], begin):
+            if i == len(self.up) - live:
+                kept = h
+            h = tf.concat([h, skips.pop()], axis=-1)
+            h = apply_in_turn(layers, h, *embedding)
+        out = self.patches_out(tf.nn.silu(self.norm(tf.cast(h, tf.float32))))
+        variance = self._variance(first, h, embedding.time)
+        patch = self.config.patch_size
+        return Output(unpatchify(out, patch), unpatchify(variance, patch), kept)
+
+    def embed(self, t: tf.Tensor, labels: tf.Tensor | None = None) -> Embedding:
+        """What every block is conditioned on."""
+        with conditions(t, labels):
+            time = apply_transform("time", t, lambda t, _: self._embed_time(t))
         classes = None if self.classes is None else self.classes(labels)
         if classes is not None and not self._gated:
             time, classes = time + classes, None
-        return time, classes
+        return Embedding(time, classes)
+
+    def _embed_time(self, t: tf.Tensor) -> tf.Tensor:
+        code = timestep_code(t, self.config.width)
+        return tf.nn.silu(self.time_2(tf.nn.silu(self.time_1(code))))
 
     def _variance(self, first: tf.Tensor, h: tf.Tensor, time: tf.Tensor) -> tf.Tensor:
         """The auxiliary head, which learns without moving anything else."""
         seen = tf.stop_gradient(tf.concat([first, h], axis=-1))
-        told = self.variance_time(tf.nn.silu(tf.stop_gradient(time)))
-        told = tf.reshape(told, [-1, 1, 1, told.shape[-1]])
-        hidden = tf.nn.silu(self.variance_in(seen + told))
+        time = self.variance_time(tf.nn.silu(tf.stop_gradient(time)))
+        time = tf.reshape(time, [-1, 1, 1, time.shape[-1]])
+        hidden = tf.nn.silu(self.variance_in(seen + time))
         return tf.sigmoid(self.variance_out(hidden))

@@ -95,7 +95,7 @@ def test_it_knows_its_pictures_its_classes_and_its_network():
     network = CountingNetwork(num_classes=5)
     denoise = NetworkDenoiser(network, SCHEDULE)
     assert denoise.image_shape == SHAPE and denoise.num_classes == 5
-    assert denoise.schedule is SCHEDULE and list(denoise.parts.values()) == [network]
+    assert denoise.schedule is SCHEDULE and denoise.network is network
 
 
 @pytest.mark.parametrize("prediction", ["x", "eps", "v"])

@@ -21,7 +21,7 @@ def folder(tmp_path, monkeypatch):
     """Pictures of the model's size and others, and a model that needs no training."""
     toy = MixtureToy(image_shape=SHAPE)
     monkeypatch.setattr(assemble, "restore", lambda run_dir: toy)
-    monkeypatch.setattr(assemble, "record_of", lambda run_dir: Config())
+    monkeypatch.setattr(assemble, "settings_of", lambda run_dir: Config())
     noise = np.random.default_rng(0).integers(0, 256, (2, *SHAPE), np.uint8)
     mask = np.zeros((*SHAPE[:2], 1), np.uint8)
     mask[:8] = 255

@@ -83,7 +83,8 @@ def test_doubling_is_nearest_neighbours_and_a_convolution(height, width):
 
     def plain(x):
         x = tf.repeat(tf.repeat(x, 2, axis=1), 2, axis=2)
-        return up.conv(x)
+        y = tf.nn.conv2d(x, up.conv.kernel.value, 1, "SAME")
+        return tf.nn.bias_add(y, up.conv.bias.value)
 
     def with_gradients(function):
         with tf.GradientTape() as tape:
