@@ -38,7 +38,7 @@ def train(config: Config) -> None:
     x = tf.zeros([batch, *config.network.image_shape], tf.uint8)
     data = tf.data.Dataset.from_tensors((x, tf.zeros([batch], tf.int32))).repeat()
     for steps in STEPS:
-        trainer.run_steps(iter(data), tf.constant(steps)).simple.numpy()
+        trainer.run_steps(iter(data), tf.constant(steps)).terms["simple"].numpy()
 
 
 def draw(config: Config) -> None:

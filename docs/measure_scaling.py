@@ -64,7 +64,7 @@ def work(flagfile: str, cores: str, batch_size: str) -> None:
     )
     for _ in sys.stdin:
         began, spent = time.perf_counter(), time.process_time()
-        trainer.run_steps(batches, tf.constant(STEPS)).simple.numpy()
+        trainer.run_steps(batches, tf.constant(STEPS)).terms["simple"].numpy()
         print(time.perf_counter() - began, time.process_time() - spent, flush=True)
 
 

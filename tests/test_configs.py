@@ -101,7 +101,7 @@ def test_one_real_step_at_reduced_batch(path, tmp_path, returned):
     pictures = tf.constant(rng.integers(0, 256, (1, *shape)), tf.uint8)
     data = tf.data.Dataset.from_tensors((pictures, tf.constant([0]))).repeat()
     metrics = trainer.run_steps(iter(data), tf.constant(1))
-    assert np.isfinite(float(metrics.simple))
+    assert np.isfinite(float(metrics.terms["simple"]))
     assert np.isfinite(float(metrics.gradient_norm))
     assert float(metrics.gradient_norm) > 0
     assert np.any(kernel.numpy() != 0)

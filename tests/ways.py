@@ -1,6 +1,6 @@
 """Trains a small network in one of many ways and writes its numbers to a file.
 
-python tests/training/ways.py OUT WAY …: some of `WAYS`, or multi_worker alone.
+python tests/ways.py OUT WAY …: some of `WAYS`, or multi_worker alone.
 """
 
 import os
@@ -56,23 +56,24 @@ def source(pictures=30):
 
 
 def numbers(strategy, settings):
-    """Weights, averages, Adam's memory and metrics after some steps."""
+    """Weights, averages, slots and metrics after some steps."""
     training = replace(SMALL.training, **settings)
     config, data = replace(SMALL, training=training), source()
     state = build_state(config, strategy)
     trainer = build_trainer(config, strategy, state)
 
-    def share(shard):
+    def shard_of(shard):
         flip, size = config.data.horizontal_flip, training.batch_size
         return training_batches(data, size, training.seed, 0, flip, shard)
 
-    metrics = trainer.run_steps(distributed(strategy, share), tf.constant(STEPS))
+    metrics = trainer.run_steps(distributed(strategy, shard_of), tf.constant(STEPS))
     named = named_variables(state.denoiser.network)
     found = {path: v.read_value().numpy() for path, v in named.items()}
     found |= {f"ema {path}": v.numpy() for path, v in state.average.weights.items()}
     found |= {f"m {p}": v.read_value().numpy() for p, v in state.optimizer.m.items()}
-    parts = zip(metrics._fields, metrics, strict=True)
-    found |= {f"metric {name}": metric.numpy() for name, metric in parts}
+    for name, metric in {**metrics._asdict(), **metrics.terms}.items():
+        if name != "terms":
+            found[f"metric {name}"] = metric.numpy()
     found["step"] = state.step.read_value().numpy()
     return found
 

@@ -43,7 +43,7 @@ def make_training(config: UNetConfig, batch: int):
     pictures = rng.integers(0, 256, (batch, *config.image_shape), np.uint8)
     labels = tf.zeros([batch], tf.int32)
     data = iter(tf.data.Dataset.from_tensors((tf.constant(pictures), labels)).repeat())
-    return lambda: float(trainer.run_steps(data, tf.constant(1)).simple)
+    return lambda: float(trainer.run_steps(data, tf.constant(1)).terms["simple"])
 
 
 def make(order: dict):

@@ -1,23 +1,19 @@
-"""Settings -> schedule, network, denoiser."""
+"""Settings -> schedule, network, denoiser, objective."""
 
 import keras
 import tensorflow as tf
 
+from pdm_tf.assemble.settings import build_schedule, t_range
 from pdm_tf.config import Config
 from pdm_tf.denoisers import NetworkDenoiser
-from pdm_tf.diffusion import NoiseSchedule
 from pdm_tf.networks import PatchedUNet
 from pdm_tf.networks.hardware import warn_of_imitation
+from pdm_tf.objectives import DenoisingObjective
 
 
 def named_variables(network: keras.Model) -> dict[str, tf.Variable]:
-    """A network's trainable variables by path."""
+    """A network's trainable variables by path, as checkpoints name them."""
     return {v.path: v.value for v in network.trainable_variables}
-
-
-def build_schedule(config: Config) -> NoiseSchedule:
-    """The schedule of a run."""
-    return NoiseSchedule.linear(config.diffusion.timesteps, config.diffusion.beta_end)
 
 
 def build_denoiser(config: Config) -> NetworkDenoiser:
@@ -25,3 +21,18 @@ def build_denoiser(config: Config) -> NetworkDenoiser:
     warn_of_imitation(config.network.precision)
     network = PatchedUNet(config.network)
     return NetworkDenoiser(network, build_schedule(config), config.diffusion.prediction)
+
+
+def build_objective(config: Config, denoiser: NetworkDenoiser) -> DenoisingObjective:
+    """What a run minimises, for all weights of a network."""
+    network = denoiser.network
+    inlined = NetworkDenoiser(
+        network, denoiser.schedule, config.diffusion.prediction, apart=False
+    )
+    return DenoisingObjective(
+        inlined,
+        named_variables(network),
+        config.diffusion.weighting,
+        config.training.label_dropout,
+        t_range(config),
+    )

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from pdm_tf.assemble.building import build_schedule
 from pdm_tf.config import Config, InputError
 from pdm_tf.denoisers.guidance import check_interval
 from pdm_tf.denoisers.threshold import check_percentile
+from pdm_tf.diffusion import NoiseSchedule
 
 _LONGEST = 1_000_000  # timesteps; more than any schedule needs, and soon computed
 _LAST_SEED = 2**31 - 1
@@ -31,6 +31,11 @@ _AMOUNTS = (  # 0 or more
     "microbatch",
     "watch_steps",
 )
+
+
+def build_schedule(config: Config) -> NoiseSchedule:
+    """The schedule of a run."""
+    return NoiseSchedule.linear(config.diffusion.timesteps, config.diffusion.beta_end)
 
 
 def check_settings(config: Config) -> None:

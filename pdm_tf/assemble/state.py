@@ -9,11 +9,15 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from pdm_tf.assemble.building import build_denoiser, named_variables
+from pdm_tf.assemble.building import (
+    build_denoiser,
+    build_objective,
+    named_variables,
+)
 from pdm_tf.assemble.runs import read_settings
-from pdm_tf.assemble.settings import t_range
 from pdm_tf.config import Config
-from pdm_tf.denoisers import NetworkDenoiser
+from pdm_tf.denoisers.denoiser import NetworkDenoiser
+from pdm_tf.denoisers.objective import Objective
 from pdm_tf.networks import shapes
 from pdm_tf.training.batch_sharding import check_batch_sharding
 from pdm_tf.training.checkpoint_files import is_begun
@@ -21,16 +25,15 @@ from pdm_tf.training.checkpoints import Checkpoints, load_average
 from pdm_tf.training.coordination import is_chief
 from pdm_tf.training.ema import MovingAverage
 from pdm_tf.training.loss_scale import Guarded, LossScale, Unscaled
-from pdm_tf.training.objective import Objective
 from pdm_tf.training.optimizer import Adam, LinearWarmup
 from pdm_tf.training.train_step import Trainer
 
 
 @dataclass(frozen=True, eq=False)
-class State:
-    """Everything of a training that a checkpoint keeps."""
+class Progress:
+    """What a training of any objective keeps in a checkpoint."""
 
-    denoiser: NetworkDenoiser
+    objective: Objective
     rate: LinearWarmup
     optimizer: Adam
     average: MovingAverage
@@ -39,38 +42,73 @@ class State:
     checkpoints: Checkpoints
 
 
+@dataclass(frozen=True, eq=False)
+class State(Progress):
+    """The same of a run, whose network learns."""
+
+    denoiser: NetworkDenoiser
+
+
 def build_state(
     config: Config,
     strategy: tf.distribute.Strategy,
     data: Mapping[str, Any] | None = None,
 ) -> State:
-    """A fresh state, its weights a function of the seed or of --init_from.
+    """A fresh state of a run, its weights a function of the seed or of --init_from.
 
     Args:
       config: settings of a run.
       strategy: where its variables live.
       data: what the data set is known by, see `identity.identify`.
     """
+    denoiser = build_learner(config, strategy)
+    objective = build_objective(config, denoiser)
+    progress = build_progress(objective, config, strategy, data)
+    return State(**vars(progress), denoiser=denoiser)
+
+
+def build_learner(config: Config, strategy: tf.distribute.Strategy) -> NetworkDenoiser:
+    """The denoiser that a run trains, as it is before the first step."""
     training = config.training
     keras.utils.set_random_seed(training.seed)
-    with strategy.scope():
-        with rematerialized(config):
-            denoiser = build_denoiser(config)
+    with strategy.scope(), rematerialized(config):
+        denoiser = build_denoiser(config)
+    directory = Path(training.run_dir) / "checkpoints"
+    if training.init_from and not is_begun(directory):
+        read_settings(training.init_from)
         variables = named_variables(denoiser.network)
+        load_average(Path(training.init_from) / "checkpoints", variables)
+    return denoiser
+
+
+def build_progress(
+    objective: Objective,
+    config: Config,
+    strategy: tf.distribute.Strategy,
+    data: Mapping[str, Any] | None = None,
+    unlearnt: Mapping[str, tf.Variable] | None = None,
+) -> Progress:
+    """Step 0 of a training: slots, averages and the folder of checkpoints.
+
+    Args:
+      objective: what is minimised; its variables are as they are to begin with.
+      config: settings; of the network only the precision is read.
+      strategy: where the objective's variables live.
+      data: what the data set is known by, see `identity.identify`.
+      unlearnt: variables that do not learn and are saved all the same, by name.
+    """
+    training, variables = config.training, objective.variables
+    with strategy.scope():
         rate = LinearWarmup(training.learning_rate, training.warmup)
         optimizer = Adam(variables, rate, training.beta_1, training.beta_2)
         first = tf.VariableAggregation.ONLY_FIRST_REPLICA
         step = tf.Variable(0, dtype=tf.int64, trainable=False, aggregation=first)
         scale = LossScale() if config.network.precision == "mixed_float16" else None
-    directory = Path(training.run_dir) / "checkpoints"
-    if training.init_from and not is_begun(directory):
-        read_settings(training.init_from)
-        load_average(Path(training.init_from) / "checkpoints", variables)
     average = MovingAverage(
         variables, training.ema_decay, training.ema_every, training.ema_warmup
     )
     checkpoints = Checkpoints(
-        directory,
+        Path(training.run_dir) / "checkpoints",
         variables,
         optimizer,
         average,
@@ -79,8 +117,9 @@ def build_state(
         scale,
         data,
         writing=is_chief(strategy),
+        unlearnt=unlearnt,
     )
-    return State(denoiser, rate, optimizer, average, step, scale, checkpoints)
+    return Progress(objective, rate, optimizer, average, step, scale, checkpoints)
 
 
 def rematerialized(config: Config) -> contextlib.AbstractContextManager:
@@ -96,26 +135,18 @@ def rematerialized(config: Config) -> contextlib.AbstractContextManager:
 
 
 def build_trainer(
-    config: Config, strategy: tf.distribute.Strategy, state: State
+    config: Config, strategy: tf.distribute.Strategy, state: Progress
 ) -> Trainer:
     """The training step of a state."""
-    training, diffusion = config.training, config.diffusion
+    training = config.training
     replicas = strategy.num_replicas_in_sync
     check_batch_sharding(replicas, training.batch_size, training.microbatch)
     scale: Unscaled | None = state.scale
     if scale is None and training.skip_nonfinite:
         scale = Guarded()
-    objective = Objective(
-        state.denoiser.network,
-        state.denoiser.schedule,
-        diffusion.prediction,
-        diffusion.weighting,
-        training.label_dropout,
-        t_range(config),
-    )
     return Trainer(
         strategy,
-        objective,
+        state.objective,
         state.optimizer,
         state.average,
         state.step,

@@ -2,30 +2,38 @@
 
 import contextlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
-from pdm_tf.assemble.building import build_denoiser, named_variables
+from pdm_tf.assemble.building import build_objective
 from pdm_tf.assemble.error_messages import explained, writing
 from pdm_tf.assemble.runs import export_run, write_settings
 from pdm_tf.assemble.settings import check_settings, t_range
-from pdm_tf.assemble.state import State, build_state, build_trainer
+from pdm_tf.assemble.state import (
+    Progress,
+    build_learner,
+    build_progress,
+    build_state,
+    build_trainer,
+)
 from pdm_tf.config import Config
 from pdm_tf.data.identity import identify
 from pdm_tf.data.images import to_uint8
 from pdm_tf.data.pipeline import training_batches
 from pdm_tf.data.sources import Source, open_source
+from pdm_tf.denoisers.denoiser import Denoiser
 from pdm_tf.denoisers.guidance import for_sampling
+from pdm_tf.denoisers.objective import Objective
 from pdm_tf.samplers import DDPM, sample
 from pdm_tf.training.batch_sharding import check_batch_sharding, distributed
 from pdm_tf.training.coordination import Coordination, is_chief
 from pdm_tf.training.distribution import choose_strategy
 from pdm_tf.training.ema import MovingAverage
 from pdm_tf.training.lock import locked
-from pdm_tf.training.reports import NullReporter, Reports
+from pdm_tf.training.reports import NullReporter, Reporter
 from pdm_tf.training.train_loop import Ending, run
 from pdm_tf.training.watchdog import Watchdog
 
@@ -36,6 +44,7 @@ __all__ = [
     "grid_drawer",
     "t_range",
     "train",
+    "train_objective",
 ]
 
 
@@ -49,9 +58,67 @@ def train(config: Config) -> Ending:
     Raises:
       InputError: settings, data or a run directory that do not fit each other.
     """
+    return _explained(config, lambda: _train_run(config))
+
+
+def train_objective(
+    objective: Objective,
+    config: Config,
+    source: Source,
+    denoise: Denoiser,
+    *,
+    strategy: tf.distribute.Strategy | None = None,
+    unlearnt: Mapping[str, tf.Variable] | None = None,
+    begin: Callable[[], object] | None = None,
+    finish: Callable[[], object] | None = None,
+) -> Ending:
+    """Trains the variables of an objective, or resumes: the same call goes on.
+
+    Checkpoints lie in RUN_DIR/checkpoints and hold the objective's variables, their
+    slots and averages, and nothing else of the denoiser. Once complete the averages
+    can be read with `training.checkpoints.load_average`.
+
+    Args:
+      objective: what is minimised; its variables are as they are to begin with.
+      config: how: config.training, the precision of config.network, config.sampling
+        for the grids of samples, config.data.horizontal_flip.
+      source: pictures that are trained on.
+      denoise: draws the grids of samples; reads the objective's variables.
+      strategy: where the objective's variables live; one device if not given.
+      unlearnt: variables that do not learn and are saved all the same, by name.
+      begin: called once it is known that the directory fits, before the first step.
+      finish: called after the last step, with everything saved.
+
+    Returns:
+      How it ended: true if complete, false after Ctrl-C or SIGTERM, with everything
+      saved.
+
+    Raises:
+      InputError: settings, data or a run directory that do not fit each other.
+    """
+    strategy = strategy or tf.distribute.get_strategy()
+    chief, coordination = is_chief(strategy), Coordination(strategy)
+    directory = Path(config.training.run_dir)
+
+    def body() -> Ending:
+        state = build_progress(objective, config, strategy, identify(source), unlearnt)
+        with locked(directory) if chief else contextlib.nullcontext():
+            ending = _train(
+                config, strategy, coordination, source, state, denoise, begin
+            )
+            if ending and finish and chief:
+                finish()
+            coordination.wait()  # who left early would count as lost
+            return ending
+
+    return _explained(config, body)
+
+
+def _explained(config: Config, body: Callable[[], Ending]) -> Ending:
+    """Runs a training; what the machine refuses is said in words."""
     with explained(config.training.run_dir):
         try:
-            return _prepare_and_train(config)
+            return body()
         except tf.errors.OpError as error:
             if config.training.strategy != "multi_worker":
                 raise
@@ -59,7 +126,7 @@ def train(config: Config) -> Ending:
             return Ending.WORKER_LOST
 
 
-def _prepare_and_train(config: Config) -> Ending:
+def _train_run(config: Config) -> Ending:
     training, network = config.training, config.network
     # Several processes know each other before anything else of TensorFlow runs.
     strategy = choose_strategy(training.strategy, training.devices, training.tpu)
@@ -73,25 +140,45 @@ def _prepare_and_train(config: Config) -> Ending:
         data_dir=config.data.data_dir,
         download=config.data.download,
     )
-    state = build_state(config, strategy, identify(source))
-    chief = is_chief(strategy)
-    with locked(Path(training.run_dir)) if chief else contextlib.nullcontext():
-        return _train(config, strategy, source, state)
+    denoiser = build_learner(config, strategy)
+
+    def record() -> None:
+        with writing(training.run_dir, "config.flags"):
+            write_settings(config)
+
+    def export() -> None:
+        with writing(training.run_dir, "export"):
+            export_run(training.run_dir)
+
+    return train_objective(
+        build_objective(config, denoiser),
+        config,
+        source,
+        denoiser,
+        strategy=strategy,
+        begin=record,
+        finish=export if training.export else None,
+    )
 
 
 def _train(
-    config: Config, strategy: tf.distribute.Strategy, source: Source, state: State
+    config: Config,
+    strategy: tf.distribute.Strategy,
+    coordination: Coordination,
+    source: Source,
+    state: Progress,
+    denoise: Denoiser,
+    begin: Callable[[], object] | None,
 ) -> Ending:
     training, directory = config.training, Path(config.training.run_dir)
-    chief, coordination = is_chief(strategy), Coordination(strategy)
+    chief = is_chief(strategy)
     resumed = state.checkpoints.restore()
     done = int(state.step.read_value())
     coordination.check_step(done, training.run_dir)
     if resumed and chief:
         print(f"resuming {directory} at step {done} of {training.iterations}")
-    if chief:
-        with writing(training.run_dir, "config.flags"):
-            write_settings(config)
+    if begin and chief:
+        begin()
     trainer = build_trainer(config, strategy, state)
     batches = distributed(
         strategy,
@@ -104,44 +191,32 @@ def _train(
             shard,
         ),
     )
-    reports: Reports | NullReporter = NullReporter()
+    reporter: Reporter | NullReporter = NullReporter()
     if chief:
-        draw = grid_drawer(config, state.average)
-        reports = Reports(
-            directory, training.iterations, done, training.batch_size, state.rate, draw
-        )
-    variables = named_variables(state.denoiser.network)
+        draw = grid_drawer(config, denoise, state.average)
+        size, rate = training.batch_size, state.rate
+        reporter = Reporter(directory, training.iterations, done, size, rate, draw)
+    variables = state.objective.variables
     watchdog = Watchdog(training.watch_steps, variables, state.checkpoints)
-    ending = run(
-        training, trainer, batches, state.checkpoints, reports, watchdog, coordination
+    return run(
+        training, trainer, batches, state.checkpoints, reporter, watchdog, coordination
     )
-    if ending and training.export and chief:
-        with writing(training.run_dir, "export"):
-            export_run(directory)
-    coordination.wait()  # a worker that left early would count as lost
-    return ending
 
 
-def grid_drawer(config: Config, average: MovingAverage) -> Callable[[], np.ndarray]:
+def grid_drawer(
+    config: Config, denoise: Denoiser, average: MovingAverage
+) -> Callable[[], np.ndarray]:
     """Draws the pictures of fixed seeds with the averaged weights of the moment."""
-    sampling, classes = config.sampling, config.network.num_classes
-    made: list = []
+    sampling = config.sampling
+    seeds = range(sampling.sample_images)
+    labels = tf.range(sampling.sample_images) % max(denoise.num_classes, 1)
+    guided = for_sampling(denoise, labels, sampling.sample_guidance, sampling)
+    grid = denoise.schedule.grid(sampling.sample_steps)
+    sampler = DDPM(sampling.variance)
 
     def draw() -> np.ndarray:
-        if not made:
-            made.append(build_denoiser(config))
-            labels = tf.range(sampling.sample_images) % max(classes, 1)
-            weight = sampling.sample_guidance
-            made.append(for_sampling(made[0], labels, weight, sampling))
-        for path, variable in named_variables(made[0].network).items():
-            variable.assign(average.weights[path])
-        x = sample(
-            made[-1],
-            DDPM(sampling.variance),
-            made[0].schedule.grid(sampling.sample_steps),
-            range(sampling.sample_images),
-            config.network.image_shape,
-        )
+        with average.applied():
+            x = sample(guided, sampler, grid, seeds, denoise.image_shape)
         return to_uint8(x).numpy()
 
     return draw

@@ -86,7 +86,7 @@ def _work(
     metrics = trainer.run_steps(batches, tf.constant(1))
     began = time.perf_counter()
     metrics = trainer.run_steps(batches, tf.constant(1))
-    loss = float(metrics.simple)
+    loss = float(metrics.terms["simple"])
     step = time.perf_counter() - began
     advice = "" if math.isfinite(loss) else "--learning_rate: the loss is not finite"
     rate = training.batch_size / step

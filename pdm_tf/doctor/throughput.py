@@ -37,5 +37,5 @@ def measure_training(config: Config, source: Source, steps: int) -> float:
     )
     trainer.run_steps(batches, tf.constant(2))
     began = time.perf_counter()
-    trainer.run_steps(batches, tf.constant(steps)).simple.numpy()
+    trainer.run_steps(batches, tf.constant(steps)).terms["simple"].numpy()
     return steps * training.batch_size / (time.perf_counter() - began)

@@ -5,9 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from pdm_tf.training.objective import Losses
-
-Differentiate = Callable[..., tuple[Losses, list[tf.Tensor]]]
+Differentiate = Callable[..., tuple[Any, list[tf.Tensor]]]
 
 
 def accumulated(
@@ -15,7 +13,8 @@ def accumulated(
     batch: tuple[Any, ...],
     count: int,
     variables: Sequence[tf.Variable],
-) -> tuple[Losses, list[tf.Tensor]]:
+    dtypes: Any,
+) -> tuple[Any, list[tf.Tensor]]:
     """Losses [B] and gradients of a batch, in `count` equal parts one after another.
 
     Args:
@@ -24,6 +23,7 @@ def accumulated(
       batch: nest of tensors [B, …].
       count: number of parts; divides B.
       variables: whose gradients they are.
+      dtypes: of the losses, in their nest.
     """
     if count == 1:
         return differentiate(*batch)
@@ -34,17 +34,19 @@ def accumulated(
     def one(i: tf.Tensor, losses: list, sums: list) -> tuple:
         part = tf.nest.map_structure(lambda x: x[i], parts)
         seen, gradients = differentiate(*part)
-        losses = [a.write(i, x) for a, x in zip(losses, seen, strict=True)]
+        rows = zip(losses, tf.nest.flatten(seen), strict=True)
+        losses = [array.write(i, row) for array, row in rows]
         return i + 1, losses, [a + g for a, g in zip(sums, gradients, strict=True)]
 
     rows = tf.nest.flatten(parts)[0].shape[1]
     arrays = [
-        tf.TensorArray(kind, size=count, element_shape=[rows])
-        for kind in Losses(tf.float32, tf.float32, tf.int32)
+        tf.TensorArray(dtype, size=count, element_shape=[rows])
+        for dtype in tf.nest.flatten(dtypes)
     ]
     start = (tf.constant(0), arrays, [tf.zeros(v.shape, v.dtype) for v in variables])
     # One at a time, or all of them would be in memory after all.
     _, arrays, sums = tf.while_loop(
         lambda i, *_: i < count, one, start, parallel_iterations=1
     )
-    return Losses(*(tf.reshape(a.stack(), [count * rows]) for a in arrays)), sums
+    losses = [tf.reshape(array.stack(), [count * rows]) for array in arrays]
+    return tf.nest.pack_sequence_as(dtypes, losses), sums

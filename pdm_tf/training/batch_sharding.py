@@ -1,4 +1,4 @@
-"""Each replica's share of a batch."""
+"""Each replica's shard of a batch."""
 
 from collections.abc import Callable, Iterator
 
@@ -14,31 +14,31 @@ def check_batch_sharding(replicas: int, batch_size: int, microbatch: int) -> Non
             f"--batch_size={batch_size}: must be a multiple of the {replicas} devices; "
             f"give {max(round(batch_size / replicas), 1) * replicas}"
         )
-    share = batch_size // replicas
-    if microbatch < 0 or (microbatch and share % microbatch):
+    local = batch_size // replicas
+    if microbatch < 0 or (microbatch and local % microbatch):
         raise InputError(
-            f"--microbatch={microbatch}: must divide the {share} pictures of each "
+            f"--microbatch={microbatch}: must divide the {local} pictures of each "
             "device; 0 takes them all at once"
         )
 
 
 def distributed(
     strategy: tf.distribute.Strategy,
-    share_of: Callable[[tuple[int, int]], tf.data.Dataset],
+    shard_of: Callable[[tuple[int, int]], tf.data.Dataset],
 ) -> Iterator:
-    """Batches for `Trainer.run_steps`: each replica's share, in order of replicas.
+    """Batches for `Trainer.run_steps`: each replica's shard, in order of replicas.
 
     Args:
       strategy: where replicas live.
-      share_of: (index, count) of a worker -> its contiguous share of every batch.
+      shard_of: (index, count) of a worker -> its contiguous shard of every batch.
     """
     replicas = strategy.num_replicas_in_sync
     if replicas == 1:
-        return iter(share_of((0, 1)))
+        return iter(shard_of((0, 1)))
 
     def of_worker(context: tf.distribute.InputContext) -> tf.data.Dataset:
         here = replicas // context.num_input_pipelines
-        data = share_of((context.input_pipeline_id, context.num_input_pipelines))
+        data = shard_of((context.input_pipeline_id, context.num_input_pipelines))
         if here > 1:
             data = data.flat_map(lambda *batch: _parted(batch, here))
         # Endless: otherwise workers would ask each other before every batch.

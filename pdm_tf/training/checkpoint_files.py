@@ -94,8 +94,8 @@ def find_newest(directory: Path) -> CheckpointFile | None:
             damaged.append(f"ckpt-{number} is damaged ({fault})")
             continue
         if damaged:
-            told = f"{directory}: {', '.join(damaged)}; using ckpt-{number}"
-            print(told, file=sys.stderr)
+            warning = f"{directory}: {', '.join(damaged)}; using ckpt-{number}"
+            print(warning, file=sys.stderr)
         return stored
     if is_begun(directory):
         raise InputError(

@@ -1,4 +1,4 @@
-"""The state of a run on disk: everything keyed by variable path, and a manifest.
+"""The state of a run on disk: everything keyed by variable name, and a manifest.
 
 A checkpoint is written beside its place, flushed to the disk, and then moved: its
 manifest first, its index last. Whatever moment the process is killed in, the
@@ -31,32 +31,33 @@ class NotSaved(InputError):
 class Named(tf.Module):
     """Variables under their own names, so that no order of attributes matters."""
 
-    def __init__(self, variables: dict[str, tf.Variable]) -> None:
+    def __init__(self, variables: Mapping[str, tf.Variable]) -> None:
         super().__init__()
         self.variables_by_path = dict(variables)
 
 
 class Checkpoints:
-    """Saves and restores a run: weights, Adam's memory, averaged weights, step, scale.
+    """Saves and restores a run: what learns, its slots and averages, step, scale.
 
     No random state and no data position is kept: both are functions of (seed, step).
 
     Args:
       directory: where they lie.
-      variables: the network's, by path.
-      optimizer: Adam, with its memory.
-      average: averaged weights.
+      variables: what learns, by name.
+      optimizer: Adam, with its slots.
+      average: averages of the variables.
       step: int64 variable, steps finished.
       keep: how many are kept.
       scale: of the loss, if there is one.
-      data: what the network learns from, see `manifest.refuse_other_data`.
+      data: what is learnt from, see `manifest.refuse_other_data`.
       writing: whether this process is the one that saves.
+      unlearnt: variables that do not learn and are saved all the same, by name.
     """
 
     def __init__(
         self,
         directory: Path,
-        variables: dict[str, tf.Variable],
+        variables: Mapping[str, tf.Variable],
         optimizer: Adam,
         average: MovingAverage,
         step: tf.Variable,
@@ -64,11 +65,15 @@ class Checkpoints:
         scale: LossScale | None = None,
         data: Mapping[str, Any] | None = None,
         writing: bool = True,
+        unlearnt: Mapping[str, tf.Variable] | None = None,
     ) -> None:
         self.directory, self._variables, self._step = directory, variables, step
         self._keep, self._data, self._writing = keep, data or {}, writing
+        # These names are in every checkpoint ever written.
         parts = {"network": Named(variables), "optimizer": optimizer}
         self._parts = {**parts, "ema": average, "step": step}
+        if unlearnt:
+            self._parts["unlearnt"] = Named(unlearnt)
         if scale:
             self._parts["scale"] = scale
         self._writer = tf.train.Checkpoint(**self._parts)
@@ -168,8 +173,8 @@ class Checkpoints:
         return True
 
 
-def load_average(directory: Path, variables: dict[str, tf.Variable]) -> int:
-    """Puts the newest whole checkpoint's averaged weights into variables, by path.
+def load_average(directory: Path, variables: Mapping[str, tf.Variable]) -> int:
+    """Puts the newest whole checkpoint's averages into variables, by name.
 
     Only reads: the run may belong to somebody else, or be in training.
 

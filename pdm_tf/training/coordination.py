@@ -16,7 +16,7 @@ def is_shared(strategy: tf.distribute.Strategy) -> bool:
 
 
 class Coordination:
-    """Answers that all processes of a training share; one process agrees with itself.
+    """Reductions over all processes of a training; of one process alone, its own value.
 
     Every one of them calls the same methods in the same order.
     """

@@ -1,22 +1,25 @@
 """Exponential moving average of the weights: one copy, on the host (Appendix C)."""
 
+import contextlib
+from collections.abc import Iterator, Mapping
+
 import tensorflow as tf
 
 
 class MovingAverage(tf.Module):
-    """Averaged weights by variable path, updated every so many steps.
+    """Averages of variables by their names, updated every so many steps.
 
     Args:
-      variables: the weights that are averaged, by path.
+      variables: what is averaged, by name.
       decay: share of the old average that an update keeps.
       every: steps between two updates.
-      warmup: begin with a shorter memory, (1 + n) / (10 + n) at update n, so that the
-        random start is forgotten; without it early averages are noise.
+      warmup: begin with a smaller decay, (1 + n) / (10 + n) at update n, so that the
+        random start loses its weight; without it early averages are noise.
     """
 
     def __init__(
         self,
-        variables: dict[str, tf.Variable],
+        variables: Mapping[str, tf.Variable],
         decay: float = 0.99,
         every: int = 100,
         warmup: bool = True,
@@ -37,6 +40,19 @@ class MovingAverage(tf.Module):
         """
         due = tf.equal(step % self.every, 0)
         tf.cond(due, lambda: self._average(step), tf.no_op)
+
+    @contextlib.contextmanager
+    def applied(self) -> Iterator[None]:
+        """While entered, the variables hold their averages; then what they held."""
+        variables = self._variables()
+        held = {path: v.read_value().numpy() for path, v in variables.items()}
+        try:
+            for path, variable in variables.items():
+                variable.assign(self.weights[path].read_value())
+            yield
+        finally:
+            for path, variable in variables.items():
+                variable.assign(held[path])
 
     def _average(self, step: tf.Tensor) -> tf.Operation:
         n = tf.cast(step // self.every, tf.float32)

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, heard between two calls of the graph."""
+"""Ctrl-C and SIGTERM, acted upon between two calls of the graph."""
 
 import signal
 import sys
@@ -20,14 +20,14 @@ class Interruption:
 
     def __enter__(self) -> Self:
         for number in (signal.SIGINT, signal.SIGTERM):
-            self._before[number] = signal.signal(number, self._hear)
+            self._before[number] = signal.signal(number, self._receive)
         return self
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
 
-    def _hear(self, number: int, frame: FrameType | None) -> None:
+    def _receive(self, number: int, frame: FrameType | None) -> None:
         if self.asked and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.asked, self.preempted = True, number == signal.SIGTERM

@@ -1,10 +1,10 @@
-"""Adam (arXiv 1412.6980) with a warm-up, its memory keyed by variable path.
+"""Adam (arXiv 1412.6980) with a warm-up, its slots keyed by variable name.
 
 Keras' optimisers clip before gradients are summed over replicas and store their
-memory by index, where a change of order restores it to the wrong variable.
+slots by index, where a change of order restores them to the wrong variable.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import tensorflow as tf
 
@@ -26,7 +26,7 @@ class Adam(tf.Module):
     """Algorithm 1 of arXiv 1412.6980; takes gradients already summed over replicas.
 
     Args:
-      variables: what is trained, by path.
+      variables: what is trained, by name.
       learning_rate: finished steps -> rate.
       beta_1: decay of the mean of gradients.
       beta_2: decay of the mean of squared gradients.
@@ -35,7 +35,7 @@ class Adam(tf.Module):
 
     def __init__(
         self,
-        variables: dict[str, tf.Variable],
+        variables: Mapping[str, tf.Variable],
         learning_rate: Callable[[tf.Tensor], tf.Tensor],
         beta_1: float = 0.9,
         beta_2: float = 0.99,
@@ -70,8 +70,8 @@ class Adam(tf.Module):
         self, strategy: tf.distribute.Strategy, gradients: list, rate: tf.Tensor
     ) -> None:
         for (path, variable), g in zip(self._variables(), gradients, strict=True):
-            memory = (g, self.m[path], self.v[path], rate)
-            strategy.extended.update(variable, self._update, args=memory, group=False)
+            given = (g, self.m[path], self.v[path], rate)
+            strategy.extended.update(variable, self._update, args=given, group=False)
 
     def _update(
         self,

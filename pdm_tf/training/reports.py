@@ -11,10 +11,12 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from pdm_tf.data.images import contact_sheet, save_png
-from pdm_tf.training.train_step import Metrics
+from pdm_tf.training.metrics import Metrics
+
+_CURVES = {"vlb": "vlb_bits_per_dim"}  # terms whose curves have another name
 
 
-class Reports:
+class Reporter:
     """Writes the progress bar, TensorBoard's curves and grids of samples.
 
     Args:
@@ -53,28 +55,31 @@ class Reports:
         steps = int(metrics.steps)
         self._pictures += steps * self._batch_size
         rate = self._pictures / max(time.monotonic() - self._since, 1e-9)
-        loss = float(metrics.simple / metrics.steps)
+        loss = float(next(iter(metrics.terms.values())) / metrics.steps)
         self._bar.set_postfix_str(f"loss {loss:.4f}, {rate:.0f} images/s", False)
         self._bar.update(steps)
 
     def log(self, step: int, metrics: Metrics) -> None:
         """Writes the curves at a step, from sums since the last record."""
-        with _disk_allowing("curves"):
+        with _warning_of_a_full_disk("curves"):
             self._log(step, metrics)
 
     def _log(self, step: int, metrics: Metrics) -> None:
         steps = float(metrics.steps)
         seconds = max(time.monotonic() - self._since, 1e-9)
         scalars = {
-            "loss/simple": float(metrics.simple) / steps,
-            "loss/vlb_bits_per_dim": float(metrics.vlb) / steps,
+            **{
+                f"loss/{_CURVES.get(name, name)}": float(term) / steps
+                for name, term in metrics.terms.items()
+            },
             "gradient_norm": float(metrics.gradient_norm) / steps,
             "learning_rate": float(self._learning_rate(tf.constant(step - 1))),
             "images_per_second": self._pictures / seconds,
         }
-        counts = np.maximum(metrics.quartile_count.numpy(), 1.0)
-        for i, loss in enumerate(metrics.quartile_loss.numpy() / counts):
-            scalars[f"loss_of_snr_quartile/{i + 1}_of_4_falling_snr"] = float(loss)
+        counts = np.maximum(metrics.bucket_count.numpy(), 1.0)
+        for i, loss in enumerate(metrics.bucket_loss.numpy() / counts):
+            name = f"{i + 1}_of_{len(counts)}_falling_snr"
+            scalars[f"loss_of_snr_quartile/{name}"] = float(loss)
         with self._curves.as_default(step=step):
             for name, value in scalars.items():
                 tf.summary.scalar(name, value)
@@ -84,7 +89,7 @@ class Reports:
     def show_samples(self, step: int) -> None:
         """Draws a grid of fixed seeds with the averaged weights."""
         before = time.monotonic()
-        with _disk_allowing("samples"):
+        with _warning_of_a_full_disk("samples"):
             self._show_samples(step)
         self._since += time.monotonic() - before  # drawing is not training
 
@@ -100,12 +105,12 @@ class Reports:
     def close(self) -> None:
         """Ends the bar and the curves."""
         self._bar.close()
-        with _disk_allowing("curves"):
+        with _warning_of_a_full_disk("curves"):
             self._curves.close()
 
 
 class NullReporter:
-    """The reports of a process beside which another one reports."""
+    """For the processes beside which another one reports."""
 
     def advance(self, metrics: Metrics) -> None: ...
 
@@ -117,7 +122,7 @@ class NullReporter:
 
 
 @contextlib.contextmanager
-def _disk_allowing(what: str) -> Iterator[None]:
+def _warning_of_a_full_disk(what: str) -> Iterator[None]:
     """A full disk costs pictures and curves, not the training."""
     try:
         yield

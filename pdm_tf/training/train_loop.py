@@ -10,8 +10,9 @@ from pdm_tf.config import TrainingConfig
 from pdm_tf.training.checkpoints import Checkpoints, NotSaved
 from pdm_tf.training.coordination import Coordination
 from pdm_tf.training.interruption import Interruption
-from pdm_tf.training.reports import NullReporter, Reports
-from pdm_tf.training.train_step import Trainer, added, no_metrics
+from pdm_tf.training.metrics import added, no_metrics
+from pdm_tf.training.reports import NullReporter, Reporter
+from pdm_tf.training.train_step import Trainer
 from pdm_tf.training.watchdog import Watchdog
 
 
@@ -21,7 +22,7 @@ class Ending(Enum):
     COMPLETE = "complete"
     INTERRUPTED = "interrupted"  # by Ctrl-C; everything is saved
     PREEMPTED = "preempted"  # by SIGTERM; everything is saved
-    WORKER_LOST = "bereft"  # of another worker; what was saved before is kept
+    WORKER_LOST = "worker lost"  # what was saved before is kept
 
     def __bool__(self) -> bool:
         return self is Ending.COMPLETE
@@ -41,13 +42,13 @@ def run(
     trainer: Trainer,
     batches: Iterator,
     checkpoints: Checkpoints,
-    reports: Reports | NullReporter,
+    reporter: Reporter | NullReporter,
     watchdog: Watchdog,
     coordination: Coordination,
 ) -> Ending:
     """Trains from the step at hand to the last one.
 
-    Every process of a training runs this; one of them has the checkpoints and reports.
+    Every process of a training runs this; one of them has the checkpoints and reporter.
 
     Returns:
       How it ended; whichever way, everything is saved.
@@ -56,29 +57,30 @@ def run(
       NotSaved: the last checkpoint could not be written.
       Diverged: loss or weights were not finite for too long.
     """
-    step, seen, asked = int(trainer.step.read_value()), no_metrics(), False
+    step, asked = int(trainer.step.read_value()), False
+    nothing = seen = no_metrics(trainer.objective)
     with Interruption() as interruption:
         while step < config.iterations and not asked:
             steps = _until_next(step, config)
             metrics = trainer.run_steps(batches, tf.constant(steps))
             step += steps
-            reports.advance(metrics)
+            reporter.advance(metrics)
             if watchdog.look(step, metrics):
                 raise watchdog.report(step)
             seen = added(seen, metrics)
             if step % config.log_every == 0 or step == config.iterations:
-                reports.log(step, seen)
-                seen = no_metrics()
+                reporter.log(step, seen)
+                seen = nothing
             if step % config.save_every == 0 and step < config.iterations:
                 _try_to_save(checkpoints, watchdog)
             if config.sample_every and step % config.sample_every == 0:
                 if step == config.iterations:
                     _save(checkpoints, watchdog, step)
-                reports.show_samples(step)
+                reporter.show_samples(step)
             asked = coordination.any(interruption.asked)
         _save(checkpoints, watchdog, step)
         coordination.wait()
-    reports.close()
+    reporter.close()
     if step >= config.iterations:
         return Ending.COMPLETE
     preempted = coordination.any(interruption.preempted)

@@ -10,7 +10,7 @@ import tensorflow as tf
 from pdm_tf.config import InputError
 from pdm_tf.storage.files import write_atomically
 from pdm_tf.training.checkpoints import Checkpoints
-from pdm_tf.training.train_step import QUARTILES, Metrics
+from pdm_tf.training.metrics import Metrics
 
 
 class Diverged(InputError):
@@ -22,7 +22,7 @@ class Watchdog:
 
     Args:
       limit: so many stop the training; 0: none do.
-      variables: the network's, by path, in the order of the gradients.
+      variables: what learns, by name, in the order of the gradients.
       checkpoints: where the good ones lie, and the diagnostic one beside them.
     """
 
@@ -69,7 +69,7 @@ class Watchdog:
         found = {
             "first_bad_step": self._since,
             "stopped_at_step": step,
-            "quartile": self._quartile(),
+            "quartile": self._bucket(),
             "first_bad_gradient": self._first_gradient(),
             "first_bad_weight": self._broken(),
         }
@@ -94,14 +94,14 @@ class Watchdog:
             "command goes on from the last good one"
         )
 
-    def _quartile(self) -> str:
-        counts = self._first.bad_quartiles.numpy() if self._first else np.zeros(4)
+    def _bucket(self) -> str:
+        counts = self._first.bad_buckets.numpy() if self._first else np.zeros(1)
         if not counts.any():
             return "no SNR quartile (all losses were finite)"
         if np.all(counts > 0):
             return "all SNR quartiles"
         worst = int(np.argmax(counts))
-        return f"SNR quartile {worst + 1} of {QUARTILES} (1: least noise)"
+        return f"SNR quartile {worst + 1} of {len(counts)} (1: least noise)"
 
     def _first_gradient(self) -> str | None:
         index = float(self._first.bad_variable) if self._first else 0.0

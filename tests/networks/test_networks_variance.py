@@ -8,9 +8,10 @@ import reference
 import tensorflow as tf
 
 from pdm_tf.config import UNetConfig
+from pdm_tf.denoisers import NetworkDenoiser
 from pdm_tf.diffusion import NoiseSchedule
 from pdm_tf.networks import NETWORKS
-from pdm_tf.training.objective import Objective, draw
+from pdm_tf.objectives import DenoisingObjective
 
 PLAIN = UNetConfig(
     image_shape=(8, 8, 1),
@@ -47,18 +48,18 @@ def of_head(path):
 @pytest.mark.parametrize("prediction", ["x", "eps", "v"])
 def test_each_loss_moves_its_own_weights(kind, config, prediction):
     network = reference.randomise(NETWORKS[kind](config))
-    schedule = NoiseSchedule.linear()
-    objective = Objective(network, schedule, prediction, "sqrt_snr", 0.1, (0, 999))
+    denoise = NetworkDenoiser(network, NoiseSchedule.linear(), prediction)
+    objective = DenoisingObjective(denoise, {}, "sqrt_snr", 0.1, (0, 999))
     rng = np.random.default_rng(0)
     x = tf.constant(rng.uniform(-1, 1, (6, *config.image_shape)), tf.float32)
     labels = tf.constant([0, 1, 2, 0, 1, 2])
-    draws = draw(0, tf.constant(3), 6)
+    draws = objective.draw(0, tf.constant(3), 6)
 
-    simple = movements(network, lambda: objective(x, labels, draws).simple)
+    simple = movements(network, lambda: objective(x, labels, draws).terms["simple"])
     assert not any(size for path, size in simple.items() if of_head(path))
     assert all(size for path, size in simple.items() if not of_head(path))
 
-    vlb = movements(network, lambda: objective(x, labels, draws).vlb)
+    vlb = movements(network, lambda: objective(x, labels, draws).terms["vlb"])
     assert not any(size for path, size in vlb.items() if not of_head(path))
     assert all(size for path, size in vlb.items() if of_head(path))
 

@@ -58,7 +58,9 @@ def test_the_whole_step_compiles_and_is_the_same(network):
     plain, compiled = steps(network, False), steps(network, True)
     for a, b in zip(plain[0], compiled[0], strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5)
-    np.testing.assert_allclose(plain[1].simple, compiled[1].simple, rtol=1e-4)
+    np.testing.assert_allclose(
+        plain[1].terms["simple"], compiled[1].terms["simple"], rtol=1e-4
+    )
 
 
 @pytest.mark.parametrize(

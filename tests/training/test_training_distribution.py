@@ -15,7 +15,7 @@ from pdm_tf.training.batch_sharding import check_batch_sharding
 from pdm_tf.training.distribution import choose_strategy
 
 ROOT = Path(__file__).resolve().parents[2]
-WAYS = ROOT / "tests" / "training" / "ways.py"
+WAYS = ROOT / "tests" / "ways.py"
 
 
 def free_ports(count):

@@ -14,12 +14,15 @@ import tensorflow as tf
 
 from pdm_tf import seeds
 from pdm_tf.config import UNetConfig
+from pdm_tf.denoisers import NetworkDenoiser
+from pdm_tf.denoisers.objective import Loss
 from pdm_tf.diffusion import NoiseSchedule
 from pdm_tf.networks import PatchedUNet
+from pdm_tf.objectives import DenoisingObjective
+from pdm_tf.objectives.draws import draw
 from pdm_tf.training.checkpoints import Checkpoints
 from pdm_tf.training.ema import MovingAverage
 from pdm_tf.training.loss_scale import LossScale
-from pdm_tf.training.objective import Losses, Objective
 from pdm_tf.training.optimizer import Adam, LinearWarmup
 from pdm_tf.training.train_step import Trainer
 
@@ -55,21 +58,24 @@ class Exploding:
     """The error of a guess at the pixels; infinite on one replica, at some steps."""
 
     network: Tiny
+    variables: dict
     step: tf.Variable
     bad_steps: tuple
     replica: int
-    schedule = NoiseSchedule.linear()
+    terms = ("error",)
+    buckets = 4
+    draw = staticmethod(draw)
 
     def __call__(self, x, labels, draws):
         eps = seeds.normal(draws.keys, (8, 8, 1))
         error = self.network(x + 0.3 * eps) - tf.sin(3.0 * x[:, 1:-1, 1:-1])
-        simple = tf.reduce_mean(tf.square(error), axis=[1, 2, 3])
+        error = tf.reduce_mean(tf.square(error), axis=[1, 2, 3])
         context = tf.distribute.get_replica_context()
         here = tf.equal(context.replica_id_in_sync_group, self.replica)
         bad = tf.constant(self.bad_steps, tf.int64)
         now = tf.reduce_any(self.step.read_value() == bad)
-        simple *= tf.where(here & now, np.float32(np.inf), 1.0)
-        return Losses(simple, 0.0 * simple, tf.cast(1000.0 * draws.u, tf.int32))
+        error *= tf.where(here & now, np.float32(np.inf), 1.0)
+        return Loss(error, {"error": error}, tf.cast(4.0 * draws.u, tf.int32))
 
 
 class Training(NamedTuple):
@@ -81,7 +87,7 @@ class Training(NamedTuple):
     scale: LossScale | None
 
     def numbers(self):
-        """Weights and Adam's memory, by name."""
+        """Weights and slots, by name."""
         held = {p: v.read_value() for p, v in self.named.items()}
         held |= {"m " + p: v.read_value() for p, v in self.adam.m.items()}
         held |= {"v " + p: v.read_value() for p, v in self.adam.v.items()}
@@ -124,10 +130,10 @@ def training(
         step = tf.Variable(0, False, dtype=tf.int64, aggregation=first)
         scale = make_scale() if make_scale else None
     ema = MovingAverage(named, every=2)
-    objective = Exploding(network, step, bad_steps, bad)
+    objective = Exploding(network, named, step, bad_steps, bad)
     if unet:
-        schedule = NoiseSchedule.linear()
-        objective = Objective(network, schedule, "x", "sqrt_snr", 0.1, (0, 999))
+        denoise = NetworkDenoiser(network, NoiseSchedule.linear(), apart=False)
+        objective = DenoisingObjective(denoise, named, "sqrt_snr", 0.1, (0, 999))
     trainer = Trainer(strategy, objective, adam, ema, step, BATCH, 0, 0.5, scale)
     return Training(trainer, named, adam, ema, step, scale)
 
@@ -194,7 +200,7 @@ def test_float16_learns_what_float32_learns():
     half = training("mixed_float16", lambda: LossScale(2.0**10), unet=True)
     start = exact.numbers()
     assert_same(start, half.numbers())
-    losses = [made.run(20).simple for made in (exact, half)]
+    losses = [made.run(20).terms["simple"] for made in (exact, half)]
     assert int(half.scale.good_steps) == 20
     np.testing.assert_allclose(*losses, rtol=0.02)
     one, other = exact.numbers(), half.numbers()
@@ -218,7 +224,7 @@ def test_without_a_scale_small_gradients_vanish_and_with_it_they_do_not():
     assert (gradient(LossScale(2.0**24)) != 0).all()
 
 
-# --- its memory -----------------------------------------------------------------------
+# --- its state ------------------------------------------------------------------------
 
 
 def test_ten_steps_saved_and_ten_more_are_twenty(tmp_path):

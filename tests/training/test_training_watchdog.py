@@ -10,16 +10,17 @@ from test_training_checkpoints import Toy, contents
 from test_training_loss_scale import Tiny, batches
 
 from pdm_tf.config import TrainingConfig
-from pdm_tf.diffusion import NoiseSchedule
+from pdm_tf.denoisers.objective import Loss
+from pdm_tf.objectives.draws import draw
 from pdm_tf.training.checkpoints import Checkpoints
 from pdm_tf.training.coordination import Coordination
 from pdm_tf.training.ema import MovingAverage
 from pdm_tf.training.loss_scale import Guarded
-from pdm_tf.training.objective import Losses
+from pdm_tf.training.metrics import no_metrics
 from pdm_tf.training.optimizer import Adam, LinearWarmup
 from pdm_tf.training.reports import NullReporter
 from pdm_tf.training.train_loop import run
-from pdm_tf.training.train_step import Trainer, no_metrics
+from pdm_tf.training.train_step import Trainer
 from pdm_tf.training.watchdog import Diverged, Watchdog
 
 
@@ -28,17 +29,19 @@ class Breaking:
     """The noisiest pictures of a step have no loss; later steps are sound again."""
 
     network: Tiny
+    variables: dict
     step: tf.Variable
     bad_step: int
-    schedule = NoiseSchedule.linear()
+    terms = ("error",)
+    buckets = 4
+    draw = staticmethod(draw)
 
     def __call__(self, x, labels, draws):
-        error = self.network(x)
-        simple = tf.reduce_mean(tf.square(error), axis=[1, 2, 3])
-        t = tf.cast(1000.0 * draws.u, tf.int32)
-        bad = (self.step.read_value() == self.bad_step) & (t >= 750)
-        simple *= tf.where(bad, np.float32(np.nan), 1.0)
-        return Losses(simple, 0.0 * simple, t)
+        error = tf.reduce_mean(tf.square(self.network(x)), axis=[1, 2, 3])
+        bucket = tf.cast(4.0 * draws.u, tf.int32)
+        bad = (self.step.read_value() == self.bad_step) & (bucket == 3)
+        error *= tf.where(bad, np.float32(np.nan), 1.0)
+        return Loss(error, {"error": error}, bucket)
 
 
 def training(run_dir, bad_step, scale=None):
@@ -47,7 +50,7 @@ def training(run_dir, bad_step, scale=None):
     adam = Adam(named, LinearWarmup(1e-2, 2))
     step = tf.Variable(0, dtype=tf.int64)
     ema = MovingAverage(named, every=2)
-    objective = Breaking(network, step, bad_step)
+    objective = Breaking(network, named, step, bad_step)
     strategy = tf.distribute.get_strategy()
     trainer = Trainer(strategy, objective, adam, ema, step, 4, 0, scale=scale)
     saved = Checkpoints(run_dir / "checkpoints", named, adam, ema, step, 3)
@@ -101,7 +104,7 @@ def test_good_steps_in_between_begin_the_count_anew(tmp_path):
     toy = Toy(tmp_path)
     watchdog = Watchdog(5, toy.w, toy.saved)
     ten, three = tf.constant(10.0), tf.constant(3.0)
-    good = no_metrics()._replace(steps=ten)
+    good = no_metrics(training(tmp_path, 0)[0].objective)._replace(steps=ten)
     bad = good._replace(bad_steps=three)
     assert not watchdog.look(10, bad)
     assert not watchdog.look(20, good)

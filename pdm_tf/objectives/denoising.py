@@ -1,0 +1,59 @@
+"""The loss of the paper: L_simple with its weights, and L_vlb (Appendix C)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import tensorflow as tf
+
+from pdm_tf import seeds
+from pdm_tf.denoisers.denoiser import Denoiser
+from pdm_tf.denoisers.objective import Loss
+from pdm_tf.diffusion.gaussian import noised
+from pdm_tf.diffusion.losses import simple_loss, vlb_loss
+from pdm_tf.objectives.draws import Draws, draw, drop_labels, timesteps
+
+
+@dataclass(frozen=True, eq=False)
+class DenoisingObjective:
+    """L_simple for the network, L_vlb for its variance head alone.
+
+    The terms are simple, weighted as `diffusion.losses.weight` says, and vlb [bits per
+    dimension]; the total is their sum.
+
+    Attributes:
+      denoise: what learns to denoise, unconditional or told no class yet.
+      variables: those that learn, by the names that a checkpoint keeps them under.
+      weighting: name of gamma_t, see `diffusion.losses.weight`.
+      label_dropout: share of labels that are replaced by the null label.
+      t_range: first and last timestep trained, both included.
+    """
+
+    denoise: Denoiser
+    variables: Mapping[str, tf.Variable]
+    weighting: str
+    label_dropout: float
+    t_range: tuple[int, int]
+    terms: ClassVar = ("simple", "vlb")
+    buckets: ClassVar = 4  # quartiles of the timesteps
+
+    def draw(self, seed: int, step: tf.Tensor, batch_size: int) -> Draws:
+        """Noise, timesteps and dropped labels of a batch, see `draws.draw`."""
+        return draw(seed, step, batch_size)
+
+    def __call__(self, x: tf.Tensor, labels: tf.Tensor, draws: Draws) -> Loss:
+        """Losses of pictures x [B, H, W, C] in [-1, 1] with labels int32 [B]."""
+        denoise, schedule = self.denoise, self.denoise.schedule
+        level = schedule.level(timesteps(draws.u, *self.t_range))
+        eps = seeds.normal(draws.keys, tuple(x.shape[1:]))
+        z = noised(x, eps, level.per_pixel())
+        if denoise.num_classes:
+            null = denoise.num_classes
+            kept = drop_labels(labels, draws.drop, self.label_dropout, null)
+            denoise = denoise.conditioned(kept)
+        denoised, variance = denoise(z, level)
+        simple = simple_loss(x, denoised, level, self.weighting)
+        fixed = tf.stop_gradient(denoised)
+        vlb = vlb_loss(schedule, z, x, fixed, variance, level)
+        bucket = level.t * self.buckets // schedule.timesteps
+        return Loss(simple + vlb, {"simple": simple, "vlb": vlb}, bucket)
