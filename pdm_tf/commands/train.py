@@ -19,10 +19,11 @@ def main(argv: list[str]) -> int:
         print("\n".join(dry_run(config)))
         return 0
     from pdm_tf import assemble  # loads TensorFlow, which --help does not need
+    from pdm_tf.training.train_loop import Ending
 
     ending = assemble.train(config)
     directory = config.training.run_dir
-    if ending.name == "BEREFT":
+    if ending is Ending.WORKER_LOST:
         print("another worker was lost; start the same commands again:")
         print(f"they go on from the last checkpoint in {directory}", flush=True)
         os._exit(75)  # what waits for the lost worker would never end
@@ -30,6 +31,6 @@ def main(argv: list[str]) -> int:
         print(f"stopped and saved; the same command resumes {directory}")
         again = "python train.py" if argv[0].endswith(".py") else argv[0]
         print(f"or: {again} --flagfile={directory}/config.flags")
-        return 0 if ending.name == "PREEMPTED" else 130
+        return 0 if ending is Ending.PREEMPTED else 130
     print(f"done: {directory}/samples has pictures, {directory}/export a SavedModel")
     return 0
