@@ -16,7 +16,7 @@ from pdm_tf.assemble.building import (
 )
 from pdm_tf.assemble.runs import read_settings
 from pdm_tf.config import Config
-from pdm_tf.denoisers.denoiser import NetworkDenoiser
+from pdm_tf.denoisers import NetworkDenoiser
 from pdm_tf.denoisers.objective import Objective
 from pdm_tf.networks import shapes
 from pdm_tf.training.batch_sharding import check_batch_sharding
