@@ -42,6 +42,7 @@ BELOW = {
     "analysis": LEAVES | {"denoisers", "samplers", "data", "training", "evaluation"},
     "flags": {"config"},
 }
+BELOW["pretrained"] = set()
 BELOW["assemble"] = set(BELOW)
 BELOW["doctor"] = set(BELOW)
 BELOW["errors"] = set()

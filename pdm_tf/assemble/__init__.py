@@ -4,20 +4,24 @@ A run directory holds config.flags (its record), checkpoints/, samples/, logs/ a
 export/; a split's directory holds split.json.
 """
 
+from pdm_tf.assemble.exporting import export_run
 from pdm_tf.assemble.litert import export_litert
-from pdm_tf.assemble.runs import (
-    export_run,
+from pdm_tf.assemble.models import (
+    OpenedModel,
     join_runs,
-    read_settings,
+    open_model,
     restore,
     settings_of,
 )
+from pdm_tf.assemble.runs import read_settings
 from pdm_tf.assemble.training import train
 
 __all__ = [
+    "OpenedModel",
     "export_litert",
     "export_run",
     "join_runs",
+    "open_model",
     "read_settings",
     "restore",
     "settings_of",

@@ -10,7 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from pdm_tf import flags
-from pdm_tf.assemble.runs import restore, settings_of
+from pdm_tf.assemble.models import restore, settings_of
 from pdm_tf.config import (
     Config,
     EvaluationConfig,

@@ -14,10 +14,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-from pdm_tf.config import InputError
 from pdm_tf.denoisers import split
 from pdm_tf.denoisers.denoiser import Denoiser
-from pdm_tf.training.checkpoints import write_atomically
+from pdm_tf.errors import SettingError
+from pdm_tf.storage.files import write_atomically
 
 MANIFEST = "split.json"
 
@@ -53,27 +53,32 @@ def read(directory: str | Path) -> list[Part]:
             for part in listed
         ]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"--run_dir={directory}: {MANIFEST} cannot be read ({error!r}); write it "
-            "with python -m pdm_tf.denoisers"
+        raise SettingError(
+            "model",
+            directory,
+            f"{MANIFEST} cannot be read ({error!r}); write it with pdm-tf split",
         ) from None
-    return check(parts, str(directory))
+    return check(parts, "model", directory)
 
 
-def check(parts: Sequence[Part], where: str) -> list[Part]:
-    """The parts, least noisy first, or InputError for gaps and overlaps."""
+def check(parts: Sequence[Part], setting: str, value: str | Path) -> list[Part]:
+    """The parts, least noisy first, or SettingError for gaps and overlaps."""
     ordered = sorted(parts, key=lambda part: -part.snr_low)
     if not ordered or ordered[0].snr_high != math.inf or ordered[-1].snr_low > 0:
-        raise InputError(
-            f"{where}: the parts must reach from SNR 0 to infinity; the outermost are "
-            f"{_shown(ordered)}"
+        raise SettingError(
+            setting,
+            value,
+            "the parts must reach from SNR 0 to infinity; the outermost are "
+            f"{_shown(ordered)}",
         )
     for upper, lower in pairwise(ordered):
         if upper.snr_low != lower.snr_high:
             kind = "gap" if upper.snr_low > lower.snr_high else "overlap"
-            raise InputError(
-                f"{where}: {kind} between SNR {lower.snr_high:g} ({lower.run_dir}) and "
-                f"{upper.snr_low:g} ({upper.run_dir}); the ranges must touch"
+            raise SettingError(
+                setting,
+                value,
+                f"{kind} between SNR {lower.snr_high:g} ({lower.run_dir}) and "
+                f"{upper.snr_low:g} ({upper.run_dir}); the ranges must touch",
             )
     return ordered
 
@@ -88,7 +93,7 @@ def write(directory: str | Path, parts: Sequence[Part]) -> Path:
     Raises:
       InputError: parts that leave gaps or overlap.
     """
-    ordered = check(parts, f"--out={directory}")
+    ordered = check(parts, "out", directory)
     path = Path(directory).resolve()
     path.mkdir(parents=True, exist_ok=True)
     listed = [

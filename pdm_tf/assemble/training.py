@@ -10,7 +10,8 @@ import tensorflow as tf
 
 from pdm_tf.assemble.building import build_objective
 from pdm_tf.assemble.error_messages import explained, writing
-from pdm_tf.assemble.runs import export_run, write_settings
+from pdm_tf.assemble.exporting import export_run
+from pdm_tf.assemble.runs import write_settings
 from pdm_tf.assemble.settings import check_settings, t_range
 from pdm_tf.assemble.state import (
     Progress,

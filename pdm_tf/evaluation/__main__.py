@@ -31,7 +31,7 @@ def _figures(config: EvaluationConfig) -> str:
 
 
 def _likelihood(config: EvaluationConfig) -> str:
-    from pdm_tf.assemble.runs import restore, settings_of
+    from pdm_tf.assemble import restore, settings_of
     from pdm_tf.evaluation import likelihood_report
 
     likelihood_report.check(config)

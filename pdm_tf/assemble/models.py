@@ -1,0 +1,105 @@
+"""Any way to name a model -> its denoiser, its settings, and how it was derived."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pdm_tf import pretrained
+from pdm_tf.assemble import splits
+from pdm_tf.assemble.runs import RECORD, read_settings, restore_run
+from pdm_tf.config import Config
+from pdm_tf.denoisers.denoiser import Denoiser
+from pdm_tf.errors import SettingError
+
+
+@dataclass(frozen=True, eq=False)
+class OpenedModel:
+    """A model with its weights.
+
+    Attributes:
+      path: as it was named.
+      denoiser: samples, edits, is exported and derived from.
+      settings: of the run that its weights come from; of a split, those of its first
+        part. What a derivation changes in sampling is changed in them.
+      lineage: content of each model.json that it was derived by, base first; empty
+        for a run and a split.
+    """
+
+    path: str
+    denoiser: Denoiser
+    settings: Config
+    lineage: tuple[dict[str, Any], ...] = ()
+
+
+def open_model(path: str | Path, setting: str = "model") -> OpenedModel:
+    """Opens a run, a split, a derived model or `pretrained:NAME`.
+
+    Args:
+      path: a directory, or `pretrained:NAME`.
+      setting: the setting that names it, for messages.
+
+    Raises:
+      InputError: none of these, nothing saved in it yet, or a damaged one.
+    """
+    directory = locate(path, setting)
+    if splits.is_split(directory):
+        return _open_split(directory, path)
+    settings = read_settings(directory, setting)
+    return OpenedModel(str(path), restore_run(directory, settings), settings)
+
+
+def locate(path: str | Path, setting: str = "model") -> Path:
+    """The directory of a model.
+
+    Raises:
+      SettingError: no model there.
+    """
+    if pretrained.is_pretrained(path):
+        return pretrained.locate(path, setting)
+    directory = Path(path).expanduser()
+    if any((directory / name).is_file() for name in (RECORD, splits.MANIFEST)):
+        return directory
+    raise SettingError(
+        setting,
+        path,
+        f"no {RECORD} there, so it is not the directory of a run, nor of a split or "
+        "derived model; give the `run_dir` that train.py was given, or "
+        f"{pretrained.PREFIX}NAME",
+    )
+
+
+def _open_split(directory: Path, path: str | Path) -> OpenedModel:
+    parts = splits.read(directory)
+    denoiser = splits.join(parts, lambda part: open_model(part).denoiser)
+    return OpenedModel(str(path), denoiser, settings_of(parts[0].run_dir))
+
+
+def restore(path: str | Path) -> Denoiser:
+    """The denoiser of a model, see `open_model`."""
+    return open_model(path).denoiser
+
+
+def settings_of(path: str | Path, setting: str = "model") -> Config:
+    """The settings of a model, without its weights; see `OpenedModel.settings`."""
+    directory = locate(path, setting)
+    if splits.is_split(directory):
+        return settings_of(splits.read(directory)[0].run_dir)
+    return read_settings(directory, setting)
+
+
+def join_runs(run_dirs: Sequence[str], out: str | Path) -> Path:
+    """Writes the manifest of a split of runs; returns its path.
+
+    Raises:
+      InputError: runs whose ranges leave gaps or overlap, or that do not fit.
+    """
+    parts = []
+    for run_dir in run_dirs:
+        training = read_settings(run_dir, "parts").training
+        high = training.snr_high or math.inf
+        parts.append(splits.Part(run_dir, training.snr_low, high))
+    ordered = splits.check(parts, "parts", ",".join(run_dirs))
+    splits.join(ordered, restore)  # tried before it is written
+    return splits.write(out, ordered)
