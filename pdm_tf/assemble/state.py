@@ -1,6 +1,5 @@
 """Settings -> the objects of a training: what is saved, and what takes a step."""
 
-import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,6 @@ from pdm_tf.assemble.runs import read_settings
 from pdm_tf.config import Config
 from pdm_tf.denoisers import NetworkDenoiser
 from pdm_tf.denoisers.objective import Objective
-from pdm_tf.networks import shapes
 from pdm_tf.training.batch_sharding import check_batch_sharding
 from pdm_tf.training.checkpoint_files import is_begun
 from pdm_tf.training.checkpoints import Checkpoints, load_average
@@ -71,7 +69,7 @@ def build_learner(config: Config, strategy: tf.distribute.Strategy) -> NetworkDe
     """The denoiser that a run trains, as it is before the first step."""
     training = config.training
     keras.utils.set_random_seed(training.seed)
-    with strategy.scope(), rematerialized(config):
+    with strategy.scope():
         denoiser = build_denoiser(config)
     directory = Path(training.run_dir) / "checkpoints"
     if training.init_from and not is_begun(directory):
@@ -122,18 +120,6 @@ def build_progress(
     return Progress(objective, rate, optimizer, average, step, scale, checkpoints)
 
 
-def rematerialized(config: Config) -> contextlib.AbstractContextManager:
-    """While entered, blocks are built that forget what they computed (--remat)."""
-    if not config.training.remat:
-        return contextlib.nullcontext()
-    names = [f"middle_{i}" for i in (0, 1)] + ["middle_attention"]
-    for level, blocks in enumerate(shapes.blocks_of_levels(config.network)):
-        for i in range(blocks + 1):  # the way up has one more
-            for name in (f"down_{level}_{i}", f"up_{level}_{i}"):
-                names += [name, f"{name}_attention"]
-    return keras.RematScope(mode="list_of_layers", layer_names=names)
-
-
 def build_trainer(
     config: Config, strategy: tf.distribute.Strategy, state: Progress
 ) -> Trainer:
@@ -155,4 +141,5 @@ def build_trainer(
         training.clip_norm,
         scale,
         training.microbatch,
+        training.remat,
     )

@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from pdm_tf.networks.layers import GroupNorm, conv, dense, upsampling_conv
+from pdm_tf.networks.recomputation import apply_recomputed
 
 _HEAD_CHANNELS = 64  # of each attention head
 _OPEN_GATE = 2.0  # a class gate starts at sigmoid(2) = 0.88
@@ -151,5 +152,8 @@ def apply_in_turn(
 ) -> tf.Tensor:
     """Sends h through layers that follow each other, each with time and class."""
     for layer in layers:
-        h = layer(h, time, classes)
+        if isinstance(layer, ResidualBlock | AttentionBlock):
+            h = apply_recomputed(layer, h, time, classes)
+        else:  # one convolution, of which nothing but the input is kept anyway
+            h = layer(h, time, classes)
     return h

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from pdm_tf.data.images import to_float
 from pdm_tf.denoisers.objective import Loss, Objective
+from pdm_tf.networks.recomputation import recomputing
 from pdm_tf.training.accumulation import accumulated
 from pdm_tf.training.ema import MovingAverage
 from pdm_tf.training.loss_scale import Unscaled
@@ -33,6 +34,7 @@ class Trainer:
       scale: of the loss, for networks that compute in float16, or what else decides
         whether a step is taken.
       microbatch: pictures that a replica takes at a time; 0: all of its shard.
+      remat: compute blocks of networks a second time rather than keep their insides.
     """
 
     def __init__(
@@ -47,11 +49,13 @@ class Trainer:
         clip_norm: float = 0.0,
         scale: Unscaled | None = None,
         microbatch: int = 0,
+        remat: bool = False,
     ) -> None:
         self.strategy, self.objective = strategy, objective
         self.optimizer, self.average, self.step = optimizer, average, step
         self.batch_size, self.seed, self.clip_norm = batch_size, seed, clip_norm
-        self.scale, self.microbatch = scale or Unscaled(), microbatch
+        self.scale = scale or Unscaled()
+        self.microbatch, self.remat = microbatch, remat
         self.variables = list(objective.variables.values())
         self.run_steps = tf.function(self._run_steps, autograph=False)
 
@@ -103,7 +107,7 @@ class Trainer:
         self, pictures: tf.Tensor, labels: tf.Tensor, draws: Any
     ) -> tuple[Loss, list[tf.Tensor]]:
         """Losses of some examples, and gradients of their part of the batch's total."""
-        with tf.GradientTape() as tape:
+        with recomputing(self.remat), tf.GradientTape() as tape:
             losses = self.objective(to_float(pictures), labels, draws)
             loss = tf.reduce_sum(losses.total) / self.batch_size
             loss = self.scale.scaled(loss)
