@@ -35,9 +35,9 @@ BELOW = {
     "objectives": LEAVES | {"denoisers", "samplers"},
     "training": LEAVES | {"denoisers", "data"},
     "editing": LEAVES | {"denoisers", "samplers", "data"},
-    "serving": {"config", "diffusion"},
-    "litert": {"config"},
-    "export": LEAVES | {"denoisers", "samplers", "data", "serving", "litert"},
+    "serving": LEAVES | {"denoisers", "samplers", "data"},
+    "litert": {"serving"},
+    "export": LEAVES | {"denoisers", "samplers", "data", "serving"},
     "evaluation": LEAVES | {"denoisers", "samplers", "data", "serving"},
     "analysis": LEAVES | {"denoisers", "samplers", "data", "training", "evaluation"},
     "flags": {"config"},
@@ -154,6 +154,12 @@ def test_the_public_names_load_nothing_by_themselves():
 @every_file
 def test_a_room_imports_nothing_foreign_to_it(path):
     assert not foreign(path) & FOREIGN.get(room_of(path), set())
+
+
+def test_a_tflite_file_is_evaluated_without_tensorflow():
+    path = PACKAGE / "serving" / "litert_network.py"
+    assert not {"tensorflow", "keras"} & foreign(path)
+    assert ours(path) <= {"errors", "storage"}  # which load none either
 
 
 @every_source

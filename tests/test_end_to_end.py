@@ -233,8 +233,8 @@ def test_one_trace_serves_every_request(whole):
         ("train.py", ["--dataset=folder:/no/such"], "/no/such", ""),
         ("train.py", ["--image_shape=30,30,1"], "--image_shape=30,30,1", "28 or 32"),
         ("train.py", ["--batch_size=0"], "--batch_size=0", "at least 1"),
-        ("sample.py", ["--savedmodel=/no/such"], "--savedmodel=/no/such", "run"),
-        ("sample.py", [], "--savedmodel", "export/"),
+        ("sample.py", ["--savedmodel=/no/such"], "--model=/no/such", "run"),
+        ("sample.py", [], "--model", "export/"),
     ],
 )
 def test_bad_input_is_one_line_and_code_2(command, flags, names, remedy, tmp_path):

@@ -30,8 +30,9 @@ from pdm_tf.data.images import read_picture
 from pdm_tf.data.sources import open_source
 from pdm_tf.editing.reading import read_exactly
 from pdm_tf.evaluation.npz import picture_shape, read_arrays, read_pictures
-from pdm_tf.export.client import assign_labels, write_samples
 from pdm_tf.networks import shapes
+from pdm_tf.serving import open_generator, write_samples
+from pdm_tf.serving.client import assign_labels
 from pdm_tf.training.checkpoint_files import find_newest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -227,7 +228,8 @@ def saved_model(rng, folder, models):
         victim.unlink()
     else:
         victim.write_bytes(damaged(rng, victim.read_bytes()))
-    write_samples(SampleConfig(savedmodel=str(path), out_dir=str(folder / "out")))
+    config = SampleConfig(model=str(path), out_dir=str(folder / "out"))
+    write_samples(open_generator("model", path), config)
 
 
 def run_directory(rng, folder, models):

@@ -5,6 +5,7 @@ export/; a split's directory holds split.json.
 """
 
 from pdm_tf.assemble.exporting import export_run
+from pdm_tf.assemble.generators import open_generator
 from pdm_tf.assemble.litert import export_litert
 from pdm_tf.assemble.models import (
     OpenedModel,
@@ -21,6 +22,7 @@ __all__ = [
     "export_litert",
     "export_run",
     "join_runs",
+    "open_generator",
     "open_model",
     "read_settings",
     "restore",

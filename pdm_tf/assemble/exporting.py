@@ -33,5 +33,7 @@ def export_run(
     config = opened.settings
     config = replace(config, sampling=replace(config.sampling, **changes))
     record = flags.to_flagfile(config)
-    export_saved_model(opened.denoiser, directory, record, config.sampling, samplers)
+    export_saved_model(
+        opened.denoiser, directory, record, config.sampling, samplers, opened.lineage
+    )
     return directory

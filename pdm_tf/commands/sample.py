@@ -1,20 +1,23 @@
-"""Draws pictures from an export; a stopped command goes on when repeated.
+"""Samples pictures from a model; a stopped command goes on when repeated.
 
-Example: pdm-tf sample --savedmodel=runs/mnist/export --num_images=64 --seed=0
+Example: pdm-tf sample --model=runs/mnist --num_images=64 --seed=0
 In a checkout, python sample.py is the same.
 """
 
 from pdm_tf import flags
-from pdm_tf.config import InputError, SampleConfig
+from pdm_tf.config import SampleConfig
+from pdm_tf.errors import SettingError
 
 
 def main(argv: list[str]) -> None:
-    """Reads the flags and draws."""
+    """Reads the flags, opens the model and writes its pictures."""
     (config,) = flags.parse(argv, SampleConfig, description=__doc__ or "")
-    if not config.savedmodel and not config.litert:
-        raise InputError("--savedmodel is missing: name the export/ directory of a run")
-    if config.savedmodel and config.litert:
-        raise InputError("--savedmodel and --litert are both given: choose one")
-    from pdm_tf.export.client import write_samples  # loads TensorFlow
+    if not config.model:
+        raise SettingError(
+            "model", None, "is missing: name the directory of a run or of its export/"
+        )
+    from pdm_tf.assemble.generators import open_generator  # loads TensorFlow
+    from pdm_tf.serving import write_samples
 
-    print(f"pictures and grid.png in {write_samples(config)}")
+    generator = open_generator("model", config.model)
+    print(f"pictures and grid.png in {write_samples(generator, config)}")

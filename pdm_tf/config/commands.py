@@ -10,11 +10,11 @@ from pdm_tf.config.options import Spacing, option
 class SampleConfig:
     """The command line of `sample.py`."""
 
-    savedmodel: str = option("", "Directory of the SavedModel to sample from.")
-    litert: str = option(
+    model: str = option(
         "",
-        "In its place: file of python -m pdm_tf.export --format=litert, whose network "
-        "LiteRT computes; any sampler walks.",
+        "Model to sample from: the directory of a run, of a split, of a derived model "
+        "or of a SavedModel, or a .tflite file.",
+        aliases=("savedmodel", "litert", "run_dir"),
     )
     out_dir: str = option("samples", "Where pictures, grid, npz and manifest go.")
     num_images: int = option(64, "Number of pictures.")
@@ -25,8 +25,8 @@ class SampleConfig:
     guidance: float = option(1.5, "Guidance weight w; 1 is none.")
     sampler: str = option(
         "dpm_solver_sde",
-        "Sampler, one of those that a SavedModel was exported with; docs/samplers.md "
-        "compares them.",
+        "Sampler; of a SavedModel, one of those that it was exported with. "
+        "docs/samplers.md compares them.",
     )
     steps: str = option(
         "20",

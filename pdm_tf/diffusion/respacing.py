@@ -6,7 +6,7 @@ sum is accumulated, not multiplied, since the two differ in rare ties.
 
 import tensorflow as tf
 
-from pdm_tf.config import InputError
+from pdm_tf.errors import SettingError
 
 
 def _accumulated(start: int, size: int, count: int) -> list[int]:
@@ -22,9 +22,11 @@ def _constant_stride(timesteps: int, count: int) -> list[int]:
     for stride in range(1, timesteps):
         if len(range(0, timesteps, stride)) == count:
             return list(range(0, timesteps, stride))
-    raise InputError(
-        f"--steps=ddim{count}: no integer stride visits {count} of {timesteps} "
-        f"timesteps; give the number alone ('{count}')"
+    raise SettingError(
+        "steps",
+        f"ddim{count}",
+        f"no integer stride visits {count} of {timesteps} timesteps; give the number "
+        f"alone ('{count}')",
     )
 
 
@@ -32,14 +34,14 @@ def spread(timesteps: int, steps: str) -> list[int]:
     """Timesteps visited, ascending, for "250", "90,60,60,20,20" or "ddim50".
 
     Raises:
-      InputError: not of that form, or more steps than a section has timesteps.
+      SettingError: not of that form, or more steps than a section has timesteps.
     """
     strides, numbers = steps.startswith("ddim"), steps.removeprefix("ddim")
     try:
         counts = [int(n) for n in ([numbers] if strides else numbers.split(","))]
     except ValueError:
-        raise InputError(
-            f"--steps={steps}: give a number, a list such as 90,60,60,20,20, or ddimN"
+        raise SettingError(
+            "steps", steps, "give a number, a list such as 90,60,60,20,20, or ddimN"
         ) from None
     if strides:
         return _constant_stride(timesteps, counts[0])
@@ -48,9 +50,11 @@ def spread(timesteps: int, steps: str) -> list[int]:
     for i, count in enumerate(counts):
         length = size + (i < longer)
         if not 1 <= count <= length:
-            raise InputError(
-                f"--steps={steps}: section {i + 1} has {length} timesteps and cannot "
-                f"take {count} steps; choose 1 to {length}"
+            raise SettingError(
+                "steps",
+                steps,
+                f"section {i + 1} has {length} timesteps and cannot take {count} "
+                f"steps; choose 1 to {length}",
             )
         chosen += _accumulated(start, length, count)
         start += length

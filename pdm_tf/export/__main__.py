@@ -1,23 +1,25 @@
-"""python -m pdm_tf.export --run_dir=RUN: the run's model as a SavedModel, or a file."""
+"""python -m pdm_tf.export --model=MODEL: as a SavedModel, or as a .tflite file."""
 
 from pdm_tf import flags
-from pdm_tf.config import ExportConfig, InputError
+from pdm_tf.config import ExportConfig
+from pdm_tf.errors import SettingError
 
 
 def main(argv: list[str]) -> None:
-    """Exports the averaged weights of a run."""
+    """Exports a model, the averaged weights of a run."""
     (config,) = flags.parse(argv, ExportConfig, description=__doc__)
-    if not config.run_dir:
-        raise InputError("--run_dir is missing: name the directory of a run")
+    if not config.model:
+        raise SettingError("model", None, "is missing: name the directory of a run")
     if config.format == "savedmodel" and config.quantize != "none":
-        raise InputError(
-            f"--quantize={config.quantize}: a SavedModel stays float32; add "
-            "--format=litert"
+        raise SettingError(
+            "quantize",
+            config.quantize,
+            "a SavedModel stays float32; add `format=litert`",
         )
     from pdm_tf import assemble
 
-    asked = {"variance": config.variance, "thresholding": config.thresholding}
-    changes = {name: value for name, value in asked.items() if value != "run"}
+    given = {"variance": config.variance, "thresholding": config.thresholding}
+    changes = {name: value for name, value in given.items() if value != "run"}
     if config.format == "litert":
         file, found = assemble.export_litert(config, changes)
         print(
@@ -26,7 +28,7 @@ def main(argv: list[str]) -> None:
         )
         return
     directory = assemble.export_run(
-        config.run_dir, config.export_dir, config.sampler, **changes
+        config.model, config.export_dir, config.sampler, **changes
     )
     print(f"SavedModel in {directory}")
 

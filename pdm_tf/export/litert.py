@@ -11,7 +11,8 @@ from tensorflow.core.framework.node_def_pb2 import NodeDef
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from pdm_tf.denoisers.denoiser import Denoiser
-from pdm_tf.export.requests import denoise_signature
+from pdm_tf.serving.signatures import denoise_signature
+from pdm_tf.storage.files import write_bytes
 
 SIGNATURE = "denoise"
 
@@ -29,7 +30,7 @@ def convert(denoiser: Denoiser, path: str | Path) -> None:
         converter = tf.lite.TFLiteConverter.from_saved_model(
             directory, signature_keys=[SIGNATURE]
         )
-        Path(path).write_bytes(converter.convert())
+        write_bytes(path, converter.convert())
 
 
 def save(denoiser: Denoiser, directory: str | Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from pdm_tf.config import InputError, Quantisation
 from pdm_tf.export.litert import SIGNATURE
-from pdm_tf.litert import INSTALL
+from pdm_tf.serving.litert_network import INSTALL
 
 # Layers that stay float32: what reads and writes pixels, the variance head, and what
 # the finest blocks add up: of 8-bit errors these change pictures most (docs/litert.md).

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 import pdm_tf as pdm
-from pdm_tf.export.litert_sampler import LitertSampler
-from pdm_tf.serving import SavedSampler
+from pdm_tf.serving import SavedSampler, open_generator
 
 KEPT = Path(__file__).resolve().parent.parent / "data" / "version_0_1"
 STEPS, WEIGHT = 6, 1.5
@@ -38,16 +37,22 @@ def assert_same_pictures(found: np.ndarray, then: np.ndarray) -> None:
 
 @pytest.mark.parametrize("sampler", ["ddim", "dpm_solver_sde"])
 def test_a_saved_model_generates_the_same_pictures(sampler, models, given):
-    model = SavedSampler("savedmodel", str(models / "export"))
+    model = open_generator("model", models / "export")
     assert model.samplers == ("ddim", "dpm_solver_sde")
-    found = model.draw(given["seeds"], given["labels"], str(STEPS), WEIGHT, sampler)
+    found = model.generate(given["seeds"], given["labels"], STEPS, WEIGHT, sampler)
     assert_same_pictures(found, given[f"export_{sampler}"])
+
+
+def test_the_names_of_then_still_serve(models, given):
+    model = SavedSampler("savedmodel", str(models / "export"))
+    found = model.draw(given["seeds"], given["labels"], str(STEPS), WEIGHT, "ddim")
+    assert_same_pictures(found, given["export_ddim"])
 
 
 def test_a_tflite_file_generates_the_same_pictures(models, given):
     pytest.importorskip("ai_edge_litert")
-    model = LitertSampler("litert", str(models / "litert" / "float32.tflite"))
-    found = model.draw(given["seeds"], given["labels"], str(STEPS), WEIGHT, "ddim")
+    model = open_generator("model", models / "litert" / "float32.tflite")
+    found = model.generate(given["seeds"], given["labels"], STEPS, WEIGHT, "ddim")
     assert_same_pictures(found, given["litert_ddim"])
 
 

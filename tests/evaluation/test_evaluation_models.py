@@ -95,7 +95,7 @@ def test_no_classes_no_labels(policy):
     "settings, message",
     [
         ({"steps": "101"}, "choose 1 to 100"),
-        ({"sampler": "best"}, "--sampler=best: the SavedModel holds ddpm"),
+        ({"sampler": "best"}, "sampler=best: the SavedModel holds ddpm"),
         ({"steps": "9", "guidance": float("nan")}, "--guidance=nan"),
     ],
 )

@@ -12,9 +12,15 @@ from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 import pdm_tf as pdm
 from pdm_tf.config import InputError, SampleConfig
 from pdm_tf.export import litert
-from pdm_tf.export.client import write_samples
-from pdm_tf.export.litert_sampler import DenoiserSampler, LitertSampler, describe
-from pdm_tf.litert import LitertNetwork, open_file, report_of
+from pdm_tf.export.litert_file import describe_litert
+from pdm_tf.serving import (
+    DenoiserGenerator,
+    LitertGenerator,
+    LitertNetwork,
+    open_generator,
+    write_samples,
+)
+from pdm_tf.serving.litert_network import open_file, report_of
 from pdm_tf.storage.files import checksum
 
 pytest.importorskip("ai_edge_litert")
@@ -41,7 +47,7 @@ def small(seed: int, patch: int = 2, num_classes: int = 3) -> pdm.NetworkDenoise
     return pdm.NetworkDenoiser(reference.randomise(network), schedule, "x")
 
 
-def asked(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def inputs(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """z, t and labels, every row different."""
     z = np.random.default_rng(seed).normal(size=(count, *SHAPE)).astype(np.float32)
     t = np.linspace(0, 99, count).astype(np.int32)
@@ -56,8 +62,8 @@ def operations(directory) -> set[str]:
 
 
 def denoised(denoiser, z, t, labels) -> pdm.Prediction:
-    told = denoiser.conditioned(labels) if denoiser.num_classes else denoiser
-    return told(tf.constant(z), denoiser.schedule.level(t))
+    known = denoiser.conditioned(labels) if denoiser.num_classes else denoiser
+    return known(tf.constant(z), denoiser.schedule.level(t))
 
 
 @pytest.fixture(scope="module")
@@ -70,13 +76,13 @@ def path(denoiser, tmp_path_factory) -> str:
     """Its file, with a report that says no more than is needed."""
     file = tmp_path_factory.mktemp("litert") / "float32.tflite"
     litert.convert(denoiser, file)
-    model = describe(denoiser, STATIC, "--a=b")
+    model = describe_litert(denoiser, STATIC, "--a=b")
     report_of(file).write_text(json.dumps({"sha256": checksum(file), "model": model}))
     return str(file)
 
 
 def test_estimates_are_the_models(denoiser, path):
-    z, t, labels = asked(5)
+    z, t, labels = inputs(5)
     x, variance = LitertNetwork(path)(z, t, labels)
     wanted = denoised(denoiser, z, t, labels)
     np.testing.assert_allclose(x, wanted.x, atol=1e-5)
@@ -92,7 +98,7 @@ def test_estimates_are_the_models(denoiser, path):
     ids=["no patches", "a split without classes"],
 )
 def test_other_models_convert_as_well(made, tmp_path):
-    denoiser, (z, t, labels) = made(), asked(3)
+    denoiser, (z, t, labels) = made(), inputs(3)
     litert.convert(denoiser, tmp_path / "it.tflite")
     x, _ = LitertNetwork(tmp_path / "it.tflite")(z, t, labels)
     for i in range(len(z)):
@@ -104,60 +110,64 @@ def test_other_models_convert_as_well(made, tmp_path):
 @pytest.mark.parametrize("patch", [1, 2, 4])
 def test_what_is_converted_is_the_same_map_bit_for_bit(patch, tmp_path):
     litert.save(small(3, patch), tmp_path)
-    z, t, labels = (tf.constant(given) for given in asked(1))
+    z, t, labels = (tf.constant(given) for given in inputs(1))
 
-    def answer() -> dict[str, np.ndarray]:
-        ask = tf.saved_model.load(str(tmp_path)).signatures[litert.SIGNATURE]
-        return {k: v.numpy() for k, v in ask(z=z, t=t, labels=labels).items()}
+    def evaluated() -> dict[str, np.ndarray]:
+        denoise = tf.saved_model.load(str(tmp_path)).signatures[litert.SIGNATURE]
+        return {k: v.numpy() for k, v in denoise(z=z, t=t, labels=labels).items()}
 
-    before = answer()
+    before = evaluated()
     assert "ExtractImagePatches" in operations(tmp_path)
     litert.adapt(tmp_path)
     assert "ExtractImagePatches" not in operations(tmp_path)
-    after = answer()
+    after = evaluated()
     for name in ("x", "variance"):
         np.testing.assert_array_equal(before[name], after[name])
 
 
 @pytest.mark.parametrize("sampler", ["ddpm", "dpm_solver", "heun"])
 def test_pictures_are_the_models_in_any_batch(sampler, denoiser, path):
-    drawing = LitertSampler("litert", path)
+    generator = LitertGenerator("model", path)
     seeds, labels = np.arange(5), np.arange(5) % 3
     request = (str(STEPS), 1.5, sampler)
-    whole = drawing.draw(seeds, labels, *request)
+    whole = generator.generate(seeds, labels, *request)
     assert whole.dtype == np.uint8 and whole.std() > 5
-    parts = [drawing.draw(seeds[i], labels[i], *request) for i in ([0, 1, 2], [3, 4])]
+    parts = [
+        generator.generate(seeds[i], labels[i], *request) for i in ([0, 1, 2], [3, 4])
+    ]
     np.testing.assert_array_equal(np.concatenate(parts), whole)
-    wanted = DenoiserSampler(denoiser, STATIC).draw(seeds, labels, *request)
+    wanted = DenoiserGenerator(denoiser, STATIC).generate(seeds, labels, *request)
     assert np.abs(whole.astype(int) - wanted).max() <= 1
 
 
 def test_sections_of_steps_serve_as_well(path):
-    drawing = LitertSampler("litert", path)
-    assert drawing.draw([0], [0], "2,2", 1.0, "ddim").shape == (1, *SHAPE)
+    generator = LitertGenerator("model", path)
+    assert generator.generate([0], [0], "2,2", 1.0, "ddim").shape == (1, *SHAPE)
 
 
 def test_sample_writes_pictures_with_a_file(path, tmp_path):
     settings = {"num_images": 3, "batch_size": 2, "steps": str(STEPS)}
-    write_samples(SampleConfig(litert=path, out_dir=str(tmp_path), **settings))
-    drawn = np.load(tmp_path / "samples.npz", allow_pickle=False)["arr_0"]
-    assert drawn.shape == (3, *SHAPE)
+    config = SampleConfig(model=path, out_dir=str(tmp_path), **settings)
+    write_samples(open_generator("model", path), config)
+    made = np.load(tmp_path / "samples.npz", allow_pickle=False)["arr_0"]
+    assert made.shape == (3, *SHAPE)
     manifest = json.loads((tmp_path / "manifest.json").read_text())
-    assert manifest["litert"] == path and manifest["model"]["record"] == "--a=b"
+    assert manifest["path"] == path and manifest["model"]["record"] == "--a=b"
 
 
 @pytest.mark.parametrize(
     "settings, words",
     [
-        ({"sampler": "best"}, "--sampler=best"),
+        ({"sampler": "best"}, "sampler=best"),
         ({"steps": "101"}, "choose 1 to 100"),
-        ({"labels": (4,)}, "--labels=4"),
+        ({"labels": (4,)}, "labels=4"),
     ],
 )
 def test_what_does_not_fit_writes_nothing(settings, words, path, tmp_path):
     out = tmp_path / "new"
     with pytest.raises(InputError, match=words):
-        write_samples(SampleConfig(litert=path, out_dir=str(out), **settings))
+        config = SampleConfig(model=path, out_dir=str(out), **settings)
+        write_samples(open_generator("model", path), config)
     assert not out.exists()
 
 
@@ -175,13 +185,13 @@ def test_a_file_without_its_own_report_is_refused(report, words, tmp_path):
     if report is not None:
         (tmp_path / "it.json").write_text(report)
     with pytest.raises(InputError, match=words) as error:
-        open_file("litert", str(tmp_path / "it.tflite"))
-    assert "--litert=" in str(error.value) and "--format=litert" in str(error.value)
+        open_file("model", str(tmp_path / "it.tflite"))
+    assert "model=" in str(error.value) and "--format=litert" in str(error.value)
 
 
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(InputError, match="no such file"):
-        open_file("litert", str(tmp_path / "it.tflite"))
+        open_file("model", str(tmp_path / "it.tflite"))
 
 
 def test_a_broken_file_with_its_report_is_refused(tmp_path):
@@ -190,4 +200,4 @@ def test_a_broken_file_with_its_report_is_refused(tmp_path):
     report = {"sha256": checksum(file), "model": {}}
     report_of(file).write_text(json.dumps(report))
     with pytest.raises(InputError, match="not a file that LiteRT reads"):
-        open_file("litert", str(file))
+        open_file("model", str(file))

@@ -4,14 +4,14 @@ import re
 
 import numpy as np
 import pytest
-from test_export_litert import STATIC, asked, denoised, small
+from test_export_litert import STATIC, denoised, inputs, small
 
 from pdm_tf.config import InputError
 from pdm_tf.export import litert
-from pdm_tf.export.calibration import follow
-from pdm_tf.export.litert_sampler import describe
+from pdm_tf.export.calibration import calibration_examples
+from pdm_tf.export.litert_file import describe_litert
 from pdm_tf.export.quantising import quantise
-from pdm_tf.litert import LitertNetwork
+from pdm_tf.serving import LitertNetwork
 
 pytest.importorskip("ai_edge_litert")
 pytest.importorskip("ai_edge_quantizer")
@@ -37,8 +37,8 @@ def path(denoiser, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def examples(denoiser, path):
-    model = describe(denoiser, STATIC, "")
-    return follow(LitertNetwork(path), model, STATIC, "ddpm", 100)
+    model = describe_litert(denoiser, STATIC, "")
+    return calibration_examples(LitertNetwork(path), model, STATIC, "ddpm", 100)
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,7 @@ def test_all_but_the_ends_and_the_variance_head_is_8_bit(kind, path, quantised):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_estimates_stay_near_the_models(kind, denoiser, quantised):
-    z, t, labels = asked(6)
+    z, t, labels = inputs(6)
     x, variance = LitertNetwork(quantised[kind])(z, t, labels)
     wanted = denoised(denoiser, z, t, labels)
     for found, right in ((x, wanted.x), (variance, wanted.variance)):
@@ -88,15 +88,15 @@ def test_estimates_stay_near_the_models(kind, denoiser, quantised):
 
 
 def test_calibration_visits_every_timestep_for_every_class(examples):
-    """With guidance each is asked twice: told its class, and told none."""
+    """With guidance each is evaluated twice: with its class, and without."""
     visited = [int(example["t"][0]) for example in examples]
     assert sorted(visited) == sorted(2 * list(range(100)))
     labels = {int(example["labels"][0]) for example in examples}
-    assert labels == {0, 1, 3}  # two walks of 50 steps, and no label
+    assert labels == {0, 1, 3}  # two trajectories of 50 steps, and no label
     assert all(example["z"].shape[0] == 1 for example in examples)
 
 
-def test_fixed_ranges_span_the_whole_road(path, examples):
+def test_fixed_ranges_span_the_whole_trajectory(path, examples):
     """A timestep whose pictures are larger is not averaged away."""
     near = [dict(example) for example in examples[:4]]
     far = {**near[0], "z": 20.0 * near[0]["z"]}
@@ -112,6 +112,6 @@ def test_fixed_ranges_span_the_whole_road(path, examples):
 
 @pytest.mark.parametrize("count", [0, 101])
 def test_timesteps_that_are_not_there_are_refused(count, denoiser, path):
-    model = describe(denoiser, STATIC, "")
-    with pytest.raises(InputError, match=f"--calibration_steps={count}"):
-        follow(LitertNetwork(path), model, STATIC, "ddpm", count)
+    model = describe_litert(denoiser, STATIC, "")
+    with pytest.raises(InputError, match=f"calibration_steps={count}"):
+        calibration_examples(LitertNetwork(path), model, STATIC, "ddpm", count)

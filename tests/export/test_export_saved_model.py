@@ -1,4 +1,4 @@
-"""SavedModels: every sampler on the shelf, drawn as Python draws, by every loader."""
+"""SavedModels: every sampler on the shelf, as in Python, by every loader."""
 
 import json
 from dataclasses import dataclass
@@ -14,9 +14,11 @@ import pdm_tf as pdm
 from pdm_tf.config import ExportConfig, InputError, SampleConfig
 from pdm_tf.data.images import to_uint8
 from pdm_tf.denoisers.guidance import for_sampling
-from pdm_tf.export import export_saved_model, weights
-from pdm_tf.export.saved_model import build_module, open_samplers
+from pdm_tf.export import export_saved_model
+from pdm_tf.export.saved_model import build_module
 from pdm_tf.samplers import SAMPLERS, SPACINGS, sample
+from pdm_tf.serving import weights
+from pdm_tf.serving.signatures import open_samplers
 
 SEEDS, LABELS, STEPS, WEIGHT = [5, 6, 9], [1, 0, 1], 7, 1.5
 FIRST = next(iter(SAMPLERS))
@@ -48,8 +50,8 @@ def request(**where) -> dict:
     return {"seeds": SEEDS, "labels": LABELS, "guidance": WEIGHT, **where}
 
 
-def tensors(asked: dict) -> dict:
-    return {name: tf.constant(value) for name, value in asked.items()}
+def tensors(inputs: dict) -> dict:
+    return {name: tf.constant(value) for name, value in inputs.items()}
 
 
 @pytest.fixture(scope="module")
@@ -62,24 +64,24 @@ def served(exported) -> dict[str, np.ndarray]:
     """Every sampler's pictures by the loader that TF Serving and C++ use."""
     v1 = tf.compat.v1
     with v1.Session(graph=tf.Graph()) as session:
-        graph, drawn = v1.saved_model.load(session, ["serve"], exported), {}
+        graph, made = v1.saved_model.load(session, ["serve"], exported), {}
         for sampler in SAMPLERS:
             signature = graph.signature_def[name_of(sampler)]
-            asked = request(steps=STEPS).items()
-            feed = {signature.inputs[name].name: value for name, value in asked}
-            drawn[sampler] = session.run(signature.outputs["images"].name, feed)
-    return drawn
+            inputs = request(steps=STEPS).items()
+            feed = {signature.inputs[name].name: value for name, value in inputs}
+            made[sampler] = session.run(signature.outputs["images"].name, feed)
+    return made
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
-def test_every_sampler_draws_what_python_draws(name, parted, sampling, loaded, served):
-    drawn = loaded.signatures[name_of(name)](**tensors(request(steps=STEPS)))["images"]
+def test_every_sampler_gives_what_python_gives(name, parted, sampling, loaded, served):
+    made = loaded.signatures[name_of(name)](**tensors(request(steps=STEPS)))["images"]
     sampler = open_samplers([name], sampling.variance)[name]
     denoise = for_sampling(parted, LABELS, WEIGHT, sampling)
     grid = parted.schedule.grid(STEPS, SPACINGS[name])
     x = to_uint8(sample(denoise, sampler, grid, SEEDS, parted.image_shape)).numpy()
     assert x.std() > 5
-    np.testing.assert_array_equal(drawn, x)
+    np.testing.assert_array_equal(made, x)
     np.testing.assert_array_equal(served[name], x)
 
 
@@ -100,12 +102,12 @@ def test_samplers_differ(served):
 
 
 def test_it_names_its_samplers_and_what_they_cost(loaded):
-    told = json.loads(loaded.signatures["config"]()["config"].numpy())
-    assert told["sampler"] == FIRST
-    assert list(told["samplers"]) == list(SAMPLERS)
-    assert told["samplers"]["heun"] == {"spacing": SPACINGS["heun"], "evaluations": 2}
-    assert told["samplers"]["ddpm"]["evaluations"] == 1
-    assert told["record"] == "--a=b"
+    said = json.loads(loaded.signatures["config"]()["config"].numpy())
+    assert said["sampler"] == FIRST
+    assert list(said["samplers"]) == list(SAMPLERS)
+    assert said["samplers"]["heun"] == {"spacing": SPACINGS["heun"], "evaluations": 2}
+    assert said["samplers"]["ddpm"]["evaluations"] == 1
+    assert said["record"] == "--a=b" and said["lineage"] == []
 
 
 @pytest.mark.parametrize("limit", [2**30, 0])
@@ -117,15 +119,15 @@ def test_networks_draw_the_same_and_are_stored_once(
     denoise, names = pdm.split(*parts, snr=0.5), ("dpm_solver", "ddim")
     export_saved_model(denoise, tmp_path / "export", "", sampling, names)
     signatures = tf.saved_model.load(str(tmp_path / "export")).signatures
-    asked = denoise.with_constant_weights() if limit else denoise  # as the export is
-    told, grid = (
-        for_sampling(asked, LABELS, WEIGHT, sampling),
+    served = denoise.with_constant_weights() if limit else denoise  # as the export is
+    guided, grid = (
+        for_sampling(served, LABELS, WEIGHT, sampling),
         denoise.schedule.grid(STEPS),
     )
     for name, end in zip(names, ("", "_ddim"), strict=True):
-        drawn = signatures[f"sample{end}"](**tensors(request(steps=STEPS)))
-        x = sample(told, SAMPLERS[name](), grid, SEEDS, denoise.image_shape)
-        np.testing.assert_array_equal(drawn["images"], to_uint8(x))
+        made = signatures[f"sample{end}"](**tensors(request(steps=STEPS)))
+        x = sample(guided, SAMPLERS[name](), grid, SEEDS, denoise.image_shape)
+        np.testing.assert_array_equal(made["images"], to_uint8(x))
     held = [v.shape for part in parts for v in part.network.variables]
     numbers = sum(int(np.prod(shape)) for shape in held)
     described = json.loads(signatures["config"]()["config"].numpy())
@@ -140,12 +142,12 @@ def test_the_default_signature_is_the_first_sampler(tmp_path):
     signatures = tf.saved_model.load(str(tmp_path / "one")).signatures
     named = {"serving_default", "sample", "sample_at", "denoise", "config"}
     assert set(signatures) == named | {"sample_ddim", "sample_at_ddim"}
-    asked = tensors({**request(steps=STEPS), "labels": [1, 0, 1]})
+    inputs = tensors({**request(steps=STEPS), "labels": [1, 0, 1]})
     first, default = (
-        signatures[name](**asked) for name in ("sample", "serving_default")
+        signatures[name](**inputs) for name in ("sample", "serving_default")
     )
     np.testing.assert_array_equal(first["images"], default["images"])
-    other = signatures["sample_ddim"](**asked)
+    other = signatures["sample_ddim"](**inputs)
     assert not np.array_equal(first["images"], other["images"])
 
 
@@ -156,21 +158,21 @@ def test_one_trace_serves_every_request():
 
     count = Count()
 
-    class Told(MixtureToy):
+    class Counted(MixtureToy):
         def __call__(self, z, level):
             count.traces += 1
             return super().__call__(z, level)
 
     samplers = open_samplers(["ddim", "heun"], "learned")
-    _, signatures = build_module(Told(), "", pdm.SamplingConfig(), samplers)
+    _, signatures = build_module(Counted(), "", pdm.SamplingConfig(), samplers)
     for function in signatures.values():
         function.get_concrete_function()
     before = count.traces
     for number, steps in ((1, 2), (3, 5), (2, 1)):
         for end in ("", "_heun"):
-            asked = {"seeds": tf.range(number), "labels": tf.zeros([number], tf.int32)}
-            asked["guidance"] = tf.constant(1.5)
-            images = signatures[f"sample{end}"](steps=tf.constant(steps), **asked)
+            inputs = {"seeds": tf.range(number), "labels": tf.zeros([number], tf.int32)}
+            inputs["guidance"] = tf.constant(1.5)
+            images = signatures[f"sample{end}"](steps=tf.constant(steps), **inputs)
             assert images["images"].shape == (number, *MixtureToy().image_shape)
     assert count.traces == before > 0
 
@@ -179,12 +181,12 @@ def test_one_trace_serves_every_request():
 def test_samplers_that_are_not_there_are_refused_before_anything_is_written(
     names, tmp_path
 ):
-    with pytest.raises(InputError, match=r"--sampler.*choose from ddpm, ddim"):
+    with pytest.raises(InputError, match=r"sampler.*choose from ddpm, ddim"):
         export_saved_model(MixtureToy(), tmp_path / "new", samplers=names)
     assert not list(tmp_path.iterdir())
 
 
-def test_what_is_exported_and_sampled_unasked_is_on_the_shelf():
+def test_what_is_exported_and_sampled_by_default_is_on_the_shelf():
     assert set(SPACINGS) == set(SAMPLERS)
     held = ExportConfig().sampler
     assert set(held) <= set(SAMPLERS)
@@ -196,11 +198,11 @@ def test_an_older_export_is_replaced_and_other_things_are_not(tmp_path):
     where: Path = tmp_path / "export"
     export_saved_model(MixtureToy(), where, samplers=["ddim"])
     export_saved_model(MixtureToy(), where, samplers=["plms"])
-    told = tf.saved_model.load(str(where)).signatures["config"]()["config"].numpy()
-    assert json.loads(told)["sampler"] == "plms"
+    text = tf.saved_model.load(str(where)).signatures["config"]()["config"].numpy()
+    assert json.loads(text)["sampler"] == "plms"
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "text").write_text("dear")
-    with pytest.raises(InputError, match="--export_dir"):
+    with pytest.raises(InputError, match="export_dir"):
         export_saved_model(MixtureToy(), tmp_path / "mine", samplers=["ddim"])
     assert (tmp_path / "mine" / "text").read_text() == "dear"
     assert {path.name for path in tmp_path.iterdir()} == {"export", "mine"}

@@ -1,0 +1,34 @@
+"""Any model that can be named -> what generates its pictures."""
+
+from pathlib import Path
+
+from pdm_tf import flags
+from pdm_tf.assemble.models import OpenedModel, open_model
+from pdm_tf.serving.denoiser_generator import DenoiserGenerator
+from pdm_tf.serving.description import describe
+from pdm_tf.serving.generator import ImageGenerator
+from pdm_tf.serving.opening import is_export, open_generator as open_export
+from pdm_tf.serving.weights import with_constants_where_small
+
+
+def open_generator(setting: str, path: str | Path) -> ImageGenerator:
+    """The generator of any model, a SavedModel and a .tflite file among them.
+
+    Args:
+      setting: the setting that names it, for messages.
+      path: see `open_model`, or where the export lies.
+
+    Raises:
+      InputError: no model, or a damaged one.
+    """
+    if is_export(path):
+        return open_export(setting, path)
+    return generator_of(open_model(path, setting))
+
+
+def generator_of(model: OpenedModel) -> DenoiserGenerator:
+    """The generator of an opened model, which gives what its export would."""
+    sampling, record = model.settings.sampling, flags.to_flagfile(model.settings)
+    description = describe(model.denoiser, sampling, record, model.lineage)
+    denoiser = with_constants_where_small(model.denoiser)
+    return DenoiserGenerator(denoiser, sampling, description)

@@ -1,0 +1,57 @@
+"""A denoiser as a .tflite file in float32 or 8 bits."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pdm_tf.config import ExportConfig, SamplingConfig
+from pdm_tf.denoisers.denoiser import Denoiser
+from pdm_tf.export.calibration import calibration_examples
+from pdm_tf.export.litert import convert
+from pdm_tf.export.quantising import Example, check_installed, quantise
+from pdm_tf.serving.description import Lineage, describe, schedule_settings
+from pdm_tf.serving.litert_network import LitertNetwork, load_runtime
+from pdm_tf.storage.files import write_bytes
+
+
+def check_packages(config: ExportConfig) -> None:
+    """Raises InputError for a package that is needed and not installed."""
+    load_runtime()
+    if config.quantize != "none":
+        check_installed()
+
+
+def describe_litert(
+    denoiser: Denoiser, sampling: SamplingConfig, record: str, lineage: Lineage = ()
+) -> dict[str, Any]:
+    """What the report beside a file says of its model, see `describe`.
+
+    Raises:
+      InputError: a noise schedule that cannot be described.
+    """
+    schedule = {"schedule": schedule_settings(denoiser.schedule)}
+    return describe(denoiser, sampling, record, lineage) | schedule
+
+
+def write_litert(
+    denoiser: Denoiser,
+    path: Path,
+    description: dict[str, Any],
+    sampling: SamplingConfig,
+    config: ExportConfig,
+) -> None:
+    """Writes the file, quantised as asked.
+
+    Raises:
+      SettingError: `calibration_steps` beyond the number of timesteps.
+    """
+    convert(denoiser, path)
+    if config.quantize == "none":
+        return
+    examples: Sequence[Example] = ()
+    if config.quantize == "static_int8":
+        network, first = LitertNetwork(path), config.sampler[0]
+        examples = calibration_examples(
+            network, description, sampling, first, config.calibration_steps
+        )
+    write_bytes(path, quantise(path, config.quantize, examples))

@@ -1,0 +1,92 @@
+"""Pictures from a denoiser in Python, as its export would give them."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from pdm_tf.config import SamplingConfig
+from pdm_tf.denoisers.denoiser import Denoiser
+from pdm_tf.diffusion import respacing
+from pdm_tf.samplers import SAMPLERS, SPACINGS, evaluations
+from pdm_tf.serving.description import describe
+from pdm_tf.serving.generator import Steps
+from pdm_tf.serving.signatures import open_samplers, sample_signatures
+
+
+class DenoiserGenerator:
+    """Generates pictures with a denoiser, by any sampler on the shelf.
+
+    Attributes: see `ImageGenerator`; and
+      denoiser: the model.
+
+    Args:
+      denoiser: the model.
+      sampling: thresholding, guidance interval and variance; None: the defaults.
+      description: what is known of it; None: what it tells itself.
+    """
+
+    def __init__(
+        self,
+        denoiser: Denoiser,
+        sampling: SamplingConfig | None = None,
+        description: dict[str, Any] | None = None,
+    ) -> None:
+        self.denoiser, self._sampling = denoiser, sampling or SamplingConfig()
+        self.image_shape: tuple[int, ...] = tuple(denoiser.image_shape)
+        self.num_classes, self.samplers = denoiser.num_classes, tuple(SAMPLERS)
+        self.description = description or describe(denoiser, self._sampling)
+        self._signatures: dict[str, tuple[Callable, Callable]] = {}
+
+    def check(self, sampler: str, steps: Steps) -> None:
+        """Raises SettingError for a sampler that does not exist, or steps beyond T."""
+        open_samplers([sampler], self._sampling.variance)
+        self._timesteps(steps)
+
+    def evaluations(self, sampler: str, steps: Steps) -> int:
+        """Evaluations of the model for one picture, guidance not counted."""
+        each = evaluations(open_samplers([sampler], self._sampling.variance)[sampler])
+        return each * (len(self._timesteps(steps)) - 1) + 1
+
+    def generate(
+        self,
+        seeds: np.ndarray,
+        labels: np.ndarray,
+        steps: Steps,
+        guidance: float,
+        sampler: str,
+    ) -> np.ndarray:
+        """Pictures, uint8 [N, H, W, C]; see `ImageGenerator.generate`."""
+        self.check(sampler, steps)
+        if not str(steps).isdecimal():
+            visited = self._timesteps(steps)[::-1]
+            return self.generate_at(seeds, labels, visited, guidance, sampler)
+        in_steps, _ = self._opened(sampler)
+        rows = tf.constant(seeds, tf.int32), tf.constant(labels, tf.int32)
+        return in_steps(*rows, int(steps), guidance)["images"].numpy()
+
+    def generate_at(
+        self,
+        seeds: np.ndarray | Sequence[int],
+        labels: np.ndarray | Sequence[int],
+        timesteps: Sequence[int],
+        guidance: float,
+        sampler: str,
+    ) -> np.ndarray:
+        """Pictures of a trajectory that visits these timesteps, which fall."""
+        _, at_timesteps = self._opened(sampler)
+        rows = tf.constant(seeds, tf.int32), tf.constant(labels, tf.int32)
+        return at_timesteps(*rows, timesteps, guidance)["images"].numpy()
+
+    def _timesteps(self, steps: Steps) -> list[int]:
+        return respacing.spread(self.denoiser.schedule.timesteps, str(steps))
+
+    def _opened(self, name: str) -> tuple[Callable, Callable]:
+        """The functions of a sampler, made on first use."""
+        if name not in self._signatures:
+            sampler = open_samplers([name], self._sampling.variance)[name]
+            self._signatures[name] = sample_signatures(
+                self.denoiser, self._sampling, sampler, SPACINGS[name]
+            )
+        return self._signatures[name]

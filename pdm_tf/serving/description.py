@@ -1,0 +1,56 @@
+"""What an export says of its model, as JSON holds it."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from pdm_tf.config import SamplingConfig
+from pdm_tf.denoisers.denoiser import Denoiser
+from pdm_tf.diffusion import NoiseSchedule
+from pdm_tf.errors import InputError
+from pdm_tf.profiling.parameters import count_parameters
+from pdm_tf.version import __version__
+
+Lineage = Sequence[dict[str, Any]]
+
+
+def describe(
+    denoiser: Denoiser,
+    sampling: SamplingConfig,
+    record: str = "",
+    lineage: Lineage = (),
+) -> dict[str, Any]:
+    """All that is known of a model beside its weights.
+
+    Args:
+      denoiser: the model.
+      sampling: what is decided once for all requests.
+      record: the run's flagfile.
+      lineage: how it was derived, base first: the content of each model.json; empty
+        for a plain run.
+    """
+    return {
+        "parameters": count_parameters(denoiser.variables),
+        "image_shape": list(denoiser.image_shape),
+        "num_classes": denoiser.num_classes,
+        "timesteps": denoiser.schedule.timesteps,
+        "sampling": asdict(sampling),
+        "record": record,
+        "lineage": list(lineage),
+        "pdm_tf": __version__,
+    }
+
+
+def schedule_settings(schedule: NoiseSchedule) -> dict[str, Any]:
+    """What `NoiseSchedule.linear` makes this schedule from.
+
+    Raises:
+      InputError: a schedule of another form.
+    """
+    settings: dict[str, Any] = {
+        "timesteps": schedule.timesteps,
+        "beta_end": schedule.betas[-1],
+    }
+    if NoiseSchedule.linear(**settings) != schedule:
+        raise InputError("only linear noise schedules can be written to a .tflite file")
+    return settings

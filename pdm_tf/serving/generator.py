@@ -1,0 +1,73 @@
+"""What generates pictures on request, whatever computes them."""
+
+from typing import Any, Protocol
+
+import numpy as np
+from tqdm import tqdm
+
+Steps = int | str  # a number, ADM's sections such as 90,60,60,20,20, or ddimN
+
+
+class ImageGenerator(Protocol):
+    """A model with its samplers, from which anyone can ask for pictures.
+
+    Attributes:
+      image_shape: (H, W, C) in pixels.
+      num_classes: number of classes; 0 for none.
+      samplers: names of its samplers.
+      description: what is known of the model, as JSON holds it.
+    """
+
+    image_shape: tuple[int, ...]
+    num_classes: int
+    samplers: tuple[str, ...]
+    description: dict[str, Any]
+
+    def check(self, sampler: str, steps: Steps) -> None:
+        """Raises SettingError about `sampler` or `steps` that it cannot serve."""
+
+    def evaluations(self, sampler: str, steps: Steps) -> int:
+        """Evaluations of the model for one picture, guidance not counted."""
+
+    def generate(
+        self,
+        seeds: np.ndarray,
+        labels: np.ndarray,
+        steps: Steps,
+        guidance: float,
+        sampler: str,
+    ) -> np.ndarray:
+        """Pictures, each a function of its own seed.
+
+        Args:
+          seeds: int32 [N].
+          labels: int32 [N], num_classes for no label; not looked at without classes.
+          steps: a number, spaced as suits the sampler; sections such as
+            90,60,60,20,20 and ddimN are evenly spaced in t.
+          guidance: guidance weight w; 1 is none.
+          sampler: one of `samplers`.
+
+        Returns:
+          uint8 [N, H, W, C].
+
+        Raises:
+          SettingError: see `check`.
+        """
+
+
+def generate_many(
+    generator: ImageGenerator,
+    count: int,
+    steps: Steps,
+    guidance: float,
+    sampler: str,
+    batch_size: int = 16,
+) -> np.ndarray:
+    """Pictures of seeds 0 … count - 1, all classes in turn: uint8 [count, H, W, C]."""
+    made = []
+    batches = range(0, count, batch_size)
+    for first in tqdm(batches, "generating", unit="batch", disable=None):
+        seeds = np.arange(first, min(first + batch_size, count), dtype=np.int32)
+        labels = seeds % max(1, generator.num_classes)
+        made.append(generator.generate(seeds, labels, steps, guidance, sampler))
+    return np.concatenate(made)

@@ -1,0 +1,45 @@
+"""Pictures from a .tflite file: LiteRT computes the network, ours is the sampling."""
+
+from typing import Any
+
+from pdm_tf.config import SamplingConfig
+from pdm_tf.denoisers.callback import CallbackDenoiser, Evaluate
+from pdm_tf.diffusion import NoiseSchedule
+from pdm_tf.errors import SettingError
+from pdm_tf.serving.denoiser_generator import DenoiserGenerator
+from pdm_tf.serving.litert_network import REMEDY, open_file
+
+
+def callback_denoiser(evaluate: Evaluate, description: dict[str, Any]) -> CallbackDenoiser:
+    """The denoiser of a described model whose network is a function of arrays."""
+    return CallbackDenoiser(
+        evaluate,
+        tuple(description["image_shape"]),
+        description["num_classes"],
+        NoiseSchedule.linear(**description["schedule"]),
+    )
+
+
+class LitertGenerator(DenoiserGenerator):
+    """Generates pictures with a .tflite file of `python -m pdm_tf.export`.
+
+    Attributes: see `ImageGenerator`.
+
+    Args:
+      setting: the setting that names the file, for messages.
+      path: where it lies.
+
+    Raises:
+      InputError: not such a file, see `litert_network.open_file`.
+    """
+
+    def __init__(self, setting: str, path: str) -> None:
+        network, description = open_file(setting, path)
+        try:
+            sampling = SamplingConfig(**description["sampling"])
+            denoiser = callback_denoiser(network, description)
+        except (KeyError, TypeError) as error:
+            raise SettingError(
+                setting, path, f"not written by this version of pdm_tf; {REMEDY}"
+            ) from error
+        super().__init__(denoiser, sampling, description)

@@ -1,0 +1,104 @@
+"""A .tflite file of `pdm_tf.export`, opened: the network's estimates, by LiteRT alone.
+
+Needs NumPy and ai-edge-litert, no TensorFlow.
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pdm_tf.errors import InputError, SettingError
+from pdm_tf.storage.files import checksum
+
+REMEDY = "write it with python -m pdm_tf.export --format=litert"
+INSTALL = "run pip install ai-edge-litert ai-edge-quantizer"
+
+
+def report_of(path: str | Path) -> Path:
+    """The report beside a file: what it holds, and how it compared with the model."""
+    return Path(path).with_suffix(".json")
+
+
+def load_runtime() -> Any:
+    """The class of LiteRT that opens files; InputError where it is not installed."""
+    try:
+        from ai_edge_litert.interpreter import Interpreter
+    except ImportError:
+        raise InputError(f"ai-edge-litert is not installed; {INSTALL}") from None
+    return Interpreter
+
+
+class LitertNetwork:
+    """What a network estimates, one picture after the other.
+
+    One picture at a time is what the file is made for: its shapes are fixed, and a
+    picture cannot depend on its neighbours.
+
+    Args:
+      path: a .tflite file with one signature.
+      threads: to compute with; 0: as many as there are processors.
+
+    Raises:
+      InputError: ai-edge-litert is not installed.
+      ValueError: not such a file.
+    """
+
+    def __init__(self, path: str | Path, threads: int = 0) -> None:
+        runtime = load_runtime()(str(path), num_threads=threads or os.cpu_count())
+        self._evaluate = runtime.get_signature_runner()
+
+    def __call__(
+        self, z: np.ndarray, t: np.ndarray, labels: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Estimate and variance, both float32 [N, H, W, C].
+
+        Args:
+          z: noisy pictures, float32 [N, H, W, C].
+          t: timesteps, int32 [N].
+          labels: int32 [N]; not looked at without classes.
+        """
+        x, variance = np.empty_like(z), np.empty_like(z)
+        for i in range(len(z)):
+            row = slice(i, i + 1)
+            found = self._evaluate(z=z[row], t=t[row], labels=labels[row])
+            x[row], variance[row] = found["x"], found["variance"]
+        return x, variance
+
+
+def open_file(setting: str, path: str) -> tuple[LitertNetwork, dict[str, Any]]:
+    """A file and what its report says of its model.
+
+    Args:
+      setting: the setting that names it, for messages.
+      path: a .tflite file, its report beside it.
+
+    Raises:
+      InputError: no such file, no report, or one of another file; ai-edge-litert is
+        not installed, or cannot read the file.
+    """
+
+    def refused(what: str) -> SettingError:
+        return SettingError(setting, path, f"{what}; {REMEDY}")
+
+    file, report = Path(path), report_of(path)
+    if not file.is_file():
+        raise refused("no such file")
+    if not report.is_file():
+        raise refused(
+            f"its report {report.name} is missing, without which nothing is known of "
+            "the model; keep both together"
+        )
+    try:
+        said = json.loads(report.read_text())
+        same, description = said["sha256"] == checksum(file), dict(said["model"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise refused(f"{report.name} is no report of it") from error
+    if not same:
+        raise refused(f"not the file that {report.name} is of")
+    try:
+        return LitertNetwork(path), description
+    except ValueError as error:
+        raise refused("not a file that LiteRT reads") from error

@@ -1,0 +1,118 @@
+"""Pictures from a SavedModel of `pdm_tf.export`: files alone, no Keras, no network."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from pdm_tf.diffusion import respacing
+from pdm_tf.errors import SettingError
+from pdm_tf.serving.generator import Steps
+
+REMEDY = "write it again with python -m pdm_tf.export"
+# What an export holds that was written before there was a choice.
+ONLY = {"ddpm": {"spacing": "uniform", "evaluations": 1}}
+
+
+class SavedModelGenerator:
+    """Generates pictures from a SavedModel.
+
+    Attributes: see `ImageGenerator`, with the sampler of `sample` first; and
+      signatures: its functions by name.
+      timesteps: T, the most steps that it can take.
+
+    Args:
+      setting: the setting that names it, for messages.
+      directory: where it lies.
+
+    Raises:
+      InputError: not such a SavedModel, or a damaged one.
+    """
+
+    def __init__(self, setting: str, directory: str) -> None:
+        self._named = setting, directory
+        if not (Path(directory) / "saved_model.pb").is_file():
+            raise self._refused(
+                "no SavedModel there; give the export/ directory of a run, or write "
+                "one with python -m pdm_tf.export"
+            )
+        try:
+            self._model = tf.saved_model.load(directory)  # it owns the variables
+        except Exception as error:  # damage shows in many kinds of errors
+            reason = " ".join(str(error).split())[:120]
+            raise self._refused(
+                f"not a SavedModel that loads ({reason}); {REMEDY}"
+            ) from error
+        self.signatures = self._model.signatures
+        if not {"sample", "sample_at", "denoise", "config"} <= set(self.signatures):
+            raise self._refused(f"not written by this version of pdm_tf; {REMEDY}")
+        text = self.signatures["config"]()["config"].numpy()
+        self.description: dict[str, Any] = json.loads(text)
+        self.image_shape = tuple(int(side) for side in self.description["image_shape"])
+        self.num_classes = int(self.description["num_classes"])
+        self.timesteps = int(self.description["timesteps"])
+        self._costs = self.description.get("samplers", ONLY)
+        self.samplers: tuple[str, ...] = tuple(self._costs)
+
+    def _refused(self, remedy: str) -> SettingError:
+        return SettingError(*self._named, remedy)
+
+    def check(self, sampler: str, steps: Steps) -> None:
+        """Raises SettingError for a sampler that is not there, or steps beyond T."""
+        if sampler not in self.samplers:
+            raise SettingError(
+                "sampler",
+                sampler,
+                f"the SavedModel holds {', '.join(self.samplers)}; choose one of them, "
+                "or export again with python -m pdm_tf.export --sampler=…",
+            )
+        respacing.spread(self.timesteps, str(steps))
+
+    def evaluations(self, sampler: str, steps: Steps) -> int:
+        """Evaluations of the model for one picture, guidance not counted."""
+        visited = len(respacing.spread(self.timesteps, str(steps)))
+        return self._costs[sampler]["evaluations"] * (visited - 1) + 1
+
+    def generate(
+        self,
+        seeds: np.ndarray,
+        labels: np.ndarray,
+        steps: Steps,
+        guidance: float,
+        sampler: str,
+    ) -> np.ndarray:
+        """Pictures, uint8 [N, H, W, C]; see `ImageGenerator.generate`.
+
+        Raises:
+          InputError: see `check`; or the SavedModel gives something else.
+        """
+        self.check(sampler, steps)
+        name, levels = self._request(sampler, str(steps))
+        made = self.signatures[name](
+            seeds=tf.constant(seeds, tf.int32),
+            labels=tf.constant(labels, tf.int32),
+            guidance=tf.constant(guidance, tf.float32),
+            **levels,
+        )
+        pictures = made["images"].numpy()
+        shape = (len(seeds), *self.image_shape)
+        if pictures.dtype != np.uint8 or pictures.shape != shape:
+            raise self._refused(
+                f"gives {pictures.dtype} {pictures.shape}, not uint8 {shape}; {REMEDY}"
+            )
+        return pictures
+
+    draw = generate  # its name of before
+
+    def _request(self, sampler: str, steps: str) -> tuple[str, dict[str, tf.Tensor]]:
+        """The signature to call, and its input that says which levels to visit."""
+        end = "" if sampler == self.samplers[0] else f"_{sampler}"
+        if steps.isdecimal():
+            return f"sample{end}", {"steps": tf.constant(int(steps), tf.int32)}
+        visited = respacing.spread(self.timesteps, steps)[::-1]
+        return f"sample_at{end}", {"timesteps": tf.constant(visited, tf.int32)}
+
+
+SavedSampler = SavedModelGenerator  # its name of before
