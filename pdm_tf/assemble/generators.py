@@ -7,7 +7,8 @@ from pdm_tf.assemble.models import OpenedModel, open_model
 from pdm_tf.serving.denoiser_generator import DenoiserGenerator
 from pdm_tf.serving.description import describe
 from pdm_tf.serving.generator import ImageGenerator
-from pdm_tf.serving.opening import is_export, open_generator as open_export
+from pdm_tf.serving.opening import is_export
+from pdm_tf.serving.opening import open_generator as open_export
 from pdm_tf.serving.weights import with_constants_where_small
 
 

@@ -10,7 +10,9 @@ from pdm_tf.serving.denoiser_generator import DenoiserGenerator
 from pdm_tf.serving.litert_network import REMEDY, open_file
 
 
-def callback_denoiser(evaluate: Evaluate, description: dict[str, Any]) -> CallbackDenoiser:
+def callback_denoiser(
+    evaluate: Evaluate, description: dict[str, Any]
+) -> CallbackDenoiser:
     """The denoiser of a described model whose network is a function of arrays."""
     return CallbackDenoiser(
         evaluate,
