@@ -53,9 +53,27 @@ class SettingError(InputError):
 
     def named(self, setting: str) -> Self:
         """The same error about a setting that has another name where it is raised."""
-        own = rf"`{self.setting}(?=[=`])"
-        remedy = re.sub(own, f"`{setting}", self.remedy)
-        return type(self)(setting, self.value, remedy, **self.others)
+        return type(self)(setting, self.value, self._about(setting), **self.others)
+
+    def _about(self, setting: str) -> str:
+        """The remedy, naming another setting."""
+        return re.sub(rf"`{self.setting}(?=[=`])", f"`{setting}", self.remedy)
+
+
+class MissingSetting(SettingError):
+    """A setting that must be given and is not."""
+
+    def __init__(self, setting: str, remedy: str) -> None:
+        super().__init__(setting, None, remedy)
+        self.args = (setting, remedy)
+
+    def text(self, mark: str = "") -> str:
+        """The line; see `SettingError.text`."""
+        return super().text(mark).replace(":", " is missing:", 1)
+
+    def named(self, setting: str) -> Self:
+        """The same error about a setting that has another name where it is raised."""
+        return type(self)(setting, self._about(setting))
 
 
 def as_text(value: Any) -> str:

@@ -7,7 +7,7 @@ import pytest
 
 import pdm_tf as pdm
 from pdm_tf import flags
-from pdm_tf.errors import InputError, SettingError
+from pdm_tf.errors import InputError, MissingSetting, SettingError
 
 
 def line_of(error):
@@ -75,8 +75,17 @@ def test_another_name_changes_the_remedy_too_and_nothing_else():
     assert str(other.named("dataset")) == str(error)
 
 
+def test_a_setting_may_be_missing():
+    error = MissingSetting("out", "name a file: `out=a.png`")
+    assert error.text("--") == "--out is missing: name a file: --out=a.png"
+    assert str(error.named("to")) == "to is missing: name a file: `to=a.png`"
+    assert isinstance(error.named("to"), MissingSetting)
+
+
 def test_it_is_passed_between_processes():
     error = SettingError("low", (1, 2), "nothing between", high=2)
+    missing = pickle.loads(pickle.dumps(MissingSetting("out", "name one")))
+    assert str(missing) == "out is missing: name one"
     for other in (pickle.loads(pickle.dumps(error)), copy.copy(error)):
         assert str(other) == str(error) and other.others == {"high": 2}
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from pdm_tf import flags
 from pdm_tf.config import AnalysisConfig, Config, InputError
+from pdm_tf.errors import SettingError
 
 if TYPE_CHECKING:
     from pdm_tf.denoisers import Denoiser
@@ -83,9 +84,11 @@ def _check_record(config: Config, directory: Path) -> None:
         if line not in flags.to_flagfile(found).splitlines()
     ]
     if differing:
-        raise InputError(
-            f"--out={directory.parents[1]}: {directory.name} in it was trained without "
-            f"{' '.join(differing)}; give the settings of before, or another --out"
+        raise SettingError(
+            "out",
+            directory.parents[1],
+            f"{directory.name} in it was trained without {' '.join(differing)}; give "
+            "the settings of before, or another `out`",
         )
 
 

@@ -8,13 +8,13 @@ from pdm_tf.config import (
     Config,
     DataConfig,
     DiffusionConfig,
-    InputError,
     Prediction,
     TrainingConfig,
     UNetConfig,
     Weighting,
 )
 from pdm_tf.denoisers import Denoiser
+from pdm_tf.errors import SettingError
 
 # Settings of a run -> its denoiser, trained and with averaged weights.
 Obtain = Callable[[Config], Denoiser]
@@ -106,10 +106,10 @@ def check(config: AnalysisConfig) -> None:
     }
     for name, smallest in least.items():
         if getattr(config, name) < smallest:
-            raise InputError(
-                f"--{name}={getattr(config, name)}: at least {smallest} is needed"
+            raise SettingError(
+                name, getattr(config, name), f"at least {smallest} is needed"
             )
     if config.t >= DiffusionConfig.timesteps:
-        raise InputError(
-            f"--t={config.t}: choose from 0 to {DiffusionConfig.timesteps - 1}"
+        raise SettingError(
+            "t", config.t, f"choose from 0 to {DiffusionConfig.timesteps - 1}"
         )

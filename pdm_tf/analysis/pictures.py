@@ -7,11 +7,12 @@ import tensorflow as tf
 
 from pdm_tf import seeds
 from pdm_tf.analysis.networks import shape_of
-from pdm_tf.config import AnalysisConfig, InputError
+from pdm_tf.config import AnalysisConfig
 from pdm_tf.data.images import to_float
 from pdm_tf.data.sources import open_source
 from pdm_tf.denoisers import Denoiser, EmpiricalDenoiser
 from pdm_tf.diffusion import NoiseSchedule, gaussian
+from pdm_tf.errors import SettingError
 
 NOISE = 2**30  # seeds of the noise, far from those of samples
 
@@ -26,9 +27,11 @@ def read_pictures(config: AnalysisConfig, split: str, count: int = 0) -> np.ndar
     count = min(count or len(source), len(source))
     pictures, _ = source.read(np.arange(count))
     if count < 2:
-        raise InputError(
-            f"--dataset={config.dataset}: {count} pictures in its {split} part, at "
-            "least 2 are needed; choose a larger data set"
+        raise SettingError(
+            "dataset",
+            config.dataset,
+            f"{count} pictures in its {split} part, at least 2 are needed; choose a "
+            "larger data set",
         )
     return pictures
 

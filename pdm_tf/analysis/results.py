@@ -12,7 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from pdm_tf.data.images import save_png
-from pdm_tf.training.checkpoints import write_atomically
+from pdm_tf.storage.files import write_text
 
 DOTS = 100  # per inch
 
@@ -61,11 +61,11 @@ def write_result(result: Result, directory: Path) -> list[Path]:
     table, picture, said = (
         directory / f"{result.name}.{kind}" for kind in ("csv", "png", "txt")
     )
-    write_atomically(table, format_csv(result))
+    write_text(table, format_csv(result))
     canvas = FigureCanvasAgg(result.figure)
     canvas.draw()
     save_png(picture, np.asarray(canvas.buffer_rgba())[..., :3].copy())
-    write_atomically(said, format_result(result))
+    write_text(said, format_result(result))
     return [table, picture, said]
 
 

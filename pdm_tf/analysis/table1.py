@@ -17,6 +17,7 @@ from pdm_tf.denoisers import Denoiser, thresholded
 from pdm_tf.evaluation.evaluate import evaluate
 from pdm_tf.profiling.parameters import count_parameters
 from pdm_tf.samplers import DDPM, sample
+from pdm_tf.storage.files import write_npz
 
 COLUMNS = (
     "patch_size",
@@ -70,9 +71,7 @@ def _judge(
 ) -> dict[str, Any]:
     """The report of `pdm_tf.evaluation` against the data set's training part."""
     drawn = Path(config.out) / f"table1_p{patch_size}.npz"
-    fresh = drawn.with_name(f".{drawn.name}")  # numpy.savez would add .npz elsewhere
-    np.savez_compressed(fresh, pictures)
-    fresh.replace(drawn)
+    write_npz(drawn, {"arr_0": pictures}, compress=True)
     return evaluate(
         EvaluationConfig(
             samples=str(drawn),

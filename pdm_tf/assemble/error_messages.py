@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
-from pdm_tf.config import InputError
+from pdm_tf.errors import SettingError
 
 
 @contextlib.contextmanager
@@ -14,17 +14,22 @@ def explained(run_dir: str) -> Iterator[None]:
     try:
         yield
     except (MemoryError, tf.errors.ResourceExhaustedError) as error:
-        raise InputError(
-            f"--run_dir={run_dir}: not enough memory ({_short(error)}); lower "
-            "--batch_size, --width or --sample_images, or give --microbatch or --remat"
+        raise SettingError(
+            "run_dir",
+            run_dir,
+            f"not enough memory ({_short(error)}); lower `batch_size`, `width` or "
+            "`sample_images`, or give `microbatch` or `remat`",
         ) from None
     except BrokenPipeError:  # as when nobody reads the output any more
         raise
     except OSError as error:
-        raise InputError(
-            f"--run_dir={run_dir}: {error.filename or 'a file'} cannot be used "
+        raise SettingError(
+            "run_dir",
+            run_dir,
+            f"{error.filename or 'a file'} cannot be used "
             f"({error.strerror or _short(error)}); what was saved before is kept; see "
-            "that the disk has room and may be written to, and the same command goes on"
+            "that the disk has room and may be written to, and the same command goes "
+            "on",
         ) from None
 
 

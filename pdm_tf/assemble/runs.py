@@ -9,7 +9,7 @@ from pdm_tf.config import Config
 from pdm_tf.denoisers import NetworkDenoiser
 from pdm_tf.errors import InputError, SettingError
 from pdm_tf.storage.arrays import read_arrays
-from pdm_tf.storage.files import write_atomically
+from pdm_tf.storage.files import write_text
 from pdm_tf.training.checkpoints import load_average
 
 RECORD = "config.flags"
@@ -22,7 +22,7 @@ def write_settings(config: Config) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     command = f"python train.py --flagfile={directory / RECORD}"
     header = f"The record of this run; resume it with\n{command}"
-    write_atomically(directory / RECORD, flags.to_flagfile(config, header))
+    write_text(directory / RECORD, flags.to_flagfile(config, header))
 
 
 def read_settings(run_dir: str | Path, setting: str = "run_dir") -> Config:

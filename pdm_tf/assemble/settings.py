@@ -5,10 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from pdm_tf.config import Config, InputError
+from pdm_tf.config import Config
 from pdm_tf.denoisers.guidance import check_interval
 from pdm_tf.denoisers.threshold import check_percentile
 from pdm_tf.diffusion import NoiseSchedule
+from pdm_tf.errors import SettingError
 
 _LONGEST = 1_000_000  # timesteps; more than any schedule needs, and soon computed
 _LAST_SEED = 2**31 - 1
@@ -47,19 +48,20 @@ def check_settings(config: Config) -> None:
     for name in _AMOUNTS:
         value = getattr(training, name)
         if not (value >= 0 and math.isfinite(value)):
-            raise InputError(f"--{name}={value}: give 0 or more")
+            raise SettingError(name, value, "give 0 or more")
     for name in ("label_dropout", "ema_decay", "beta_1", "beta_2"):
         value = getattr(training, name)
         if not 0 <= value <= 1 or (name.startswith("beta") and value == 1):
-            raise InputError(f"--{name}={value}: a share between 0 and 1")
+            raise SettingError(name, value, "a share between 0 and 1")
     if not 0 <= training.seed <= _LAST_SEED:
-        raise InputError(f"--seed={training.seed}: choose from 0 to {_LAST_SEED}")
+        raise SettingError("seed", training.seed, f"choose from 0 to {_LAST_SEED}")
     if not math.isfinite(sampling.sample_guidance):
-        raise InputError(f"--sample_guidance={sampling.sample_guidance}: give a number")
+        raise SettingError("sample_guidance", sampling.sample_guidance, "give a number")
     if config.diffusion.timesteps > _LONGEST:
-        raise InputError(
-            f"--timesteps={config.diffusion.timesteps}: at most {_LONGEST}; the paper "
-            "has 1000"
+        raise SettingError(
+            "timesteps",
+            config.diffusion.timesteps,
+            f"at most {_LONGEST}; the paper has 1000",
         )
     _check_directories(training.run_dir, training.init_from)
     build_schedule(config).grid(sampling.sample_steps)
@@ -70,18 +72,20 @@ def check_settings(config: Config) -> None:
 
 def _check_count(name: str, value: int) -> None:
     if value < 1:
-        raise InputError(f"--{name}={value}: at least 1 is needed")
+        raise SettingError(name, value, "at least 1 is needed")
 
 
 def _check_directories(own: str, source: str) -> None:
     if not own.strip() or not own.isprintable():
-        raise InputError(f"--run_dir={own!r}: name a directory")
+        raise SettingError("run_dir", f"{own!r}", "name a directory")
     if not source.isprintable():
-        raise InputError(f"--init_from={source!r}: name the directory of a run")
+        raise SettingError("init_from", f"{source!r}", "name the directory of a run")
     if source and Path(source).resolve() == Path(own).resolve():
-        raise InputError(
-            f"--init_from={source}: is the run's own directory; leave it out to resume "
-            "the run, or give another --run_dir"
+        raise SettingError(
+            "init_from",
+            source,
+            "is the run's own directory; leave it out to resume the run, or give "
+            "another `run_dir`",
         )
 
 
@@ -96,8 +100,11 @@ def t_range(config: Config) -> tuple[int, int]:
     snr = np.exp(build_schedule(config).log_snr)
     (inside,) = np.nonzero((snr >= low) & (snr <= high))
     if not inside.size:
-        raise InputError(
-            f"--snr_low={low} --snr_high={training.snr_high}: no timestep lies "
-            f"between; the schedule reaches from {snr[-1]:.2g} to {snr[0]:.4g}"
+        raise SettingError(
+            "snr_low",
+            low,
+            f"no timestep lies between; the schedule reaches from {snr[-1]:.2g} to "
+            f"{snr[0]:.4g}",
+            snr_high=training.snr_high,
         )
     return int(inside[0]), int(inside[-1])

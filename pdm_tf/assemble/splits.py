@@ -17,7 +17,7 @@ from typing import NamedTuple
 from pdm_tf.denoisers import split
 from pdm_tf.denoisers.denoiser import Denoiser
 from pdm_tf.errors import SettingError
-from pdm_tf.storage.files import write_atomically
+from pdm_tf.storage.files import write_json
 
 MANIFEST = "split.json"
 
@@ -104,7 +104,7 @@ def write(directory: str | Path, parts: Sequence[Part]) -> Path:
         }
         for part in ordered
     ]
-    write_atomically(path / MANIFEST, json.dumps({"parts": listed}, indent=1))
+    write_json(path / MANIFEST, {"parts": listed})
     return path / MANIFEST
 
 

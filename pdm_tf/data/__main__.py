@@ -10,7 +10,8 @@ import tempfile
 from dataclasses import replace
 
 from pdm_tf import flags
-from pdm_tf.config import Config, InputError, PrepareConfig
+from pdm_tf.config import Config, PrepareConfig
+from pdm_tf.errors import SettingError
 
 
 def main(argv: list[str]) -> int:
@@ -53,8 +54,8 @@ def _measure(prepare: PrepareConfig, config: Config) -> int:
 
     network, data, batch_size = config.network, config.data, config.training.batch_size
     if prepare.measure_seconds <= 0:
-        raise InputError(
-            f"--measure_seconds={prepare.measure_seconds}: give more than 0"
+        raise SettingError(
+            "measure_seconds", prepare.measure_seconds, "give more than 0"
         )
     source = open_source(
         data.dataset,

@@ -1,6 +1,6 @@
 """Agreement between the classes a source has and the classes that are asked for."""
 
-from pdm_tf.config import InputError
+from pdm_tf.errors import SettingError
 
 
 def check_classes(dataset: str, num_classes: int, class_names: tuple[str, ...]) -> None:
@@ -18,12 +18,13 @@ def check_classes(dataset: str, num_classes: int, class_names: tuple[str, ...]) 
     if num_classes in (0, count):
         return
     if count == 0:
-        raise InputError(
-            f"--num_classes={num_classes}: {dataset} has no classes; "
-            "set --num_classes=0"
+        raise SettingError(
+            "num_classes", num_classes, f"{dataset} has no classes; set `num_classes=0`"
         )
     names = ", ".join(class_names[:5]) + (", …" if count > 5 else "")
-    raise InputError(
-        f"--num_classes={num_classes}: {dataset} has {count} classes ({names}); "
-        f"set --num_classes={count}, or 0 to leave the classes aside"
+    raise SettingError(
+        "num_classes",
+        num_classes,
+        f"{dataset} has {count} classes ({names}); set `num_classes={count}`, or 0 to "
+        "leave the classes aside",
     )

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from pdm_tf.config import InputError
 from pdm_tf.data.classes import check_classes
 from pdm_tf.data.reading import InMemory
+from pdm_tf.errors import SettingError
 
 _FILE = Path(__file__).with_name("mnist.npz")
 _NAMES = tuple("0123456789")
@@ -32,7 +32,7 @@ def open_digits(
       split: "train" or "test".
     """
     if argument:
-        raise InputError(f"--dataset=mnist:{argument}: give --dataset=mnist alone")
+        raise SettingError("dataset", f"mnist:{argument}", "give `dataset=mnist` alone")
     check_classes("mnist", num_classes, _NAMES)
     digits, labels = _digits()
     per_class = np.stack([np.flatnonzero(labels == digit) for digit in range(10)], 1)

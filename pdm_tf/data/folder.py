@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from pdm_tf.config import InputError
 from pdm_tf.data.classes import check_classes
 from pdm_tf.data.images import read_picture
 from pdm_tf.data.reading import InMemory, OnDemand, kept_in_memory
+from pdm_tf.errors import SettingError
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
 _HELD_OUT = ("test", "val", "validation")  # sub-folders taken for the test split
@@ -57,9 +57,11 @@ def open_folder(
     train, chosen = _splits(name, _existing(name, argument), split)
     files = pictures_below(name, chosen)
     if not files:
-        raise InputError(
-            f"--dataset={name}: no pictures in {chosen}; give a folder that holds "
-            f"{', '.join(sorted(SUFFIXES))} files"
+        raise SettingError(
+            "dataset",
+            name,
+            f"no pictures in {chosen}; give a folder that holds "
+            f"{', '.join(sorted(SUFFIXES))} files",
         )
     class_names: tuple[str, ...] = ()
     labels = np.zeros(len(files), np.int32)
@@ -78,9 +80,11 @@ def _existing(name: str, argument: str) -> Path:
     root = Path(argument).expanduser()
     if not argument or not root.is_dir():
         fault = "is no folder" if argument and root.exists() else "does not exist"
-        raise InputError(
-            f"--dataset={name}: {argument or 'PATH'} {fault}; give folder:PATH with "
-            "the path of a folder of pictures"
+        raise SettingError(
+            "dataset",
+            name,
+            f"{argument or 'PATH'} {fault}; give folder:PATH with the path of a folder "
+            "of pictures",
         )
     return root
 
@@ -91,9 +95,11 @@ def _splits(name: str, root: Path, split: str) -> tuple[Path, Path]:
     if held_out and (root / "train").is_dir():
         return root / "train", held_out[0] if split == "test" else root / "train"
     if split == "test":
-        raise InputError(
-            f"--dataset={name}: no pictures are held out for testing; put them into "
-            f"{root / 'test'} and the others into {root / 'train'}"
+        raise SettingError(
+            "dataset",
+            name,
+            f"no pictures are held out for testing; put them into {root / 'test'} and "
+            f"the others into {root / 'train'}",
         )
     return root, root
 
@@ -102,9 +108,11 @@ def pictures_below(name: str, root: Path) -> list[str]:
     """Paths relative to root, with slashes, sorted."""
 
     def refuse(error: OSError) -> None:
-        raise InputError(
-            f"--dataset={name}: {error.filename} cannot be listed "
-            f"({error.strerror}); allow it to be read or move it away"
+        raise SettingError(
+            "dataset",
+            name,
+            f"{error.filename} cannot be listed ({error.strerror}); allow it to be "
+            "read or move it away",
         ) from error
 
     found: list[str] = []
@@ -130,10 +138,11 @@ def _classes_of(name: str, files: Iterable[str]) -> list[str]:
     """The first folder on the way to each file."""
     loose = [file for file in files if "/" not in file]
     if loose:
-        raise InputError(
-            f"--dataset={name}: {len(loose)} pictures lie outside any class folder "
-            f"(the first is {loose[0]}); move them into sub-folders or set "
-            "--num_classes=0"
+        raise SettingError(
+            "dataset",
+            name,
+            f"{len(loose)} pictures lie outside any class folder (the first is "
+            f"{loose[0]}); move them into sub-folders or set `num_classes=0`",
         )
     return [file.partition("/")[0] for file in files]
 
@@ -143,8 +152,10 @@ def _labels(name: str, files: list[str], class_names: tuple[str, ...]) -> np.nda
     classes = _classes_of(name, files)
     unknown = sorted(set(classes) - set(number))
     if unknown:
-        raise InputError(
-            f"--dataset={name}: class {unknown[0]} is not among the classes of the "
-            "training pictures; rename it or remove it"
+        raise SettingError(
+            "dataset",
+            name,
+            f"class {unknown[0]} is not among the classes of the training pictures; "
+            "rename it or remove it",
         )
     return np.array([number[class_name] for class_name in classes], np.int32)

@@ -7,7 +7,6 @@ when a tensor is handed in.
 import contextlib
 import io
 import math
-import uuid
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,8 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from pdm_tf.config import InputError
+from pdm_tf.errors import SettingError
+from pdm_tf.storage.images import write_png
 
 _MODES = {1: "L", 3: "RGB"}  # channels -> Pillow's mode
 _SCALE = np.float32(1 / 127.5)
@@ -69,10 +70,11 @@ def checked_shape(image_shape: tuple[int, ...]) -> tuple[int, int, int]:
       image_shape: (H, W, C) in pixels; C is 1 (grey) or 3 (red, green, blue).
     """
     if len(image_shape) != 3 or min(image_shape) < 1 or image_shape[2] not in _MODES:
-        value = ",".join(str(side) for side in image_shape)
-        raise InputError(
-            f"--image_shape={value}: give height, width and channels, with 1 channel "
-            "for grey or 3 for colour, such as 64,64,3"
+        raise SettingError(
+            "image_shape",
+            image_shape,
+            "give height, width and channels, with 1 channel for grey or 3 for "
+            "colour, such as 64,64,3",
         )
     height, width, channels = image_shape
     return height, width, channels
@@ -170,7 +172,7 @@ def contact_sheet(pictures: np.ndarray, columns: int | None = None) -> np.ndarra
 
 
 def save_png(path: Path | str, picture: np.ndarray) -> None:
-    """Writes a PNG whole or not at all: a new name first, then moved into place.
+    """Writes a PNG, whole or not at all.
 
     Args:
       path: where to; missing folders are made, an existing file is replaced.
@@ -180,12 +182,4 @@ def save_png(path: Path | str, picture: np.ndarray) -> None:
       InputError: another number of channels.
     """
     checked_shape(picture.shape)
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-    try:
-        image = Image.fromarray(picture[..., 0] if picture.shape[2] == 1 else picture)
-        image.save(fresh, format="PNG")
-        fresh.replace(path)
-    finally:
-        fresh.unlink(missing_ok=True)
+    write_png(path, picture)

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from pdm_tf.config import InputError
 from pdm_tf.data.classes import check_classes
 from pdm_tf.data.reading import InMemory, OnDemand, kept_in_memory
+from pdm_tf.errors import SettingError
 
 # split -> (photographs as package/file, number of crops). The held-out photographs
 # show nothing of the others; both views of the motorcycle are on the same side.
@@ -82,7 +82,9 @@ def open_photos(
       split: "train" or "test".
     """
     if argument:
-        raise InputError(f"--dataset=photos:{argument}: give --dataset=photos alone")
+        raise SettingError(
+            "dataset", f"photos:{argument}", "give `dataset=photos` alone"
+        )
     check_classes("photos", num_classes, ())
     files, count = _SPLITS[split]
     # RandomState and not Generator: its stream is promised never to change.
@@ -113,7 +115,8 @@ def _located(file: str) -> Path:
     for folder in (spec and spec.submodule_search_locations) or ():
         if (Path(folder) / rest).is_file():
             return Path(folder) / rest
-    raise InputError(
-        f"--dataset=photos: {file} is missing; "
-        f"run pip install --force-reinstall {_WHEELS[package]}"
+    raise SettingError(
+        "dataset",
+        "photos",
+        f"{file} is missing; run pip install --force-reinstall {_WHEELS[package]}",
     )

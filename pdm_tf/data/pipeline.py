@@ -10,10 +10,10 @@ import numpy as np
 import tensorflow as tf
 
 from pdm_tf import seeds
-from pdm_tf.config import InputError
 from pdm_tf.data.reading import InMemory
 from pdm_tf.data.sources import Source
 from pdm_tf.data.stopping import StoppableReader
+from pdm_tf.errors import SettingError
 
 FLIP_STREAM = 0x666C6970  # "flip", apart from the streams of the training's noise
 _FOREVER = 2**40  # steps
@@ -50,9 +50,11 @@ def training_batches(
     """
     index, count = shard
     if batch_size < 1 or batch_size % count:
-        raise InputError(
-            f"--batch_size={batch_size}: must be a positive multiple of the number of "
-            f"workers; give {max(1, round(batch_size / count)) * count}"
+        raise SettingError(
+            "batch_size",
+            batch_size,
+            "must be a positive multiple of the number of workers; give "
+            f"{max(1, round(batch_size / count)) * count}",
         )
     share = batch_size // count
     mine = slice(index * share, (index + 1) * share)

@@ -12,6 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from pdm_tf.config import InputError
+from pdm_tf.errors import SettingError
 
 MEMORY = 2**30  # bytes of decoded pictures that a source may keep
 
@@ -142,7 +143,9 @@ def _warn(source: OnDemand) -> None:
 
 
 def _none_readable(source: OnDemand) -> InputError:
-    return InputError(
-        f"--dataset={source.name}: none of its {len(source)} pictures can be read "
-        f"(the first is {source.title(0)}); give a folder of sound pictures"
+    return SettingError(
+        "dataset",
+        source.name,
+        f"none of its {len(source)} pictures can be read (the first is "
+        f"{source.title(0)}); give a folder of sound pictures",
     )

@@ -7,7 +7,6 @@ that the next opening of a large data set takes no time.
 
 import contextlib
 import struct
-import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 from tqdm import tqdm
 
 from pdm_tf.config import InputError
+from pdm_tf.storage.files import write_npz
 
 _HEADER = struct.Struct("<QI")
 _FOOTER = 4  # bytes
@@ -122,12 +122,7 @@ def _recall(kept: Path, sizes: np.ndarray) -> list[np.ndarray] | None:
 
 
 def _keep(kept: Path, sizes: np.ndarray, index: list[np.ndarray]) -> None:
-    fresh = kept.with_name(f".{uuid.uuid4().hex[:8]}.npz")
     records = np.concatenate([np.empty((0, 2), np.int64), *index])
     ends = np.cumsum([len(one) for one in index])[:-1]
     with contextlib.suppress(OSError):
-        try:
-            np.savez(fresh, sizes=sizes, records=records, ends=ends)
-            fresh.replace(kept)
-        finally:
-            fresh.unlink(missing_ok=True)
+        write_npz(kept, {"sizes": sizes, "records": records, "ends": ends})

@@ -10,12 +10,12 @@ from typing import Protocol
 
 import numpy as np
 
-from pdm_tf.config import InputError
 from pdm_tf.data.digits import open_digits
 from pdm_tf.data.folder import open_folder
 from pdm_tf.data.images import checked_shape
 from pdm_tf.data.photos import open_photos
 from pdm_tf.data.tfds import open_tfds
+from pdm_tf.errors import SettingError
 
 Shape = tuple[int, int, int]
 
@@ -76,12 +76,14 @@ def open_source(
     """
     kind, _, argument = dataset.partition(":")
     if kind not in SHELF:
-        raise InputError(
-            f"--dataset={dataset}: no such source; give {', '.join(SHELF)}"
-            " (a folder as folder:PATH, a prepared data set as tfds:NAME or tfds:PATH)"
+        raise SettingError(
+            "dataset",
+            dataset,
+            f"no such source; give {', '.join(SHELF)} (a folder as folder:PATH, a "
+            "prepared data set as tfds:NAME or tfds:PATH)",
         )
     if split not in ("train", "test"):
-        raise InputError(f"split={split}: give train or test")
+        raise SettingError("split", split, "give train or test")
     shape = checked_shape(image_shape)
     if kind == "tfds":  # the one source that does not lie where its argument says
         return open_tfds(argument, shape, num_classes, split, data_dir, download)

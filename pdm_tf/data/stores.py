@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from pdm_tf.config import InputError
+from pdm_tf.errors import SettingError
 
 INFO = "dataset_info.json"  # what makes a directory a prepared data set
 
@@ -35,10 +36,11 @@ def open_store(name: str, place: str, data_dir: str, download: bool) -> Any:
     if (Path(builder.data_dir) / INFO).is_file():
         return builder
     if not download:
-        raise InputError(
-            f"--dataset={name}: {builder.info.full_name} is not prepared in "
-            f"{builder.data_dir}; add --download to fetch it, or say with --data_dir "
-            "where it lies"
+        raise SettingError(
+            "dataset",
+            name,
+            f"{builder.info.full_name} is not prepared in {builder.data_dir}; add "
+            "`download` to fetch it, or say with `data_dir` where it lies",
         )
     return _prepared(name, builder)
 
@@ -54,24 +56,27 @@ def _in_directory(name: str, directory: Path) -> Any:
             remedy = "its preparation was stopped; the same command again finishes it"
         elif below:
             remedy = f"did you mean tfds:{below[-1]}?"
-        raise InputError(f"--dataset={name}: no {INFO} in {directory}; {remedy}")
+        raise SettingError("dataset", name, f"no {INFO} in {directory}; {remedy}")
     try:
         return tfds.builder_from_directory(str(directory))
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
-        raise InputError(
-            f"--dataset={name}: {directory / INFO} cannot be used ({reason}); prepare "
-            "the data set again"
+        raise SettingError(
+            "dataset",
+            name,
+            f"{directory / INFO} cannot be used ({reason}); prepare the data set again",
         ) from error
 
 
 def _unknown(name: str, place: str, directory: Path, error: Exception) -> InputError:
     reason = str(error).partition("\n")[0][:200] or type(error).__name__
-    return InputError(
-        f"--dataset={name}: there is no directory {directory}, and TensorFlow Datasets "
-        f"does not know {place or 'an empty name'} ({reason}); give tfds:PATH of a "
-        "prepared data set, made with python -m pdm_tf.data --source=FILES --out=DIR, "
-        "or a name from tensorflow.org/datasets"
+    return SettingError(
+        "dataset",
+        name,
+        f"there is no directory {directory}, and TensorFlow Datasets does not know "
+        f"{place or 'an empty name'} ({reason}); give tfds:PATH of a prepared data "
+        "set, made with python -m pdm_tf.data --source=FILES --out=DIR, or a name "
+        "from tensorflow.org/datasets",
     )
 
 
@@ -80,9 +85,10 @@ def _prepared(name: str, builder: Any) -> Any:
         builder.download_and_prepare(file_format="tfrecord")
     except Exception as error:  # no network, files to fetch by hand, missing packages
         reason = " ".join(str(error).split())[:300] or type(error).__name__
-        raise InputError(
-            f"--dataset={name}: TensorFlow Datasets could not prepare it ({reason}); "
-            "if you have the pictures, python -m pdm_tf.data --source=FILES --out=DIR "
-            "prepares them"
+        raise SettingError(
+            "dataset",
+            name,
+            f"TensorFlow Datasets could not prepare it ({reason}); if you have the "
+            "pictures, python -m pdm_tf.data --source=FILES --out=DIR prepares them",
         ) from error
     return builder

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from pdm_tf.config import InputError
 from pdm_tf.data.classes import check_classes
 from pdm_tf.data.examples import Examples
 from pdm_tf.data.reading import InMemory, OnDemand, kept_in_memory
 from pdm_tf.data.records import Spans, index_records
 from pdm_tf.data.stores import open_store
+from pdm_tf.errors import SettingError
 
 _HELD_OUT = ("test", "validation", "val")  # splits taken for testing, the first found
 _PARTED = re.compile(r"(.+?):([A-Za-z_][^/]*)")  # a version begins with no letter
@@ -100,16 +100,20 @@ def _features(
     if len(pictures) > 1 and "image" in pictures:
         pictures = ["image"]
     if len(pictures) != 1:
-        raise InputError(
-            f"--dataset={name}: needs one feature that is a picture and has "
-            f"{len(pictures)} ({', '.join(features)}); give another data set"
+        raise SettingError(
+            "dataset",
+            name,
+            f"needs one feature that is a picture and has {len(pictures)} "
+            f"({', '.join(features)}); give another data set",
         )
     if len(labels) > 1 and ("label" in labels or not num_classes):
         labels = ["label"] if "label" in labels else []
     if len(labels) > 1:
-        raise InputError(
-            f"--num_classes={num_classes}: {name} has several labels "
-            f"({', '.join(labels)}) and none is called label; set --num_classes=0"
+        raise SettingError(
+            "num_classes",
+            num_classes,
+            f"{name} has several labels ({', '.join(labels)}) and none is called "
+            "label; set `num_classes=0`",
         )
     if not labels:
         return pictures[0], "", ()
@@ -121,16 +125,20 @@ def _chosen(name: str, info: Any, wanted: str, split: str) -> str:
     has = ", ".join(info.splits)
     if split == "test":
         if wanted:
-            raise InputError(
-                f"--dataset={name}: :{wanted} says what is for training; leave it out "
-                f"to read the test pictures (splits: {has})"
+            raise SettingError(
+                "dataset",
+                name,
+                f":{wanted} says what is for training; leave it out to read the test "
+                f"pictures (splits: {has})",
             )
         for held_out in _HELD_OUT:
             if held_out in info.splits:
                 return held_out
-        raise InputError(
-            f"--dataset={name}: no pictures are held out for testing (splits: {has}); "
-            "name part of a split behind a colon, such as :train[90%:]"
+        raise SettingError(
+            "dataset",
+            name,
+            f"no pictures are held out for testing (splits: {has}); name part of a "
+            "split behind a colon, such as :train[90%:]",
         )
     wanted = wanted or "train"
     try:
@@ -139,18 +147,22 @@ def _chosen(name: str, info: Any, wanted: str, split: str) -> str:
         fault = "is empty"
     except Exception:  # of several kinds: unknown names, slices that are none
         fault = "is no split of it"
-    raise InputError(
-        f"--dataset={name}: {wanted} {fault}; name one behind a colon, or a part such "
-        f"as :{next(iter(info.splits))}[:90%] (splits: {has})"
+    raise SettingError(
+        "dataset",
+        name,
+        f"{wanted} {fault}; name one behind a colon, or a part such as "
+        f":{next(iter(info.splits))}[:90%] (splits: {has})",
     )
 
 
 def _records(name: str, info: Any, split: str) -> Spans:
     """The stretches of bytes that are a split's records, in its order."""
     if info.file_format.file_suffix != "tfrecord":
-        raise InputError(
-            f"--dataset={name}: is stored as {info.file_format.file_suffix}; prepare "
-            "it with file_format=tfrecord"
+        raise SettingError(
+            "dataset",
+            name,
+            f"is stored as {info.file_format.file_suffix}; prepare it with "
+            "file_format=tfrecord",
         )
     parts = info.splits[split].file_instructions
     wanted = {str(part.filename) for part in parts}

@@ -12,6 +12,7 @@ from pdm_tf.denoisers.threshold import (
     thresholded,
 )
 from pdm_tf.diffusion import NoiseLevel
+from pdm_tf.errors import SettingError
 
 
 class Guided(Wrapper):
@@ -155,8 +156,7 @@ def check_interval(interval: tuple[float, ...]) -> tuple[float, float] | None:
     if not interval:
         return None
     if len(interval) != 2 or not 0 <= interval[0] < interval[1]:
-        shown = ",".join(f"{end:g}" for end in interval)
-        raise InputError(
-            f"--guidance_interval={shown}: give two numbers, low,high, as SNR"
+        raise SettingError(
+            "guidance_interval", interval, "give two numbers, low,high, as SNR"
         )
     return interval[0], interval[1]

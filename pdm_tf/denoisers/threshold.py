@@ -2,17 +2,18 @@
 
 import tensorflow as tf
 
-from pdm_tf.config import InputError
 from pdm_tf.denoisers.denoiser import Denoiser, Prediction, Wrapper
 from pdm_tf.diffusion import NoiseLevel
+from pdm_tf.errors import SettingError
 
 
 def check_percentile(threshold: float | None) -> None:
     """Raises InputError for a percentile outside (0, 100]."""
     if threshold is not None and not 0.0 < threshold <= 100.0:
-        raise InputError(
-            f"--percentile={threshold}: give one above 0 and up to 100, such as "
-            "99.5, or none"
+        raise SettingError(
+            "percentile",
+            threshold,
+            "give one above 0 and up to 100, such as 99.5, or none",
         )
 
 

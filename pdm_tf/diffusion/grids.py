@@ -9,7 +9,8 @@ from typing import get_args
 import numpy as np
 import tensorflow as tf
 
-from pdm_tf.config import InputError, Spacing
+from pdm_tf.config import Spacing
+from pdm_tf.errors import SettingError
 
 SPACINGS = get_args(Spacing)
 _RHO = 7.0  # arXiv 2206.00364, table 1
@@ -18,16 +19,18 @@ _RHO = 7.0  # arXiv 2206.00364, table 1
 def check_count(count: int | str, timesteps: int, spacing: str) -> int:
     """A number of steps as an int, or InputError if the spacing does not take it."""
     if spacing not in SPACINGS:
-        raise InputError(f"spacing {spacing!r}: choose from {', '.join(SPACINGS)}")
+        raise SettingError("spacing", spacing, f"choose from {', '.join(SPACINGS)}")
     try:
         number = int(count)
     except ValueError:
-        raise InputError(
-            f"steps {count!r} with spacing {spacing}: give one number; sections and "
-            "ddimN are for uniform spacing"
+        raise SettingError(
+            "steps",
+            count,
+            f"give one number with spacing {spacing}; sections and ddimN are for "
+            "uniform spacing",
         ) from None
     if not 1 <= number <= timesteps:
-        raise InputError(f"steps {count!r}: choose 1 to {timesteps}")
+        raise SettingError("steps", count, f"choose 1 to {timesteps}")
     return number
 
 

@@ -8,8 +8,9 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from pdm_tf.config import InputError, Spacing
+from pdm_tf.config import Spacing
 from pdm_tf.diffusion import grids, respacing
+from pdm_tf.errors import SettingError
 
 
 class NoiseLevel(NamedTuple):
@@ -91,9 +92,9 @@ class NoiseSchedule:
           InputError: fewer than two timesteps, or beta_end outside (1e-4, 1).
         """
         if timesteps < 2:
-            raise InputError(f"--timesteps={timesteps}: at least 2 are needed")
+            raise SettingError("timesteps", timesteps, "at least 2 are needed")
         if not 1e-4 < beta_end < 1:
-            raise InputError(f"--beta_end={beta_end}: choose between 1e-4 and 1")
+            raise SettingError("beta_end", beta_end, "choose between 1e-4 and 1")
         return cls(tuple(np.linspace(1e-4, beta_end, timesteps).tolist()))
 
     @property

@@ -19,6 +19,7 @@ from pdm_tf.data.images import (
     to_uint8,
 )
 from pdm_tf.editing.reading import read_exactly, size_of
+from pdm_tf.errors import MissingSetting, SettingError
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -38,8 +39,8 @@ def _walking(
     from pdm_tf.samplers import SAMPLERS
 
     if config.sampler not in SAMPLERS:
-        raise InputError(
-            f"--sampler={config.sampler}: choose from {', '.join(SAMPLERS)}"
+        raise SettingError(
+            "sampler", config.sampler, f"choose from {', '.join(SAMPLERS)}"
         )
     labels = np.resize(config.labels or denoise.num_classes, config.count)
     denoise = _told(config, denoise, labels, config.guidance if config.labels else 1.0)
@@ -50,9 +51,7 @@ def _walking(
 def _encoding(config: EditingConfig, denoise: "Denoiser") -> "tuple[Denoiser, Grid]":
     """Denoiser and grid of a task that encodes."""
     if len(config.labels) > 1:
-        raise InputError(
-            f"--labels={_listed(config.labels)}: give one for this task, or none"
-        )
+        raise SettingError("labels", config.labels, "give one for this task, or none")
     label = np.resize(config.labels or denoise.num_classes, 1)
     denoise = _told(config, denoise, label, weight=1.0)
     return denoise, denoise.schedule.grid(config.steps, config.spacing)
@@ -66,20 +65,15 @@ def _told(
     from pdm_tf.denoisers.guidance import for_sampling
 
     if config.labels and not denoise.num_classes:
-        raise InputError(f"--labels={_listed(config.labels)}: the model has no classes")
+        raise SettingError("labels", config.labels, "the model has no classes")
     if config.labels and not 0 <= min(config.labels) <= max(config.labels) < (
         denoise.num_classes
     ):
-        raise InputError(
-            f"--labels={_listed(config.labels)}: choose from 0 to "
-            f"{denoise.num_classes - 1}"
+        raise SettingError(
+            "labels", config.labels, f"choose from 0 to {denoise.num_classes - 1}"
         )
     sampling = settings_of(config.run_dir).sampling
     return for_sampling(denoise, labels.astype(np.int32), weight, sampling)
-
-
-def _listed(labels: tuple[int, ...]) -> str:
-    return ",".join(map(str, labels))
 
 
 def _seeds(config: EditingConfig) -> range:
@@ -92,9 +86,11 @@ def _inpaint(config: EditingConfig, denoise: "Denoiser") -> Edited:
     picture = read_exactly("image", config.image, denoise.image_shape)
     paint = read_exactly("mask", config.mask, (*denoise.image_shape[:2], 1)) > 127
     if not paint.any():
-        raise InputError(
-            f"--mask={config.mask}: black everywhere, so nothing would be painted; "
-            "make it white where to paint"
+        raise SettingError(
+            "mask",
+            config.mask,
+            "black everywhere, so nothing would be painted; make it white where to "
+            "paint",
         )
     x = inpaint(
         *_walking(config, denoise),
@@ -177,9 +173,9 @@ def main(argv: list[str]) -> None:
         what = f"task {task!r}" if task else "the task is missing"
         raise InputError(f"{what}: choose from {', '.join(TASKS)}")
     if not config.run_dir:
-        raise InputError("--run_dir is missing: name the directory of a run")
+        raise MissingSetting("run_dir", "name the directory of a run")
     if config.count < 1:
-        raise InputError(f"--count={config.count}: at least 1 is needed")
+        raise SettingError("count", config.count, "at least 1 is needed")
     for flag in ("image", *ALSO_READ.get(task, ())):
         size_of(flag, getattr(config, flag))  # before anything slow is loaded
     from pdm_tf import assemble

@@ -5,9 +5,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from pdm_tf.config import InputError
 from pdm_tf.denoisers import Denoiser, constrained
 from pdm_tf.diffusion import Grid, NoiseLevel
+from pdm_tf.errors import SettingError
 from pdm_tf.samplers import Sampler, sample
 from pdm_tf.samplers.sampler import Denoise, Seeds
 
@@ -54,8 +54,8 @@ def resampled_grid(grid: Grid, resamplings: int, jump: int) -> Grid:
       InputError: a number below 1.
     """
     if resamplings < 1 or jump < 1:
-        raise InputError(
-            f"--resamplings={resamplings} --jump={jump}: at least 1 is needed of both"
+        raise SettingError(
+            "resamplings", resamplings, "at least 1 is needed of both", jump=jump
         )
     visited = [0]
     for first in range(0, grid.size - 1, jump):

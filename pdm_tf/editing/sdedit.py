@@ -2,10 +2,10 @@
 
 import tensorflow as tf
 
-from pdm_tf.config import InputError
 from pdm_tf.denoisers import Denoiser
 from pdm_tf.diffusion import Grid
 from pdm_tf.diffusion.gaussian import noised
+from pdm_tf.errors import SettingError
 from pdm_tf.samplers import Sampler, sample_from, start
 from pdm_tf.samplers.sampler import Seeds
 
@@ -13,7 +13,7 @@ from pdm_tf.samplers.sampler import Seeds
 def check_strength(strength: float) -> None:
     """Raises InputError for a strength outside [0, 1]."""
     if not 0.0 <= strength <= 1.0:
-        raise InputError(f"--strength={strength}: choose between 0 and 1")
+        raise SettingError("strength", strength, "choose between 0 and 1")
 
 
 def sdedit(

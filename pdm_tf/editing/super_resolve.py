@@ -2,9 +2,9 @@
 
 import tensorflow as tf
 
-from pdm_tf.config import InputError
 from pdm_tf.denoisers import Denoiser, constrained
 from pdm_tf.diffusion import Grid
+from pdm_tf.errors import SettingError
 from pdm_tf.samplers import Sampler, sample
 from pdm_tf.samplers.sampler import Seeds
 
@@ -32,9 +32,11 @@ def factor_between(small: tuple[int, ...], large: tuple[int, ...]) -> int:
             for f in (2, 4, 8)
             if large[0] % f == large[1] % f == 0
         ]
-        raise InputError(
-            f"--image of {small[1]}x{small[0]} pixels: the model draws "
-            f"{large[1]}x{large[0]}; give {' or '.join(fitting)}"
+        raise SettingError(
+            "image",
+            None,
+            f"{small[1]}x{small[0]} pixels, while the model draws "
+            f"{large[1]}x{large[0]}; give {' or '.join(fitting)}",
         )
     return factor
 

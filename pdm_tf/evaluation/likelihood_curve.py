@@ -2,7 +2,6 @@
 
 import csv
 import io
-import uuid
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy as np
 from pdm_tf.data.images import save_png
 from pdm_tf.diffusion import NoiseSchedule
 from pdm_tf.evaluation.likelihood import Bound
+from pdm_tf.storage.files import write_text
 
 COLUMNS = ("term", "t", "last_t", "snr", "bits_per_dim", "standard_error")
 
@@ -37,9 +37,7 @@ def write_curve(path: Path, bound: Bound, schedule: NoiseSchedule) -> None:
     writer.writerow(COLUMNS)
     for term, t, last_t, *numbers in tabulate(bound, schedule):
         writer.writerow([term, t, last_t, *(f"{number:.9g}" for number in numbers)])
-    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-    beside.write_text(text.getvalue())
-    beside.replace(path)
+    write_text(path, text.getvalue())
 
 
 def draw_curve(path: Path, bound: Bound) -> None:

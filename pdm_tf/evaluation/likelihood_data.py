@@ -8,6 +8,7 @@ import numpy as np
 
 from pdm_tf.config import EvaluationConfig, InputError
 from pdm_tf.data.sources import Source, open_source
+from pdm_tf.errors import SettingError
 from pdm_tf.evaluation import npz
 from pdm_tf.evaluation.likelihood import Batches
 from pdm_tf.evaluation.places import Place, locate
@@ -123,16 +124,18 @@ def _source(
 ) -> Source:
     try:
         return open_source(place.path, shape, num_classes, split)
-    except InputError as error:  # it speaks of the flags of training
-        text = str(error).replace("--dataset=", "--reference=")
-        if "held out" in text:
-            text += f"; or judge by all of them with --reference={place.given}@train"
-        if "--num_classes" in text:
-            text = (
-                f"--reference={place.given}: its classes are not the model's "
-                f"{num_classes}; give others, or --tell_labels=false"
+    except SettingError as error:
+        remedy = error.named("reference").remedy
+        if "held out" in remedy:
+            remedy += f"; or judge by all of them with `reference={place.given}@train`"
+        if "num_classes" in f"{error.setting} {remedy}":
+            remedy = (
+                f"its classes are not the model's {num_classes}; give others, or "
+                "`tell_labels=false`"
             )
-        raise InputError(text) from error
+        elif error.setting != "dataset":
+            raise
+        raise SettingError("reference", place.given, remedy) from error
 
 
 def _open_npz(

@@ -1,14 +1,15 @@
 """The report of an evaluation: warnings, a table to read, JSON to keep."""
 
-import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pdm_tf.config import EvaluationConfig, InputError
+from pdm_tf.config import EvaluationConfig
+from pdm_tf.errors import SettingError
 from pdm_tf.evaluation.bootstrap import Figure
 from pdm_tf.evaluation.figures import Judged
+from pdm_tf.storage.files import try_writing, write_json
 
 USUAL = (10_000, 50_000)  # samples in published figures
 
@@ -64,27 +65,19 @@ def plain(value: Any) -> Any:
 
 
 def check_writable(flag: str, path: str) -> None:
-    """Raises InputError now rather than after the work where `path` cannot be."""
-    target = Path(path)
+    """Raises SettingError now rather than after the work where `path` cannot be."""
+    if Path(path).is_dir():
+        raise SettingError(flag, path, "is a directory; give the name of a file")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        beside = target.with_name(f".{target.name}.tmp")
-        beside.touch()
-        beside.unlink()
+        try_writing(path)
     except OSError as error:
-        raise InputError(
-            f"--{flag}={path}: cannot be written ({error.strerror}); give another path"
-        ) from error
-    if target.is_dir():
-        raise InputError(f"--{flag}={path}: is a directory; give the name of a file")
+        remedy = f"cannot be written ({error.strerror}); give another path"
+        raise SettingError(flag, path, remedy) from error
 
 
 def write_report(path: str, report: dict[str, Any]) -> None:
     """Writes the report as JSON, whole or not at all."""
-    target = Path(path)
-    beside = target.with_name(f".{target.name}.tmp")
-    beside.write_text(json.dumps(plain(report), indent=1, allow_nan=False) + "\n")
-    beside.replace(target)
+    write_json(path, plain(report))
 
 
 def format_report(report: dict[str, Any]) -> str:

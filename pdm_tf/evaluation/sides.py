@@ -10,6 +10,7 @@ from pdm_tf.config import EvaluationConfig, InputError
 from pdm_tf.data.images import checked_shape
 from pdm_tf.data.pipeline import pictures_in_order
 from pdm_tf.data.sources import open_source
+from pdm_tf.errors import SettingError
 from pdm_tf.evaluation import npz
 from pdm_tf.evaluation.models import Drawn
 from pdm_tf.evaluation.places import Place, natural_shape
@@ -126,9 +127,10 @@ def _open_model(place: Place, config: EvaluationConfig) -> Pictures:
 def _open_source(place: Place, config: EvaluationConfig, shape: Shape) -> Pictures:
     try:
         source = open_source(place.path, shape, split=place.split)
-    except InputError as error:  # it speaks of the flag of training
-        text = str(error).replace("--dataset=", f"--{place.flag}=")
-        raise InputError(text) from error
+    except SettingError as error:
+        if error.setting != "dataset":
+            raise
+        raise error.named(place.flag) from error
     count = _limit(place, len(source), config)
 
     def batches(size: int) -> Iterator[np.ndarray]:

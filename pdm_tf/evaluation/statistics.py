@@ -5,7 +5,6 @@ theirs hold pictures beside the statistics, from which precision and recall foll
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ import numpy as np
 from pdm_tf.config import InputError
 from pdm_tf.evaluation import npz
 from pdm_tf.evaluation.metrics.moments import FeatureGaussian
+from pdm_tf.storage.files import write_npz
 
 _KEYS = {"mu", "sigma", "mu_s", "sigma_s", "count", "features"}
 
@@ -69,9 +69,4 @@ def save_statistics(path: str, statistics: Statistics) -> None:
     if statistics.spatial is not None:
         arrays["mu_s"] = statistics.spatial.mean
         arrays["sigma_s"] = statistics.spatial.covariance
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    beside = target.with_name(f".{target.name}.tmp")
-    with beside.open("wb") as file:
-        np.savez(file, **arrays)
-    beside.replace(target)
+    write_npz(path, arrays)

@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from pdm_tf.data.sources import open_source
 from pdm_tf.evaluation.features import digits
+from pdm_tf.storage.files import write_npz
 
 EPOCHS = 80
 BATCH_SIZE = 64
@@ -86,7 +87,7 @@ def train(pictures: np.ndarray, labels: np.ndarray) -> keras.Model:
 def main() -> None:
     """Train, write the weights, and print the accuracy on held-out digits."""
     weights = fold_weights(train(*read_digits("train")))
-    np.savez_compressed(digits.WEIGHTS, **weights)
+    write_npz(digits.WEIGHTS, weights, compress=True)
     pictures, labels = read_digits("test")
     accuracy = np.mean(digits.classify(pictures).argmax(axis=1) == labels)
     size = digits.WEIGHTS.stat().st_size

@@ -34,7 +34,7 @@ def warn_of_imitation(precision: str) -> None:
         return
     if imitates(precision, description):
         print(
-            f"warning: --precision={precision}: this processor only imitates it, "
-            "several times slower than --precision=float32; no accelerator was found",
+            f"warning: precision={precision}: this processor only imitates it, "
+            "several times slower than precision=float32; no accelerator was found",
             file=sys.stderr,
         )

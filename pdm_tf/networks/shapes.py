@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from pdm_tf.config import InputError, UNetConfig
+from pdm_tf.config import UNetConfig
+from pdm_tf.errors import SettingError
 
 
 def blocks_of_levels(config: UNetConfig) -> tuple[int, ...]:
@@ -15,9 +16,11 @@ def blocks_of_levels(config: UNetConfig) -> tuple[int, ...]:
     given = (blocks,) if isinstance(blocks, int) else tuple(blocks)
     given = given * levels if len(given) == 1 else given
     if len(given) != levels or min(given, default=0) < 1:
-        raise InputError(
-            f"--blocks_per_level={','.join(map(str, given))}: give one positive "
-            f"number, or {levels}, one for each of --channel_multipliers"
+        raise SettingError(
+            "blocks_per_level",
+            given,
+            f"give one positive number, or {levels}, one for each of "
+            "`channel_multipliers`",
         )
     return given
 
@@ -30,16 +33,19 @@ def channels_of_levels(config: UNetConfig) -> tuple[int, ...]:
     """
     channels = tuple(int(config.width * m) for m in config.channel_multipliers)
     if not channels or min(channels) < 2:
-        raise InputError(
-            f"--width={config.width} with --channel_multipliers="
-            f"{','.join(map(str, config.channel_multipliers))}: every level needs at "
-            "least 2 channels"
+        raise SettingError(
+            "width",
+            config.width,
+            "every level needs at least 2 channels",
+            channel_multipliers=config.channel_multipliers,
         )
     for c in channels:
         if c > 64 and c % (c // 64):
-            raise InputError(
-                f"--width={config.width}: {c} channels do not divide into "
-                f"{c // 64} attention heads; choose multiples of 64"
+            raise SettingError(
+                "width",
+                config.width,
+                f"{c} channels do not divide into {c // 64} attention heads; choose "
+                "multiples of 64",
             )
     return channels
 
@@ -52,20 +58,23 @@ def grid_shape(config: UNetConfig) -> tuple[int, int]:
         nearest sizes that do.
     """
     shape, patch = tuple(config.image_shape), config.patch_size
-    given = f"--image_shape={','.join(map(str, shape))}"
     if len(shape) != 3 or min(shape) < 1:
-        raise InputError(f"{given}: give height, width and channels, such as 32,32,1")
+        raise SettingError(
+            "image_shape", shape, "give height, width and channels, such as 32,32,1"
+        )
     if patch < 1:
-        raise InputError(f"--patch_size={patch}: at least 1 is needed")
+        raise SettingError("patch_size", patch, "at least 1 is needed")
     unit = patch * 2 ** (len(config.channel_multipliers) - 1)
     for name, size in zip(("height", "width"), shape, strict=False):
         if size % unit:
             lower = size // unit * unit
             nearest = f"{lower} or {lower + unit}" if lower else f"{unit}"
-            raise InputError(
-                f"{given}: the {name} must be a multiple of {unit} (patches of {patch} "
-                f"pixels, halved {len(config.channel_multipliers) - 1} times); the "
-                f"nearest that fits is {nearest}"
+            raise SettingError(
+                "image_shape",
+                shape,
+                f"the {name} must be a multiple of {unit} (patches of {patch} pixels, "
+                f"halved {len(config.channel_multipliers) - 1} times); the "
+                f"nearest that fits is {nearest}",
             )
     return shape[0] // patch, shape[1] // patch
 
@@ -79,9 +88,10 @@ def attention_levels(config: UNetConfig) -> tuple[int, ...]:
     levels = range(len(config.channel_multipliers))
     wrong = sorted(set(config.attention_levels) - set(levels))
     if wrong:
-        raise InputError(
-            f"--attention_levels={','.join(map(str, config.attention_levels))}: choose "
-            f"from 0, the finest, to {levels[-1]}"
+        raise SettingError(
+            "attention_levels",
+            config.attention_levels,
+            f"choose from 0, the finest, to {levels[-1]}",
         )
     if config.attention_levels:
         return tuple(sorted(config.attention_levels))

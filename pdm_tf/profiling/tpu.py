@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
-from pdm_tf.config import InputError
+from pdm_tf.errors import SettingError
 
 _LACKING = re.compile(
     "|".join(
@@ -47,8 +47,8 @@ def refuse_unsupported(function: tf.types.experimental.ConcreteFunction) -> None
     found = find_unsupported(function)
     if found:
         listed = "; ".join(found[:5]) + (" …" if len(found) > 5 else "")
-        raise InputError(
-            f"--strategy=tpu: {len(found)} operations cannot run: {listed}"
+        raise SettingError(
+            "strategy", "tpu", f"{len(found)} operations cannot run: {listed}"
         )
 
 

@@ -5,18 +5,18 @@ complete. Whatever moment the process is killed in, what was there before is as 
 """
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
 import shutil
-import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-_LONGEST = 200  # characters of a name kept; file systems allow 255 bytes
+from pdm_tf.storage.claims import claimed
 
 
 @contextlib.contextmanager
@@ -37,21 +37,19 @@ def appearing(path: Path | str, flush: bool = True) -> Iterator[Path]:
     if target.exists() and not target.is_file():
         yield target  # a device or pipe is written to and not replaced
         return
-    if target.exists() and not os.access(target, os.W_OK):
-        raise PermissionError(13, "Permission denied", str(target))
-    target.parent.mkdir(parents=True, exist_ok=True)
-    new = _beside(target)
-    try:
-        yield new
-        if target.exists():
-            shutil.copymode(target, new)
-        if flush:
-            flush_to_disk(new)
-        new.replace(target)
-        if flush:
-            flush_to_disk(target.parent)
-    finally:
-        new.unlink(missing_ok=True)
+    _allow(target)
+    with claimed(target) as new:
+        try:
+            yield new
+            if target.exists():
+                shutil.copymode(target, new)
+            if flush:
+                flush_to_disk(new)
+            new.replace(target)
+            if flush:
+                flush_to_disk(target.parent)
+        finally:
+            new.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -66,21 +64,28 @@ def appearing_directory(path: Path | str) -> Iterator[Path]:
     """
     target = _target(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    new, old = _beside(target), _beside(target)
-    new.mkdir()
-    try:
-        yield new
-        if target.exists():
-            target.rename(old)
+    with claimed(target, directory=True) as new:
         try:
-            new.rename(target)
-        except OSError:
-            if old.exists():
-                old.rename(target)
-            raise
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
+            _clear(new)
+            yield new
+            _exchange(new, target)
+        finally:
+            shutil.rmtree(new, ignore_errors=True)
+
+
+def _exchange(new: Path, target: Path) -> None:
+    """Moves a directory to where another may be, which is removed, or put back."""
+    old = new.with_name(f"{new.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if target.exists():
+        target.rename(old)
+    try:
+        new.rename(target)
+    except OSError:
+        if old.exists():
+            old.rename(target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def write_text(path: Path | str, text: str) -> None:
@@ -121,6 +126,15 @@ def write_npz(
         save(file, **arrays)
 
 
+def try_writing(path: Path | str) -> None:
+    """Raises OSError now where a file could not be written later."""
+    target = _target(path)
+    _allow(target)
+    with claimed(target) as new:
+        new.touch()
+        new.unlink()
+
+
 def flush_to_disk(path: Path) -> None:
     """Waits until the content of a file or folder is on the disk."""
     handle = os.open(path, os.O_RDONLY)
@@ -146,6 +160,18 @@ def _target(path: Path | str) -> Path:
     return path.resolve() if path.is_symlink() else path
 
 
-def _beside(target: Path) -> Path:
-    """A hidden name in the same folder, of no kind that a listing looks for."""
-    return target.with_name(f".{target.name[:_LONGEST]}.{uuid.uuid4().hex[:8]}")
+def _allow(target: Path) -> None:
+    """Makes missing folders; raises PermissionError for a file that is protected."""
+    if target.exists() and not os.access(target, os.W_OK):
+        raise PermissionError(errno.EACCES, "Permission denied", str(target))
+    target.parent.mkdir(parents=True, exist_ok=True)
+
+
+def _clear(directory: Path) -> None:
+    """Makes a directory, or empties one."""
+    directory.mkdir(exist_ok=True)
+    for path in directory.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()

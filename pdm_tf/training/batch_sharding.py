@@ -4,21 +4,25 @@ from collections.abc import Callable, Iterator
 
 import tensorflow as tf
 
-from pdm_tf.config import InputError
+from pdm_tf.errors import SettingError
 
 
 def check_batch_sharding(replicas: int, batch_size: int, microbatch: int) -> None:
     """Raises InputError for a batch that replicas cannot share equally."""
     if batch_size % replicas:
-        raise InputError(
-            f"--batch_size={batch_size}: must be a multiple of the {replicas} devices; "
-            f"give {max(round(batch_size / replicas), 1) * replicas}"
+        raise SettingError(
+            "batch_size",
+            batch_size,
+            f"must be a multiple of the {replicas} devices; give "
+            f"{max(round(batch_size / replicas), 1) * replicas}",
         )
     local = batch_size // replicas
     if microbatch < 0 or (microbatch and local % microbatch):
-        raise InputError(
-            f"--microbatch={microbatch}: must divide the {local} pictures of each "
-            "device; 0 takes them all at once"
+        raise SettingError(
+            "microbatch",
+            microbatch,
+            f"must divide the {local} pictures of each device; 0 takes them all at "
+            "once",
         )
 
 

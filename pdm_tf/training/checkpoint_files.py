@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from pdm_tf.config import InputError
+from pdm_tf.errors import SettingError
 from pdm_tf.storage.files import checksum
 from pdm_tf.training import manifest as manifests
 
@@ -98,9 +98,10 @@ def find_newest(directory: Path) -> CheckpointFile | None:
             print(warning, file=sys.stderr)
         return stored
     if is_begun(directory):
-        raise InputError(
-            f"--run_dir={directory.parent}: no checkpoint is whole: "
-            f"{', '.join(damaged)}; put back a copy of {directory} or give another "
-            "--run_dir"
+        raise SettingError(
+            "run_dir",
+            directory.parent,
+            f"no checkpoint is whole: {', '.join(damaged)}; put back a copy of "
+            f"{directory} or give another `run_dir`",
         )
     return None

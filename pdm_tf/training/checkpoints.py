@@ -13,18 +13,18 @@ from typing import Any
 
 import tensorflow as tf
 
-from pdm_tf.config import InputError
-from pdm_tf.storage.files import checksum, flush_to_disk, write_atomically
+from pdm_tf.errors import SettingError
+from pdm_tf.storage.files import checksum, flush_to_disk, write_text
 from pdm_tf.training import checkpoint_files
 from pdm_tf.training import manifest as manifests
 from pdm_tf.training.ema import MovingAverage
 from pdm_tf.training.loss_scale import LossScale
 from pdm_tf.training.optimizer import Adam
 
-__all__ = ["Checkpoints", "NotSaved", "load_average", "write_atomically"]
+__all__ = ["Checkpoints", "NotSaved", "load_average"]
 
 
-class NotSaved(InputError):
+class NotSaved(SettingError):
     """A checkpoint that could not be written; those before it are as they were."""
 
 
@@ -98,9 +98,10 @@ class Checkpoints:
             there = self._whole is not None
             kept = f"ckpt-{self._whole} is kept" if there else "none is there yet"
             raise NotSaved(
-                f"--run_dir={self.directory.parent}: the checkpoint of step {step} "
-                f"could not be saved ({_reason(error)}); {kept}; free space on the "
-                "disk, and the same command goes on"
+                "run_dir",
+                self.directory.parent,
+                f"the checkpoint of step {step} could not be saved ({_reason(error)}); "
+                f"{kept}; free space on the disk, and the same command goes on",
             ) from None
         finally:
             shutil.rmtree(beside, ignore_errors=True)
@@ -123,7 +124,7 @@ class Checkpoints:
         sums = {path.name: checksum(path) for path in files}
         manifest = manifests.compose(step, self._variables, self._data, sums)
         own = beside / f"ckpt-{step}.json"
-        write_atomically(own, manifests.to_text(manifest))
+        write_text(own, manifests.to_text(manifest))
         return [own, *files]
 
     def _put_in_place(self, files: list[Path], step: int) -> None:
@@ -131,11 +132,11 @@ class Checkpoints:
             path.replace(self.directory / path.name)
         flush_to_disk(self.directory)
         # For TensorFlow's own readers; ours list the folder.
-        write_atomically(
+        write_text(
             self.directory / "checkpoint", f'model_checkpoint_path: "ckpt-{step}"\n'
         )
         text = (self.directory / f"ckpt-{step}.json").read_text()
-        write_atomically(self.directory / checkpoint_files.LATEST, text)
+        write_text(self.directory / checkpoint_files.LATEST, text)
 
     def _forget_old(self, step: int) -> None:
         """Removes all but the last few; what claims a later step is left alone."""
@@ -186,9 +187,10 @@ def load_average(directory: Path, variables: Mapping[str, tf.Variable]) -> int:
     """
     newest = checkpoint_files.find_newest(directory)
     if newest is None:
-        raise InputError(
-            f"--run_dir={directory.parent}: no checkpoint there yet; train first, or "
-            "name the directory of a run"
+        raise SettingError(
+            "run_dir",
+            directory.parent,
+            "no checkpoint there yet; train first, or name the directory of a run",
         )
     manifests.refuse_other_network(newest.manifest, variables, directory.parent)
     ema = tf.Module()

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from pdm_tf.config import InputError
+from pdm_tf.errors import SettingError
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
@@ -49,7 +49,9 @@ class Coordination:
             return
         mean = int(self._sum(tf.constant(step, tf.int64))) / self._replicas
         if self.any(step != mean):
-            raise InputError(
-                f"--run_dir={run_dir}: the workers see different checkpoints (here "
-                f"step {step}); give all of them the same directory"
+            raise SettingError(
+                "run_dir",
+                run_dir,
+                f"the workers see different checkpoints (here step {step}); give all "
+                "of them the same directory",
             )

@@ -5,7 +5,7 @@ import os
 
 import tensorflow as tf
 
-from pdm_tf.config import InputError
+from pdm_tf.errors import SettingError
 
 _PATIENCE = 60  # seconds without a sign of life after which a worker counts as lost
 _EXAMPLE = (
@@ -28,9 +28,10 @@ def choose_strategy(
       InputError: devices that are not there, or other workers that are not named.
     """
     if devices and name != "mirrored":
-        raise InputError(
-            f"--devices={devices}: is for --strategy=mirrored alone; leave it out or "
-            "give that"
+        raise SettingError(
+            "devices",
+            devices,
+            "is for `strategy=mirrored` alone; leave it out or give that",
         )
     if name == "mirrored":
         return tf.distribute.MirroredStrategy(_named_devices(devices))
@@ -48,9 +49,11 @@ def _named_devices(devices: str) -> list[str]:
         count = len(tf.config.list_physical_devices("GPU"))
         names = [f"GPU:{i}" for i in range(count)]
     if not names:
-        raise InputError(
-            "--strategy=mirrored: this machine has no GPU; name the devices, as "
-            "--devices=CPU:0,CPU:1, or leave --strategy out"
+        raise SettingError(
+            "strategy",
+            "mirrored",
+            "this machine has no GPU; name the devices, as `devices=CPU:0,CPU:1`, or "
+            "leave `strategy` out",
         )
     cpus = [name for name in names if name.startswith("CPU:")]
     if len(cpus) > 1:
@@ -61,9 +64,11 @@ def _named_devices(devices: str) -> list[str]:
     }
     wrong = [name for name in names if name not in known]
     if wrong or len(set(names)) < len(names):
-        raise InputError(
-            f"--devices={devices}: {wrong[0] if wrong else 'one is named twice'}; "
-            f"give some of {', '.join(sorted(known))}"
+        raise SettingError(
+            "devices",
+            devices,
+            f"{wrong[0] if wrong else 'one is named twice'}; give some of "
+            f"{', '.join(sorted(known))}",
         )
     return names
 
@@ -78,9 +83,10 @@ def _make_cpus(devices: str, count: int) -> None:
             cpu, [tf.config.LogicalDeviceConfiguration()] * count
         )
     except RuntimeError:
-        raise InputError(
-            f"--devices={devices}: TensorFlow already runs on fewer devices in this "
-            "process; start a new one"
+        raise SettingError(
+            "devices",
+            devices,
+            "TensorFlow already runs on fewer devices in this process; start a new one",
         ) from None
 
 
@@ -91,9 +97,11 @@ def _multi_worker() -> tf.distribute.Strategy:
         if task["type"] != "worker" or not 0 <= int(task["index"]) < len(workers):
             raise ValueError("no such worker")
     except (ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"--strategy=multi_worker: TF_CONFIG in the environment is not the list of "
-            f"workers ({error!r}); set it on each, as {_EXAMPLE}"
+        raise SettingError(
+            "strategy",
+            "multi_worker",
+            f"TF_CONFIG in the environment is not the list of workers ({error!r}); set "
+            f"it on each, as {_EXAMPLE}",
         ) from None
     _be_patient(workers)
     kinds = tf.distribute.experimental.CommunicationImplementation
@@ -132,8 +140,10 @@ def _tpu(name: str) -> tf.distribute.Strategy:
     # An OSError where a name is looked up and no network answers.
     except (ValueError, RuntimeError, OSError, tf.errors.OpError) as error:
         reason = " ".join(str(error).split())[:150]
-        raise InputError(
-            f"--tpu={name}: no such TPU can be reached ({reason}); install "
-            "tensorflow-tpu on its own machine and give --tpu=local, or its name"
+        raise SettingError(
+            "tpu",
+            name,
+            f"no such TPU can be reached ({reason}); install tensorflow-tpu on its own "
+            "machine and give `tpu=local`, or its name",
         ) from None
     return tf.distribute.TPUStrategy(resolver)

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from pdm_tf.config import InputError
+from pdm_tf.errors import SettingError
 
 LOCK = ".lock"
 
@@ -24,9 +24,10 @@ def locked(run_dir: Path) -> Iterator[None]:
         run_dir.mkdir(parents=True, exist_ok=True)
         handle = os.open(run_dir / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
-        raise InputError(
-            f"--run_dir={run_dir}: cannot be written to ({error.strerror}); give "
-            "another directory"
+        raise SettingError(
+            "run_dir",
+            run_dir,
+            f"cannot be written to ({error.strerror}); give another directory",
         ) from None
     try:
         _take(handle, run_dir)
@@ -39,9 +40,11 @@ def _take(handle: int, run_dir: Path) -> None:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise InputError(
-            f"--run_dir={run_dir}: another process is training there; wait for its "
-            "end, stop it, or give another --run_dir"
+        raise SettingError(
+            "run_dir",
+            run_dir,
+            "another process is training there; wait for its end, stop it, or give "
+            "another `run_dir`",
         ) from None
     except OSError:
         pass  # a file system without locks: nothing can be said

@@ -4,7 +4,6 @@ Every checkpoint ckpt-N has its own ckpt-N.json. It holds the SHA-256 of its fil
 under "seal", that of its own text. manifest.json is a copy of the newest.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +12,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from pdm_tf.config import InputError
+from pdm_tf.errors import SettingError
+from pdm_tf.storage.files import checksum
 from pdm_tf.version import __version__
 
 FORMAT = 2  # of the checkpoint; grows when older code could misread a newer one
@@ -57,7 +57,7 @@ def compose(
 def _seal(manifest: Manifest) -> str:
     unsealed = {name: value for name, value in manifest.items() if name != "seal"}
     text = json.dumps(unsealed, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return checksum(text.encode())
 
 
 def to_text(manifest: Manifest) -> str:
@@ -82,9 +82,11 @@ def from_text(text: str) -> Manifest:
 def refuse_newer(manifest: Manifest, run_dir: Path) -> None:
     """Raises InputError if a newer pdm_tf wrote the checkpoint."""
     if manifest["format"] > FORMAT:
-        raise InputError(
-            f"--run_dir={run_dir}: written by a newer pdm_tf (format "
-            f"{manifest['format']}, this one reads {FORMAT}); update pdm_tf"
+        raise SettingError(
+            "run_dir",
+            run_dir,
+            f"written by a newer pdm_tf (format {manifest['format']}, this one reads "
+            f"{FORMAT}); update pdm_tf",
         )
 
 
@@ -103,11 +105,12 @@ def refuse_other_network(
             f"{built.get(path, ['nothing'])[0]}"
             for path in different[:5]
         )
-        raise InputError(
-            f"--run_dir={run_dir}: its checkpoint is of another network; "
-            f"{len(different)} variables differ: {listed}"
-            f"{' …' if len(different) > 5 else ''}; give its own network flags (see "
-            f"{run_dir / 'config.flags'}) or another --run_dir"
+        raise SettingError(
+            "run_dir",
+            run_dir,
+            f"its checkpoint is of another network; {len(different)} variables differ: "
+            f"{listed}{' …' if len(different) > 5 else ''}; give its own network flags "
+            f"(see {run_dir / 'config.flags'}) or another `run_dir`",
         )
 
 
@@ -132,8 +135,10 @@ def refuse_other_data(
     listed = "; ".join(
         f"{name} saved {saved.get(name)}, given {data[name]}" for name in different
     )
-    raise InputError(
-        f"--run_dir={run_dir}: its checkpoint learnt from another data set: {listed}; "
-        f"give its own --dataset (see {run_dir / 'config.flags'}), or start a new run "
-        f"from it with --init_from={run_dir} and another --run_dir"
+    raise SettingError(
+        "run_dir",
+        run_dir,
+        f"its checkpoint learnt from another data set: {listed}; give its own "
+        f"`dataset` (see {run_dir / 'config.flags'}), or start a new run from it with "
+        f"`init_from={run_dir}` and another `run_dir`",
     )

@@ -1,19 +1,18 @@
 """Stops a training whose loss or weights are no numbers any more."""
 
-import json
 import math
 from collections.abc import Mapping
 
 import numpy as np
 import tensorflow as tf
 
-from pdm_tf.config import InputError
-from pdm_tf.storage.files import write_atomically
+from pdm_tf.errors import SettingError
+from pdm_tf.storage.files import write_json
 from pdm_tf.training.checkpoints import Checkpoints
 from pdm_tf.training.metrics import Metrics
 
 
-class Diverged(InputError):
+class Diverged(SettingError):
     """The loss or the weights are not finite; says since when, and where first."""
 
 
@@ -77,8 +76,7 @@ class Watchdog:
             self._checkpoints.save_beside(run_dir / "diagnostic")
             path = run_dir / "diagnostic"
             if path.is_dir():
-                text = json.dumps(found, indent=1)
-                write_atomically(path / "report.json", text)
+                write_json(path / "report.json", found)
             kept = f"the state is in {path}"
         except OSError as error:
             kept = f"the state could not be saved ({error.strerror})"
@@ -87,11 +85,13 @@ class Watchdog:
         weight = found["first_bad_weight"]
         weights = f"the weights of {weight}" if weight else "the weights are sound"
         return Diverged(
-            f"--run_dir={run_dir}: loss or gradients not finite since step "
-            f"{self._since}, stopped at {step}; first affected: {found['quartile']}, "
-            f"{affected}, {weights}; {kept}, good checkpoints are as they were; lower "
-            "--learning_rate, set --clip_norm=1 or --precision=float32, and the same "
-            "command goes on from the last good one"
+            "run_dir",
+            run_dir,
+            f"loss or gradients not finite since step {self._since}, stopped at "
+            f"{step}; first affected: {found['quartile']}, {affected}, {weights}; "
+            f"{kept}, good checkpoints are as they were; lower `learning_rate`, set "
+            "`clip_norm=1` or `precision=float32`, and the same command goes on from "
+            "the last good one",
         )
 
     def _bucket(self) -> str:

@@ -104,8 +104,8 @@ def test_ctrl_c_amid_judging_leaves_no_halves(tmp_path, small, monkeypatch):
     [
         ([], "figure ''"),
         (["figure9"], "figure1, figure2"),
-        (["figure2", "--dataset=nowhere"], "--dataset=nowhere"),
-        (["figure2", "--t=1000"], "--t=1000"),
+        (["figure2", "--dataset=nowhere"], "^dataset=nowhere"),
+        (["figure2", "--t=1000"], "^t=1000"),
         (["figure2", "--wide=2"], "--widen"),
     ],
 )
@@ -116,7 +116,7 @@ def test_bad_input_is_named(tmp_path, words, told):
 
 def test_a_file_in_the_way_of_out_is_named(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="--out="):
+    with pytest.raises(InputError, match=r"^out="):
         run(tmp_path / "file", "figure2")
 
 

@@ -250,5 +250,5 @@ def test_names_of_runs_tell_apart_what_is_trained_apart():
 )
 def test_settings_without_sense_are_named(wrong):
     (name,) = wrong
-    with pytest.raises(InputError, match=f"--{name}="):
+    with pytest.raises(InputError, match=f"{name}="):
         networks.check(replace(TINY, **wrong))

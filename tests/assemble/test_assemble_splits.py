@@ -137,7 +137,7 @@ def test_ranges_of_a_split_leave_no_timestep_untrained():
     assert ends() == (0, 999)
     assert ends(snr_low=0.25) == (0, 395)
     assert ends(snr_high=0.25) == (396, 999)
-    with pytest.raises(InputError, match="--snr_low"):
+    with pytest.raises(InputError, match="snr_low"):
         ends(snr_low=1e9)
 
 

@@ -33,14 +33,14 @@ def test_missing_and_empty_folders(tmp_path):
     for dataset, message in faults.items():
         with pytest.raises(InputError, match=message) as caught:
             open_source(dataset, SHAPE)
-        assert str(caught.value).startswith("--dataset=folder:")
+        assert str(caught.value).startswith("dataset=folder:")
         assert "\n" not in str(caught.value)
 
 
 def test_class_faults_name_the_count_and_the_flag(tmp_path):
     dataset = paint(tmp_path, {"a/1.png": 1, "b/1.png": 2})
     with pytest.raises(
-        InputError, match=r"--num_classes=5.*2 classes \(a, b\).*--num_classes=2"
+        InputError, match=r"num_classes=5.*2 classes \(a, b\).*num_classes=2"
     ):
         open_source(dataset, SHAPE, num_classes=5)
     paint(tmp_path, {"loose.png": 3})

@@ -139,7 +139,7 @@ def test_shapes_are_static(kind):
 
 @pytest.mark.parametrize(("batch_size", "count"), [(0, 1), (-4, 1), (10, 4), (3, 4)])
 def test_batches_that_cannot_be_shared_are_refused(batch_size, count):
-    with pytest.raises(InputError, match=rf"--batch_size={batch_size}.*multiple"):
+    with pytest.raises(InputError, match=rf"batch_size={batch_size}.*multiple"):
         training_batches(numbered(5, "in memory"), batch_size, 0, shard=(0, count))
 
 

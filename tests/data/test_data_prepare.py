@@ -104,13 +104,13 @@ def test_a_killed_process_leaves_nothing_wrong(folder, whole, tmp_path):
     program = f"""
 import os, signal, sys
 from pdm_tf.config import PrepareConfig
-from pdm_tf.data.preparation import prepare, writing
-def killed(encode, calls, *picture):
+from pdm_tf.data.preparation import prepare
+def killed(encode, calls, picture, **how):
     if next(calls) == 15:
         os.kill(os.getpid(), signal.SIGKILL)
-    return encode(*picture)
+    return encode(picture, **how)
 from functools import partial
-writing.encode = partial(killed, writing.encode, iter(range(99)))
+prepare.encode_png = partial(killed, prepare.encode_png, iter(range(99)))
 prepare.prepare({settings(folder, tmp_path / "out")!r})
 """
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}

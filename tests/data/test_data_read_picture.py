@@ -143,5 +143,5 @@ def test_broken_files_are_named_in_one_line(tmp_path):
 
 @pytest.mark.parametrize("shape", [(8, 8), (8, 8, 4), (8, 0, 3), (8, 8, 2)])
 def test_impossible_shapes_name_the_flag(tmp_path, shape):
-    with pytest.raises(InputError, match="--image_shape"):
+    with pytest.raises(InputError, match="image_shape"):
         read_picture(tmp_path / "a.png", shape)

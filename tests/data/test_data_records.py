@@ -13,6 +13,7 @@ from pdm_tf.data.preparation import writing
 from pdm_tf.data.records import Spans, index_records, scan
 from pdm_tf.data.sources import open_source
 from pdm_tf.data.tfds import read_tfds
+from pdm_tf.storage.images import encode_png
 
 
 def write(path, data):
@@ -87,7 +88,7 @@ def make_set(out, labels, pictures, fault=None):
     path = writing.shard_path(out, "train", 0, 1)
     flat = [np.full((4, 4, 1), level, np.uint8) for level in pictures]
     examples = [
-        {"image": writing.encode(x), "file_name": f"{k}", "label": "abc"[k % 3]}
+        {"image": encode_png(x), "file_name": f"{k}", "label": "abc"[k % 3]}
         for k, x in enumerate(flat)
     ]
     if not labels:
@@ -105,7 +106,7 @@ def make_set(out, labels, pictures, fault=None):
 def unlabelled_test_picture():
     example = tf.train.Example()
     feature = example.features.feature
-    picture = writing.encode(np.zeros((4, 4, 1), np.uint8))
+    picture = encode_png(np.zeros((4, 4, 1), np.uint8))
     feature["image"].bytes_list.value.append(picture)
     feature["label"].int64_list.value.append(-1)
     return example.SerializeToString()

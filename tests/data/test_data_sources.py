@@ -9,13 +9,13 @@ from pdm_tf.data.sources import open_source
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("cifar", (32, 32, 3)), "--dataset=cifar.*mnist, photos, folder"),
-        (("mnist:x", (32, 32, 1)), "--dataset=mnist:x"),
-        (("photos:x", (32, 32, 3)), "--dataset=photos:x"),
-        (("mnist", (32, 32, 2)), "--image_shape=32,32,2"),
-        (("mnist", (32, 32)), "--image_shape=32,32:"),
-        (("mnist", (32, 32, 1), 7), "--num_classes=7.*10 classes.*--num_classes=10"),
-        (("photos", (32, 32, 3), 4), "--num_classes=4.*--num_classes=0"),
+        (("cifar", (32, 32, 3)), "dataset=cifar.*mnist, photos, folder"),
+        (("mnist:x", (32, 32, 1)), "dataset=mnist:x"),
+        (("photos:x", (32, 32, 3)), "dataset=photos:x"),
+        (("mnist", (32, 32, 2)), "image_shape=32,32,2"),
+        (("mnist", (32, 32)), "image_shape=32,32:"),
+        (("mnist", (32, 32, 1), 7), "num_classes=7.*10 classes.*num_classes=10"),
+        (("photos", (32, 32, 3), 4), "num_classes=4.*num_classes=0"),
         (("mnist", (32, 32, 1), 10, "dev"), "split=dev"),
     ],
 )

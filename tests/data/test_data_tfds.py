@@ -147,7 +147,7 @@ def test_a_restart_goes_on_and_every_epoch_is_a_permutation(data_dir, memory):
 
 def test_nothing_is_fetched_unless_asked(tmp_path):
     before = TinyPictures.fetched
-    with pytest.raises(InputError, match=r"--dataset=tfds:tiny.*--download"):
+    with pytest.raises(InputError, match=r"dataset=tfds:tiny.*download"):
         opened(str(tmp_path))
     assert TinyPictures.fetched == before and not list(tmp_path.iterdir())
     assert len(opened(str(tmp_path), download=True)) == SIZES["train"]
@@ -184,5 +184,5 @@ def test_directories_without_a_data_set_are_explained(data_dir, tmp_path):
 
 
 def test_registered_names_are_not_fetched_either(tmp_path):
-    with pytest.raises(InputError, match=r"cifar10.*not prepared.*--download"):
+    with pytest.raises(InputError, match=r"cifar10.*not prepared.*download"):
         opened(str(tmp_path), "cifar10")

@@ -185,5 +185,5 @@ def test_thresholds_are_percentiles(threshold):
 @pytest.mark.parametrize("interval", [(1.0, 1.0), (2.0, 1.0), (-1.0, 1.0)])
 def test_intervals_have_a_length(interval):
     denoise = NetworkDenoiser(CountingNetwork(), SCHEDULE)
-    with pytest.raises(InputError, match=r"--guidance_interval=.*low,high"):
+    with pytest.raises(InputError, match=r"guidance_interval=.*low,high"):
         guided(denoise, LABELS, interval=interval)

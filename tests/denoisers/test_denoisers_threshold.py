@@ -91,7 +91,7 @@ def test_a_thresholded_denoiser_is_still_one_that_can_be_told_labels():
 @pytest.mark.parametrize("percentile", [0.0, -1.0, 100.1, float("nan")])
 def test_a_percentile_outside_its_range_is_refused(percentile):
     denoise = NetworkDenoiser(CountingNetwork(), SCHEDULE)
-    with pytest.raises(InputError, match=r"--percentile=.*99\.5"):
+    with pytest.raises(InputError, match=r"percentile=.*99\.5"):
         thresholded(denoise, percentile)
 
 

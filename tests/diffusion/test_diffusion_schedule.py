@@ -130,13 +130,13 @@ def test_eager_graph_and_xla_know_the_same_levels():
 
 @pytest.mark.parametrize("end", [0.0, 1e-4, 1.0, -1.0, 2.0])
 def test_betas_stay_between_zero_and_one(end):
-    with pytest.raises(InputError, match=f"--beta_end={end}: .* between"):
+    with pytest.raises(InputError, match=f"beta_end={end}: .* between"):
         NoiseSchedule.linear(1000, end)
 
 
 @pytest.mark.parametrize("timesteps", [1, 0, -5])
 def test_a_schedule_has_at_least_two_timesteps(timesteps):
-    with pytest.raises(InputError, match=f"--timesteps={timesteps}: .*2"):
+    with pytest.raises(InputError, match=f"timesteps={timesteps}: .*2"):
         NoiseSchedule.linear(timesteps)
 
 

@@ -109,9 +109,9 @@ def test_sdedit_lies_between_its_input_and_free_sampling(name):
 
 def test_strength_has_bounds():
     for strength in (-0.1, 1.1):
-        with pytest.raises(InputError, match="--strength"):
+        with pytest.raises(InputError, match="strength"):
             sdedit(TOY, DDPM(), GRID, SEEDS, PICTURE, strength)
-        with pytest.raises(InputError, match="--strength"):
+        with pytest.raises(InputError, match="strength"):
             variations(TOY, GRID, SEEDS, PICTURE, strength)
 
 

@@ -65,7 +65,7 @@ def test_only_inception_gives_a_fid():
 def test_unwritable_places_are_found_before_the_work(tmp_path, flag):
     (tmp_path / "file").write_text("mine")
     for path in (tmp_path, tmp_path / "file" / "e.json"):
-        with pytest.raises(InputError, match=f"^--{flag}="):
+        with pytest.raises(InputError, match=f"^{flag}="):
             report.check_writable(flag, str(path))
     report.check_writable(flag, str(tmp_path / "file"))
     assert (tmp_path / "file").read_text() == "mine"

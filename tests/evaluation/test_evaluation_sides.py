@@ -151,7 +151,7 @@ def test_unknown_names_are_refused(tmp_path):
 
 
 def test_faults_of_sources_name_the_right_flag(tmp_path):
-    with pytest.raises(InputError, match=r"^--reference=folder:"):
+    with pytest.raises(InputError, match=r"^reference=folder:"):
         open_sides(
             [locate("reference", f"folder:{tmp_path}/none")],
             EvaluationConfig(image_shape=(8, 8, 3)),

@@ -47,8 +47,8 @@ def warned(tmp_path, monkeypatch, capsys):
 
 def test_the_warning_is_one_line_and_comes_once(warned):
     (line,) = warned("mixed_bfloat16", OLD)
-    assert line.startswith("warning: --precision=mixed_bfloat16")
-    assert "--precision=float32" in line
+    assert line.startswith("warning: precision=mixed_bfloat16")
+    assert "precision=float32" in line
     assert warned("mixed_bfloat16", NEW) == []
     assert warned("float32", OLD) == []
 

@@ -128,8 +128,41 @@ def test_a_kill_while_writing_leaves_what_was_there(tmp_path, kind):
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert old.read_text() == "old"
-    hidden = [name for name in names(tmp_path) if name != "there"]
-    assert all(name.startswith(".there.") for name in hidden)  # looked for by nobody
+    assert names(tmp_path) == [".there.new", "there"]
+    with (appearing if kind == "file" else appearing_directory)(path) as new:
+        (new if kind == "file" else new / "part").write_text("new")
+    assert old.read_text() == "new" and names(tmp_path) == ["there"]
+    assert kind == "file" or names(path) == ["part"]
+
+
+def test_nothing_of_a_killed_writer_is_taken_over(tmp_path):
+    (tmp_path / ".file.new").write_text("half of the n")
+    with appearing(tmp_path / "file") as new:
+        assert new.name == ".file.new" and new.read_text() == ""
+    (tmp_path / ".a.new" / "b").mkdir(parents=True)
+    (tmp_path / ".a.new" / "c").write_text("half of the n")
+    with appearing_directory(tmp_path / "a") as new:
+        assert new.name == ".a.new" and names(new) == []
+
+
+def test_two_writers_do_not_meet(tmp_path):
+    path = tmp_path / "file"
+    with appearing(path) as first, appearing(path) as second:
+        assert first != second
+        first.write_text("first")
+        second.write_text("second")
+    assert path.read_text() == "first" and names(tmp_path) == ["file"]
+    with appearing_directory(tmp_path / "a") as first:
+        (first / "b").write_text("first")
+        with appearing_directory(tmp_path / "a") as second:
+            (second / "c").write_text("second")
+    assert names(tmp_path) == ["a", "file"] and names(tmp_path / "a") == ["b"]
+
+
+def test_a_name_as_long_as_can_be_is_written(tmp_path):
+    for name in ("a" * 255, "ß" * 127):
+        write_text(tmp_path / name, "text")
+    assert names(tmp_path) == ["a" * 255, "ß" * 127]
 
 
 @pytest.mark.parametrize("umask", [0o022, 0o077, 0o002])

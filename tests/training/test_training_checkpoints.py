@@ -115,7 +115,7 @@ def test_damage_of_all_is_refused_and_nothing_is_begun_anew(run_dir):
     for path in (run_dir / "checkpoints").glob("ckpt-*.index"):
         path.write_bytes(path.read_bytes()[:-1])
     before = contents(run_dir)
-    with pytest.raises(InputError, match=r"no checkpoint is whole: ckpt-30 .*--run"):
+    with pytest.raises(InputError, match=r"no checkpoint is whole: ckpt-30 .*`run"):
         Toy(run_dir).saved.restore()
     assert contents(run_dir) == before
 
@@ -170,7 +170,7 @@ def test_strangers_are_refused_with_the_difference(run_dir):
     before = contents(run_dir)
     with pytest.raises(InputError, match=r"unet/w saved \[40\], asked for \[41\]"):
         Toy(run_dir, size=41).saved.restore()
-    with pytest.raises(InputError, match=r"pictures saved 7, given 8.*--init_from"):
+    with pytest.raises(InputError, match=r"pictures saved 7, given 8.*`init_from"):
         Toy(run_dir, data={**DATA, "pictures": 8}).saved.restore()
     with pytest.raises(InputError, match="name saved digits, given faces; probe"):
         Toy(run_dir, data={**DATA, "name": "faces", "probe": "02"}).saved.restore()
@@ -235,7 +235,7 @@ def test_a_second_trainer_is_refused_until_the_first_is_dead(tmp_path):
 def test_a_directory_that_cannot_be_written_to_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with (
-        pytest.raises(InputError, match=r"--run_dir=.*cannot be written to"),
+        pytest.raises(InputError, match=r"^run_dir=.*cannot be written to"),
         locked(tmp_path / "file" / "run"),
     ):
         pass

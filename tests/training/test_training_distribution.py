@@ -125,9 +125,9 @@ def test_workers_read_every_picture_once_an_epoch(count):
 
 
 def test_shares_that_are_not_equal_are_refused_with_a_better_number():
-    with pytest.raises(InputError, match=r"--batch_size=10.*give 9"):
+    with pytest.raises(InputError, match=r"^batch_size=10.*give 9"):
         check_batch_sharding(3, 10, 0)
-    with pytest.raises(InputError, match=r"--microbatch=3.*divide the 4"):
+    with pytest.raises(InputError, match=r"^microbatch=3.*divide the 4"):
         check_batch_sharding(2, 8, 3)
     check_batch_sharding(2, 8, 2)
 
@@ -135,12 +135,12 @@ def test_shares_that_are_not_equal_are_refused_with_a_better_number():
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
-        (("mirrored", "GPU:7"), "--devices=GPU:7: GPU:7; give some of CPU:0"),
-        (("mirrored", "CPU:0,CPU:0"), "--devices"),
-        (("default", "CPU:0"), "--devices=CPU:0: is for --strategy=mirrored"),
+        (("mirrored", "GPU:7"), "devices=GPU:7: GPU:7; give some of CPU:0"),
+        (("mirrored", "CPU:0,CPU:0"), "devices"),
+        (("default", "CPU:0"), "devices=CPU:0: is for `strategy=mirrored"),
         (("multi_worker",), "TF_CONFIG"),
-        (("tpu", "", "nowhere"), "--tpu=nowhere"),
-        (("tpu", "", "local"), "--tpu=local"),
+        (("tpu", "", "nowhere"), "tpu=nowhere"),
+        (("tpu", "", "local"), "tpu=local"),
     ],
 )
 def test_devices_that_are_not_there_are_refused(settings, told, monkeypatch):

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from pdm_tf.config import InputError
 from pdm_tf.data.folder import is_picture, pictures_below
 from pdm_tf.data.preparation.tars import open_tars
+from pdm_tf.errors import SettingError
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,15 @@ def open_archive(source: str) -> Archive:
     """
     path = Path(source).expanduser()
     if not source or not path.exists():
-        raise InputError(
-            f"--source={source}: does not exist; give a folder, a zip, an lmdb "
-            "directory or a tar of pictures"
+        raise SettingError(
+            "source",
+            source,
+            "does not exist; give a folder, a zip, an lmdb directory or a tar of "
+            "pictures",
         )
     archive = _opened(source, path)
     if not archive.names:
-        raise InputError(f"--source={source}: holds no pictures; give one that does")
+        raise SettingError("source", source, "holds no pictures; give one that does")
     return archive
 
 
@@ -61,17 +63,19 @@ def _opened(source: str, path: Path) -> Archive:
         return _open_zip(source, path)
     if tarfile.is_tarfile(path):
         return Archive(source, *open_tars(source, [path]))
-    raise InputError(
-        f"--source={source}: neither a zip nor a tar; give a folder, a zip, an lmdb "
-        "directory or a tar of pictures"
+    raise SettingError(
+        "source",
+        source,
+        "neither a zip nor a tar; give a folder, a zip, an lmdb directory or a tar of "
+        "pictures",
     )
 
 
 def _open_folder(source: str, root: Path) -> Archive:
     try:
         names = tuple(pictures_below(source, root))
-    except InputError as error:  # it speaks of the flag of training
-        raise InputError(str(error).replace("--dataset=", "--source=")) from error
+    except SettingError as error:
+        raise error.named("source") from error
     return Archive(source, names, lambda index: (root / names[index]).read_bytes())
 
 
@@ -79,12 +83,12 @@ def _open_zip(source: str, path: Path) -> Archive:
     file = zipfile.ZipFile(path)
     found = {entry.filename: entry for entry in file.infolist()}
     if any(PurePosixPath(name).name == "data.mdb" for name in found):
-        raise InputError(
-            f"--source={source}: holds an lmdb; unzip it and give its directory"
+        raise SettingError(
+            "source", source, "holds an lmdb; unzip it and give its directory"
         )
     names = tuple(sorted(filter(is_visible_picture, found)))
     if any(found[name].flag_bits & 1 for name in names):
-        raise InputError(f"--source={source}: has a password; unpack it and give that")
+        raise SettingError("source", source, "has a password; unpack it and give that")
 
     def read(index: int) -> bytes:
         return file.read(found[names[index]])
@@ -117,14 +121,17 @@ def _environment(source: str, directory: Path) -> Any:
     try:
         import lmdb
     except ImportError as error:
-        raise InputError(
-            f"--source={source}: reading an lmdb needs a package that is not "
-            "installed; run pip install lmdb"
+        raise SettingError(
+            "source",
+            source,
+            "reading an lmdb needs a package that is not installed; run pip install "
+            "lmdb",
         ) from error
     try:
         return lmdb.open(str(directory), readonly=True, lock=False, readahead=False)
     except lmdb.Error as error:
-        raise InputError(
-            f"--source={source}: not an lmdb that can be read ({error}); copy or "
-            "unzip it again"
+        raise SettingError(
+            "source",
+            source,
+            f"not an lmdb that can be read ({error}); copy or unzip it again",
         ) from error

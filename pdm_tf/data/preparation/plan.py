@@ -1,14 +1,15 @@
 """What becomes of an archive: order, labels and files, all known before the start."""
 
-import hashlib
 import math
 from dataclasses import dataclass
 
 import numpy as np
 
-from pdm_tf.config import InputError, PrepareConfig
+from pdm_tf.config import PrepareConfig
 from pdm_tf.data.images import checked_shape
 from pdm_tf.data.preparation.archives import Archive
+from pdm_tf.errors import SettingError
+from pdm_tf.storage.files import checksum
 
 _SHARD_BYTES = 200e6  # decoded; about two thirds of it on disk
 _TOGETHER = {"train", "test", "val", "validation"}  # folders that are no classes
@@ -40,7 +41,7 @@ class Plan:
         return {
             "source": self.archive.name,
             "pictures": len(self.order),
-            "names_sha256": hashlib.sha256(names).hexdigest(),
+            "names_sha256": checksum(names),
             "image_shape": list(self.image_shape),
             "labels": bool(self.classes),
             "shard_pictures": self.shard_pictures,
@@ -55,30 +56,36 @@ def make_plan(config: PrepareConfig, archive: Archive) -> Plan:
     """
     size, channels = config.image_size, config.channels
     if size < 1 or channels not in (1, 3):
-        raise InputError(
-            f"--image_size={size} --channels={channels}: give a side of at least 1 "
-            "pixel, and 1 channel for grey or 3 for colour"
+        raise SettingError(
+            "image_size",
+            size,
+            "give a side of at least 1 pixel, and 1 channel for grey or 3 for colour",
+            channels=channels,
         )
     if not config.split.isidentifier() or not config.split.islower():
-        raise InputError(
-            f"--split={config.split}: give a name in small letters, such as train"
+        raise SettingError(
+            "split", config.split, "give a name in small letters, such as train"
         )
     if config.shard_pictures < 0:
-        raise InputError(
-            f"--shard_pictures={config.shard_pictures}: give 0 or a number of pictures"
+        raise SettingError(
+            "shard_pictures", config.shard_pictures, "give 0 or a number of pictures"
         )
     shape = checked_shape((size, size, channels))
     first = _first_folders(archive.names)
     if {"train"} < set(first) & _TOGETHER:
-        raise InputError(
-            f"--source={archive.name}: holds train and test pictures; prepare the "
-            "folders one by one, with --split=train and --split=test"
+        raise SettingError(
+            "source",
+            archive.name,
+            "holds train and test pictures; prepare the folders one by one, with "
+            "`split=train` and `split=test`",
         )
     if config.labels and "" in first:
-        raise InputError(
-            f"--labels: {first.count('')} pictures of {archive.name} lie in no class "
-            f"folder (the first is {archive.names[first.index('')]}); leave --labels "
-            "out, or move them"
+        raise SettingError(
+            "labels",
+            None,
+            f"{first.count('')} pictures of {archive.name} lie in no class folder (the "
+            f"first is {archive.names[first.index('')]}); leave `labels` out, or move "
+            "them",
         )
     per_shard = config.shard_pictures or math.ceil(_SHARD_BYTES / math.prod(shape))
     # RandomState and not Generator: its stream is promised never to change.

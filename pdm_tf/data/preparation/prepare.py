@@ -20,6 +20,8 @@ from pdm_tf.data.preparation.archives import Archive, open_archive
 from pdm_tf.data.preparation.plan import Plan, make_plan
 from pdm_tf.data.preparation.record import Record, Shard, resume
 from pdm_tf.data.tfds import read_tfds
+from pdm_tf.errors import MissingSetting, SettingError
+from pdm_tf.storage.images import encode_png
 
 _SHEET = (64, 128)  # pictures on the contact sheet; their side at most [pixels]
 
@@ -37,7 +39,7 @@ def prepare(config: PrepareConfig) -> Record:
       InputError: a source or settings that cannot be used, a disk that is full.
     """
     if not config.out:
-        raise InputError("--out is missing: name a directory for the data set")
+        raise MissingSetting("out", "name a directory for the data set")
     out = Path(config.out).expanduser()
     with closing(open_archive(config.source)) as archive:
         plan = make_plan(config, archive)
@@ -60,9 +62,11 @@ def _class_names(plan: Plan, others: list[Record]) -> list[str]:
     for record in others:
         unknown = sorted(set(names) - set(record.class_names))
         if unknown:
-            raise InputError(
-                f"--source={plan.archive.name}: class {unknown[0]} is not among those "
-                f"of the split {record.split}; rename it or remove it"
+            raise SettingError(
+                "source",
+                plan.archive.name,
+                f"class {unknown[0]} is not among those of the split {record.split}; "
+                "rename it or remove it",
             )
         names = record.class_names
     return names
@@ -110,7 +114,7 @@ def _made(plan: Plan, index: int) -> tuple[str, dict | None]:
         picture = read_picture(archive.read(index), plan.image_shape)
     except (InputError, zipfile.BadZipFile, zlib.error, EOFError):
         return name, None
-    example = {"image": writing.encode(picture), "file_name": name}
+    example = {"image": encode_png(picture, compress_level=1), "file_name": name}
     if plan.classes:
         example["label"] = plan.classes[index]
     return name, example
@@ -130,9 +134,11 @@ def _sound(
 def _finish(out: Path, plan: Plan, record: Record, others: list[Record]) -> None:
     """Metadata, index of the records, contact sheet; the record's last word."""
     if not record.pictures:
-        raise InputError(
-            f"--source={plan.archive.name}: none of its {len(plan.order)} pictures can "
-            f"be read (the first is {record.skipped[0]}); give sound pictures"
+        raise SettingError(
+            "source",
+            plan.archive.name,
+            f"none of its {len(plan.order)} pictures can be read (the first is "
+            f"{record.skipped[0]}); give sound pictures",
         )
     splits = {
         one.split: [(shard.pictures, shard.size) for shard in one.shards]
@@ -158,7 +164,9 @@ def _samples(out: Path, plan: Plan, pictures: int) -> np.ndarray:
 
 
 def _failed(config: PrepareConfig, error: OSError) -> InputError:
-    return InputError(
-        f"--source={config.source} --out={config.out}: {error}; mend that, and the "
-        "same command goes on"
+    return SettingError(
+        "source",
+        config.source,
+        f"{error}; mend that, and the same command goes on",
+        out=config.out,
     )

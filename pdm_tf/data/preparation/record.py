@@ -1,11 +1,11 @@
 """The record of a preparation: what was asked for, and what is done."""
 
 import json
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from pdm_tf.config import InputError
+from pdm_tf.errors import SettingError
+from pdm_tf.storage.files import write_json
 
 
 @dataclass
@@ -44,10 +44,7 @@ class Record:
 
     def save(self) -> None:
         """Writes the file whole or not at all."""
-        text = json.dumps({**asdict(self), "path": self.path.name}, indent=1)
-        fresh = self.path.with_name(f".{self.path.name}.{os.getpid()}")
-        fresh.write_text(text)
-        fresh.replace(self.path)
+        write_json(self.path, {**asdict(self), "path": self.path.name})
 
 
 def path_of(out: Path, split: str) -> Path:
@@ -66,9 +63,11 @@ def load(path: Path) -> Record:
         shards = [Shard(**shard) for shard in found.pop("shards")]
         return Record(**{**found, "path": path, "shards": shards})
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise InputError(
-            f"--out={path.parent}: {path.name} cannot be used ({error}); remove the "
-            "directory or give another"
+        raise SettingError(
+            "out",
+            path.parent,
+            f"{path.name} cannot be used ({error}); remove the directory or give "
+            "another",
         ) from error
 
 
@@ -83,27 +82,31 @@ def resume(out: Path, split: str, settings: dict) -> tuple[Record, list[Record]]
     own = [record for record in others if record.path == mine]
     others = [record for record in others if record.path != mine]
     if not own and not others and out.exists() and any(out.iterdir()):
-        raise InputError(f"--out={out}: is not empty; give a new directory")
+        raise SettingError("out", out, "is not empty; give a new directory")
     for record in others:
         if not record.complete:
-            raise InputError(
-                f"--out={out}: its split {record.split} is not finished; finish it "
-                "with the same command as before"
+            raise SettingError(
+                "out",
+                out,
+                f"its split {record.split} is not finished; finish it with the same "
+                "command as before",
             )
         for name in ("image_shape", "labels"):
             if record.settings[name] != settings[name]:
-                raise InputError(
-                    f"--out={out}: its split {record.split} has {name} "
-                    f"{record.settings[name]} and not {settings[name]}; give another "
-                    "directory, or the same flags"
+                raise SettingError(
+                    "out",
+                    out,
+                    f"its split {record.split} has {name} {record.settings[name]} and "
+                    f"not {settings[name]}; give another directory, or the same flags",
                 )
     if not own:
         return Record(mine, settings), others
     for name, value in own[0].settings.items():
         if value != settings.get(name):
-            raise InputError(
-                f"--out={out}: was begun with {name} {value} and not "
-                f"{settings.get(name)}; give the same flags and the same source, or "
-                "another directory"
+            raise SettingError(
+                "out",
+                out,
+                f"was begun with {name} {value} and not {settings.get(name)}; give the "
+                "same flags and the same source, or another directory",
             )
     return own[0], others

@@ -8,9 +8,9 @@ from typing import Any, BinaryIO
 import numpy as np
 from tqdm import tqdm
 
-from pdm_tf.config import InputError
 from pdm_tf.data.folder import is_picture
 from pdm_tf.data.records import Spans
+from pdm_tf.errors import SettingError
 
 Found = tuple[str, int, int]  # name, first byte, length
 
@@ -52,9 +52,11 @@ def _pictures(source: str, path: Path) -> Iterator[Found]:
         with path.open("rb") as file:
             yield from _members(file, path.stat().st_size)
     except (tarfile.TarError, EOFError) as error:
-        raise InputError(
-            f"--source={source}: {path} is broken, or compressed ({error}); give plain "
-            "tars (gunzip, unxz, bunzip2), downloaded whole"
+        raise SettingError(
+            "source",
+            source,
+            f"{path} is broken, or compressed ({error}); give plain tars (gunzip, "
+            "unxz, bunzip2), downloaded whole",
         ) from error
 
 

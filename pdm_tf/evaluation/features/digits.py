@@ -6,7 +6,6 @@ convolutions with batch normalisation folded in, and two dense layers; the outpu
 the first dense layer is the feature vector.
 """
 
-import hashlib
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import tensorflow as tf
 
 from pdm_tf.config import InputError
 from pdm_tf.evaluation.features.extractor import Features
+from pdm_tf.storage.files import checksum
 
 WEIGHTS = Path(__file__).with_name("digits.npz")
 CONVOLUTIONS = ("conv1", "conv2", "conv3", "conv4")
@@ -82,7 +82,7 @@ class Digits:
 
     def describe(self) -> dict[str, Any]:
         """What a report says of it."""
-        sha256 = hashlib.sha256(WEIGHTS.read_bytes()).hexdigest()
+        sha256 = checksum(WEIGHTS)
         return {"kind": "classifier of digits in pdm_tf", "sha256": sha256}
 
     def __call__(self, pictures: np.ndarray) -> Features:

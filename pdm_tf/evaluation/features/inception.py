@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from pdm_tf.config import InputError
 from pdm_tf.evaluation.features.extractor import Features
+from pdm_tf.storage.files import checksum
 
 FILE = "classify_image_graph_def.pb"
 BYTES = 95_673_916
@@ -46,7 +47,7 @@ def read_graph(path: str, sha256: str = "") -> tuple[bytes, str]:
             "--features=digits or --features=random, which need no download"
         )
     graph = Path(path).read_bytes()
-    found = hashlib.sha256(graph).hexdigest()
+    found = checksum(graph)
     if sha256 and found != sha256.lower().strip():
         raise InputError(
             f"--inception_sha256={sha256}: {path} has the SHA-256 {found}; get {where}"
