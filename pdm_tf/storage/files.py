@@ -93,9 +93,6 @@ def write_text(path: Path | str, text: str) -> None:
     write_bytes(path, text.encode())
 
 
-write_atomically = write_text  # its name of before
-
-
 def write_bytes(path: Path | str, content: bytes, flush: bool = True) -> None:
     """Writes a file whole or not at all; see `appearing` for `flush` and errors."""
     with appearing(path, flush) as new:
