@@ -20,10 +20,13 @@ import pdm_tf as pdm
 class Straight:
     """A sampler of our own: keeps the noise that the estimate implies.
 
-    A sampler needs `init`, what it remembers, and `step`, from one level to the next.
-    It hears of levels and estimates, never of timesteps, labels or networks; the loop,
-    the noise and the end of the trajectory are not its business. (It is DDIM.)
+    A sampler needs `init`, what it carries, `step`, from one level to the next, and
+    its order of convergence. It knows levels and estimates, never timesteps, labels or
+    networks; the loop, the noise and the end of the trajectory are not its business.
+    (It is DDIM.)
     """
+
+    convergence_order = 1
 
     def init(self, z: tf.Tensor) -> tuple:
         return ()

@@ -16,11 +16,15 @@ from pdm_tf.samplers.sampler import Denoise, Seeds
 class Resampled:
     """A sampler on a grid that also rises: there it adds noise (equation 2).
 
-    Going up asks the denoiser too, and does not listen, since a denoiser may remember
-    its calls: one evaluation in jump + 1 is spent on that.
+    Going up evaluates the denoiser too, for nothing, since a denoiser may carry tensors
+    from call to call: one evaluation in jump + 1 is spent on that.
     """
 
     sampler: Sampler
+
+    @property
+    def convergence_order(self) -> int | None:
+        return None  # it goes up and down
 
     def init(self, z: tf.Tensor) -> Any:
         return self.sampler.init(z)
@@ -37,7 +41,7 @@ class Resampled:
         rises = to.log_snr < level.log_snr
         kept = tf.minimum(to.alpha / level.alpha, 1.0)
         noisier = tf.sqrt(kept) * z + tf.sqrt(1.0 - kept) * noise
-        up = noisier, self.sampler.init(z)  # what it remembers lies on another road
+        up = noisier, self.sampler.init(z)  # its state belongs to another trajectory
         down = self.sampler.step(denoise, z, level, to, state, noise)
         return tf.nest.map_structure(lambda a, b: tf.where(rises, a, b), up, down)
 

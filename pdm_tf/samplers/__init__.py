@@ -1,4 +1,4 @@
-"""Everything that walks: from noise to pictures, one file a paper."""
+"""Everything that steps: from noise to pictures, one file a paper."""
 
 from collections.abc import Callable
 from functools import partial
@@ -9,6 +9,7 @@ from pdm_tf.samplers.ddpm import DDPM
 from pdm_tf.samplers.dpm_solver import DPMSolver
 from pdm_tf.samplers.heun import Heun
 from pdm_tf.samplers.momentum import GHVB, HeavyBall
+from pdm_tf.samplers.noise import NoiseSource, RecordedNoise, SeededNoise
 from pdm_tf.samplers.plms import PLMS
 from pdm_tf.samplers.sampler import (
     Sampler,
@@ -18,6 +19,7 @@ from pdm_tf.samplers.sampler import (
     sample_from,
     start,
 )
+from pdm_tf.samplers.trajectories import Trajectory, record
 
 SAMPLERS: dict[str, Callable[[], Sampler]] = {
     "ddpm": DDPM,
@@ -43,11 +45,16 @@ __all__ = [
     "DPMSolver",
     "HeavyBall",
     "Heun",
+    "NoiseSource",
+    "RecordedNoise",
     "Sampler",
+    "SeededNoise",
+    "Trajectory",
     "encode",
     "evaluations",
     "integrate",
     "invertible",
+    "record",
     "sample",
     "sample_from",
     "start",

@@ -32,6 +32,10 @@ class DDIM:
         if not 0.0 <= self.eta <= 1.0:
             raise InputError(f"eta {self.eta} of DDIM: choose between 0 and 1")
 
+    @property
+    def convergence_order(self) -> int | None:
+        return None if self.eta else 1
+
     def init(self, z: tf.Tensor) -> tuple:
         return ()
 
@@ -73,6 +77,10 @@ class DDIMEncoder:
     """
 
     iterations: int = 1
+
+    @property
+    def convergence_order(self) -> int | None:
+        return None
 
     def init(self, z: tf.Tensor) -> tf.Tensor:
         return tf.zeros_like(z)

@@ -21,6 +21,10 @@ class DDPM:
 
     variance: Literal["learned", "large", "small"] = "learned"
 
+    @property
+    def convergence_order(self) -> int | None:
+        return None
+
     def init(self, z: tf.Tensor) -> tuple:
         return ()
 

@@ -28,6 +28,10 @@ class DPMSolver:
 
     sde: bool = False
 
+    @property
+    def convergence_order(self) -> int | None:
+        return None if self.sde else 2
+
     def init(self, z: tf.Tensor) -> _Past:
         return _Past(tf.zeros_like(z), tf.zeros([], z.dtype))
 

@@ -38,6 +38,10 @@ class Heun:
         if not 0.0 <= self.churn <= _LARGEST:
             raise InputError(f"churn {self.churn} of Heun: choose from 0 to 0.414")
 
+    @property
+    def convergence_order(self) -> int | None:
+        return None if self.churn else 2
+
     def init(self, z: tf.Tensor) -> NoiseLevel:
         """The level before: none, which is told by an SNR that falls to nothing."""
         return NoiseLevel(tf.constant(0), tf.constant(math.inf, z.dtype))

@@ -36,6 +36,10 @@ class HeavyBall:
         if not 0.0 < self.beta <= 1.0:
             raise InputError(f"beta {self.beta} of HeavyBall: above 0 and up to 1")
 
+    @property
+    def convergence_order(self) -> int | None:
+        return 1 if self.beta < 1.0 else min(self.order, 2)
+
     def init(self, z: tf.Tensor) -> State:
         return History.empty(z, self.order - 1), tf.zeros_like(z)
 
@@ -87,6 +91,10 @@ class GHVB:
         lag = (1.0 - self.beta) / self.beta
         lower = (0.0, *ADAMS_BASHFORTH[:-1])
         return tuple(a + lag * b for a, b in zip(ADAMS_BASHFORTH, lower, strict=True))
+
+    @property
+    def convergence_order(self) -> int | None:
+        return min(self.order, 2)
 
     def init(self, z: tf.Tensor) -> State:
         return History.empty(z, self.order - 1), tf.zeros_like(z)

@@ -74,6 +74,10 @@ class PLMS:
     def __post_init__(self) -> None:
         check_order("PLMS", self.order)
 
+    @property
+    def convergence_order(self) -> int | None:
+        return min(self.order, 2)
+
     def init(self, z: tf.Tensor) -> History:
         return History.empty(z, self.order - 1)
 

@@ -1,29 +1,36 @@
-"""What a sampler is, and the one loop that all of them walk."""
+"""What a sampler is, and the one sampling loop."""
 
-from collections.abc import Callable, Sequence
-from functools import lru_cache
-from typing import Any, Protocol, TypeAlias
+import weakref
+from collections.abc import Callable
+from typing import Any, Protocol
 
 import tensorflow as tf
 
-from pdm_tf import seeds as noises
 from pdm_tf.denoisers.denoiser import Denoiser, Prediction
 from pdm_tf.diffusion import Grid, NoiseLevel
+from pdm_tf.samplers.noise import NoiseSource, SeededNoise, Seeds, as_seeds
 
 Denoise = Callable[[tf.Tensor, NoiseLevel], Prediction]
-Seeds: TypeAlias = tf.Tensor | Sequence[int]
 
 
 class Sampler(Protocol):
     """Steps from one noise level to the next; knows nothing of T, labels, networks.
 
     A sampler is a frozen dataclass: equal ones share a graph.
+
+    Attributes:
+      convergence_order: the power of the step size with which errors of the
+        probability flow's solution fall, on grids whose steps change smoothly; None
+        for samplers that solve no ordinary differential equation.
     """
+
+    @property
+    def convergence_order(self) -> int | None: ...
 
     def __hash__(self) -> int: ...
 
     def init(self, z: tf.Tensor) -> Any:
-        """What to remember before the first step: a nest of tensors."""
+        """What the sampler carries into the first step: a nest of tensors."""
 
     def step(
         self,
@@ -37,27 +44,28 @@ class Sampler(Protocol):
         """One step of z [B, H, W, C] from a level to the less noisy level `to`.
 
         `to` is never the clean picture: the loop ends with the denoiser's estimate. The
-        denoiser may remember its calls, so none may stand inside a tf.cond.
+        denoiser may carry tensors from call to call, so none may stand inside a
+        tf.cond.
         """
 
 
 def evaluations(sampler: Sampler) -> int:
-    """How often a sampler asks the denoiser in a step."""
-    asked = 0
+    """How often a sampler evaluates the denoiser in a step."""
+    count = 0
 
     def denoise(z: tf.Tensor, level: NoiseLevel) -> Prediction:
-        nonlocal asked
-        asked += 1
+        nonlocal count
+        count += 1
         return Prediction(z, z)
 
     z = tf.zeros([1, 1, 1, 1])
     levels = NoiseLevel.from_alpha(1, 0.5), NoiseLevel.from_alpha(0, 0.9)
     sampler.step(denoise, z, *levels, sampler.init(z), z)
-    return asked
+    return count
 
 
 class _Carrying:
-    """A denoiser with its memory, which samplers thus never see."""
+    """A denoiser with what it carries, which samplers thus never see."""
 
     def __init__(self, denoise: Denoiser, carry: Any) -> None:
         self.denoise, self.carry = denoise, carry
@@ -68,17 +76,16 @@ class _Carrying:
 
 
 def _integrated(
-    denoise: Denoiser, sampler: Sampler, grid: Grid, seeds: tf.Tensor, z: tf.Tensor
+    denoise: Denoiser, sampler: Sampler, grid: Grid, noise: NoiseSource, z: tf.Tensor
 ) -> tuple[tf.Tensor, Any]:
-    """z at the grid's last level, and the denoiser's memory of the way."""
-    shape, last = tuple(z.shape[1:]), grid.size - 1
+    """z at the grid's last level, and what the denoiser carries there."""
+    last = grid.size - 1
 
     def step(i: tf.Tensor, z: tf.Tensor, state: Any, carry: Any) -> tuple:
-        noise = noises.normal(noises.keys(seeds, i + 1), shape)
-        level, to = grid.level(i), grid.level(i + 1)
-        ask = _Carrying(denoise, carry)
-        z, state = sampler.step(ask, z, level, to, state, noise)
-        return i + 1, z, state, ask.carry
+        eps, level, to = noise(i + 1), grid.level(i), grid.level(i + 1)
+        carrying = _Carrying(denoise, carry)
+        z, state = sampler.step(carrying, z, level, to, state, eps)
+        return i + 1, z, state, carrying.carry
 
     start = (tf.constant(0), z, sampler.init(z), denoise.init_carry(z))
     _, z, _, carry = tf.while_loop(lambda i, *_: i < last, step, start)
@@ -86,27 +93,51 @@ def _integrated(
 
 
 def _denoised_at_end(
-    denoise: Denoiser, sampler: Sampler, grid: Grid, seeds: tf.Tensor, z: tf.Tensor
+    denoise: Denoiser, sampler: Sampler, grid: Grid, noise: NoiseSource, z: tf.Tensor
 ) -> tf.Tensor:
-    z, carry = _integrated(denoise, sampler, grid, seeds, z)
+    z, carry = _integrated(denoise, sampler, grid, noise, z)
     return denoise.predict(z, grid.level(grid.size - 1), carry)[0].x
 
 
-@lru_cache(maxsize=8)
-def _compiled(
-    program: Callable, denoise: Denoiser, sampler: Sampler, shape: tuple[int, ...]
-) -> Callable:
-    """One graph for each pair, for any number of pictures and levels."""
-    signature = [
-        Grid(tf.TensorSpec([None], tf.int32), tf.TensorSpec([None], tf.float32)),
-        tf.TensorSpec([None], tf.int32),
-        tf.TensorSpec([None, *shape], tf.float32),
-    ]
-    return tf.function(
-        lambda *arguments: program(denoise, sampler, *arguments),
-        input_signature=signature,
-        autograph=False,
-    )
+class _Graphs:
+    """Compiled sampling loops of a denoiser, which keeps them; copies have others."""
+
+    def __init__(self, owner: Denoiser) -> None:
+        self._owner = weakref.ref(owner)
+        self._made: dict[tuple, Callable] = {}
+
+    @classmethod
+    def of(cls, denoise: Denoiser) -> "_Graphs":
+        graphs = vars(denoise).get("_graphs")
+        if graphs is None or graphs._owner() is not denoise:
+            graphs = vars(denoise)["_graphs"] = cls(denoise)
+        return graphs
+
+    def find(
+        self, program: Callable, sampler: Sampler, shape: tuple[int, ...]
+    ) -> Callable:
+        """One graph for each sampler, for any number of pictures and levels."""
+        key = program, sampler, shape
+        if key not in self._made:
+            self._made[key] = self._compiled(*key)
+        return self._made[key]
+
+    def _compiled(
+        self, program: Callable, sampler: Sampler, shape: tuple[int, ...]
+    ) -> Callable:
+        denoise = self._owner()
+        signature = [
+            Grid(tf.TensorSpec([None], tf.int32), tf.TensorSpec([None], tf.float32)),
+            tf.TensorSpec([None], tf.int32),
+            tf.TensorSpec([None, *shape], tf.float32),
+        ]
+        return tf.function(
+            lambda grid, seeds, z: program(
+                denoise, sampler, grid, SeededNoise(seeds, shape), z
+            ),
+            input_signature=signature,
+            autograph=False,
+        )
 
 
 def _run(
@@ -114,19 +145,20 @@ def _run(
     denoise: Denoiser,
     sampler: Sampler,
     grid: Grid,
-    seeds: Seeds,
+    seeds: Seeds | NoiseSource,
     z: tf.Tensor,
 ) -> Any:
-    seeds = as_seeds(seeds)
+    shape = tuple(z.shape[1:])
+    if isinstance(seeds, NoiseSource):
+        # A graph of its own: no other call will have the same source.
+        once = tf.function(
+            lambda z: program(denoise, sampler, grid, seeds, z), autograph=False
+        )
+        return once(z)
     if tf.executing_eagerly():
-        return _compiled(program, denoise, sampler, tuple(z.shape[1:]))(grid, seeds, z)
-    return program(denoise, sampler, grid, seeds, z)
-
-
-def as_seeds(seeds: Seeds) -> tf.Tensor:
-    """Seeds as int32 [N]."""
-    seeds = tf.convert_to_tensor(list(seeds) if isinstance(seeds, range) else seeds)
-    return tf.cast(seeds, tf.int32)
+        graph = _Graphs.of(denoise).find(program, sampler, shape)
+        return graph(grid, as_seeds(seeds), z)
+    return program(denoise, sampler, grid, SeededNoise(seeds, shape), z)
 
 
 def start(seeds: Seeds, image_shape: tuple[int, ...]) -> tf.Tensor:
@@ -136,7 +168,7 @@ def start(seeds: Seeds, image_shape: tuple[int, ...]) -> tf.Tensor:
 
 
 def _start(seeds: tf.Tensor, shape: tuple[int, ...]) -> tf.Tensor:
-    return noises.normal(noises.keys(seeds, 0), shape)
+    return SeededNoise(seeds, shape)(0)
 
 
 # Not for use in another graph: after calls with several numbers of pictures its traces
@@ -145,17 +177,31 @@ _start_compiled = tf.function(_start, autograph=False, reduce_retracing=True)
 
 
 def integrate(
-    denoise: Denoiser, sampler: Sampler, grid: Grid, seeds: Seeds, z: tf.Tensor
+    denoise: Denoiser,
+    sampler: Sampler,
+    grid: Grid,
+    seeds: Seeds | NoiseSource,
+    z: tf.Tensor,
 ) -> tf.Tensor:
     """z [N, H, W, C] integrated from the grid's first level to its last.
 
-    Picture n draws its i-th noise from stream i of its own seed.
+    Args:
+      denoise: evaluated at every step.
+      sampler: how to step.
+      grid: the levels to visit.
+      seeds: int32 [N], where picture n draws its i-th noise from stream i of its own
+        seed; or another source of noise.
+      z: float32 [N, H, W, C] at the grid's first level.
     """
     return _run(_integrated, denoise, sampler, grid, seeds, z)[0]
 
 
 def sample_from(
-    denoise: Denoiser, sampler: Sampler, grid: Grid, seeds: Seeds, z: tf.Tensor
+    denoise: Denoiser,
+    sampler: Sampler,
+    grid: Grid,
+    seeds: Seeds | NoiseSource,
+    z: tf.Tensor,
 ) -> tf.Tensor:
     """The picture sampled from z [N, H, W, C] at the grid's first level."""
     return _run(_denoised_at_end, denoise, sampler, grid, seeds, z)
@@ -165,19 +211,22 @@ def sample(
     denoise: Denoiser,
     sampler: Sampler,
     grid: Grid,
-    seeds: Seeds,
+    seeds: Seeds | NoiseSource,
     image_shape: tuple[int, ...],
 ) -> tf.Tensor:
     """Draws pictures: the same one for a seed, whatever else is in the batch.
 
     Args:
-      denoise: what is asked at every step.
+      denoise: evaluated at every step.
       sampler: how to step.
       grid: the levels to visit, see `NoiseSchedule.grid`.
-      seeds: int32 [N], one per picture.
+      seeds: int32 [N], one per picture; or another source of noise.
       image_shape: height, width, channels.
 
     Returns:
       float32 [N, H, W, C], meant for [-1, 1] and not clipped.
     """
-    return sample_from(denoise, sampler, grid, seeds, start(seeds, image_shape))
+    if isinstance(seeds, NoiseSource):
+        return sample_from(denoise, sampler, grid, seeds, seeds(0))
+    z = start(seeds, image_shape)
+    return sample_from(denoise, sampler, grid, seeds, z)
