@@ -7,10 +7,17 @@ command-line flag of the same name; the text given to `option` is what `--help` 
 
 from pdm_tf.config.analysing import AnalysisConfig
 from pdm_tf.config.commands import (
-    EditingConfig,
     EvaluationConfig,
     SampleConfig,
     SplitConfig,
+)
+from pdm_tf.config.editing import (
+    EditingConfig,
+    InpaintConfig,
+    InterpolateConfig,
+    SDEditConfig,
+    SuperResolveConfig,
+    VariationsConfig,
 )
 from pdm_tf.config.exporting import ExportConfig, Quantisation
 from pdm_tf.config.options import (
@@ -41,19 +48,24 @@ __all__ = [
     "EditingConfig",
     "EvaluationConfig",
     "ExportConfig",
+    "InpaintConfig",
     "InputError",
+    "InterpolateConfig",
     "Precision",
     "Prediction",
     "PrepareConfig",
     "Quantisation",
+    "SDEditConfig",
     "SampleConfig",
     "SamplingConfig",
     "Spacing",
     "SplitConfig",
+    "SuperResolveConfig",
     "Thresholding",
     "TrainingConfig",
     "UNetConfig",
     "Variance",
+    "VariationsConfig",
     "Weighting",
     "option",
 ]

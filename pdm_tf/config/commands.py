@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from pdm_tf.config.options import Spacing, option
+from pdm_tf.config.options import option
 
 
 @dataclass(frozen=True)
@@ -124,50 +124,6 @@ class EvaluationConfig:
     tell_labels: bool = option(
         True, "Tell the model the pictures' classes for --likelihood, if it knows any."
     )
-
-
-@dataclass(frozen=True)
-class EditingConfig:
-    """The command line of `python -m pdm_tf.editing TASK`."""
-
-    run_dir: str = option("", "Directory of the run whose model edits.")
-    image: str = option(
-        "",
-        "Picture to edit, of the model's size; for super_resolve of that size divided "
-        "by a whole number.",
-    )
-    second_image: str = option("", "The other end of interpolate.")
-    mask: str = option(
-        "", "For inpaint: picture that is white where to paint, black where to keep."
-    )
-    out: str = option(
-        "edited", "Directory for the pictures and sheet.png, input and results."
-    )
-    count: int = option(8, "Results; picture k has seed + k.")
-    seed: int = option(0, "Seed of the first result.")
-    labels: tuple[int, ...] = option(
-        (), "Classes, repeated over the results; empty: told none."
-    )
-    guidance: float = option(
-        1.5,
-        "Guidance weight w where labels are given; 1 is none. interpolate and "
-        "variations take none, since guided estimates are hard to invert.",
-    )
-    sampler: str = option(
-        "ddpm", "Sampler of inpaint, sdedit and super_resolve; the others use DDIM."
-    )
-    steps: str = option("100", "Steps of the sampler, as for grids of samples.")
-    spacing: Spacing = option("uniform", "How the steps are spaced.")
-    strength: float = option(
-        0.5,
-        "For sdedit and variations, from 0, the input, to 1, a picture drawn freely.",
-    )
-    resamplings: int = option(
-        1,
-        "For inpaint: times that each stretch is sampled (RePaint, whose authors take "
-        "10); 1 goes straight on.",
-    )
-    jump: int = option(10, "For inpaint: steps in a stretch.")
 
 
 @dataclass(frozen=True)

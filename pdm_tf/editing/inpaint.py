@@ -85,7 +85,7 @@ def inpaint(
     painted again, and so comes to fit what is known (RePaint, algorithm 1).
 
     Args:
-      denoise: what is asked, told labels or guided already.
+      denoise: the denoiser, conditioned or guided already.
       sampler: how to step; one that draws noise (DDPM) fits better.
       grid: the levels to visit, their number known.
       seeds: int32 [N], one for each result.

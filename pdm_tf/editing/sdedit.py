@@ -24,7 +24,7 @@ def sdedit(
     picture: tf.Tensor,
     strength: float,
 ) -> tf.Tensor:
-    """Noises a picture and walks back: the last share of the grid only.
+    """Noises a picture and denoises it: the last share of the grid only.
 
     Args:
       denoise: what is asked.

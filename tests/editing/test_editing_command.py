@@ -11,7 +11,8 @@ from toys import MixtureToy
 from pdm_tf import assemble, flags
 from pdm_tf.config import Config
 from pdm_tf.data.images import save_png
-from pdm_tf.editing.__main__ import TASKS, main
+from pdm_tf.editing import TASKS
+from pdm_tf.editing.__main__ import main
 
 SHAPE = (16, 24, 3)
 
@@ -39,15 +40,21 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
+ONLY = {
+    "inpaint": {"mask": "mask.png"},
+    "interpolate": {"second_image": "second.png"},
+}
+
+
 def arguments(folder, task, **changes):
+    only = {name: folder / file for name, file in ONLY.get(task, {}).items()}
     given = {
-        "run_dir": folder,
+        "model": folder,
         "image": folder / ("small.png" if task == "super_resolve" else "first.png"),
-        "second_image": folder / "second.png",
-        "mask": folder / "mask.png",
         "out": folder / "out",
         "count": 3,
         "steps": 8,
+        **only,
         **changes,
     }
     return ["prog", task, *(f"--{name}={value}" for name, value in given.items())]
@@ -110,7 +117,9 @@ def refusal(argv, monkeypatch, capsys):
         ("interpolate", {"labels": "1,0"}, ["--labels=1,0"]),
         ("sdedit", {"labels": "1,2"}, ["--labels=1,2", "0 to 1"]),
         ("variations", {"steps": "0"}, ["steps=0"]),
-        ("variations", {"run_dir": ""}, ["--run_dir"]),
+        ("variations", {"model": ""}, ["--model", "a run"]),
+        ("variations", {"run_dir": ""}, ["--model", "a run"]),
+        ("sdedit", {"mask": "mask.png"}, ["--mask", "inpaint and not of sdedit"]),
         ("super_resolve", {"image": "first.png"}, ["24x16", "12x8 or 6x4"]),
         ("", {}, ["the task is missing", "super_resolve"]),
         ("upscale", {}, ["'upscale'", "super_resolve"]),
@@ -133,5 +142,5 @@ def test_help_lists_tasks_without_tensorflow():
     shown = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
-    for name in (*TASKS, "--mask", "--strength"):
+    for name in (*TASKS, "--image", "--model"):
         assert name in shown.stdout

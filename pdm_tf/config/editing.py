@@ -1,0 +1,80 @@
+"""The command line of `python -m pdm_tf.editing TASK`."""
+
+from dataclasses import dataclass
+
+from pdm_tf.config.options import Spacing, option
+
+
+@dataclass(frozen=True)
+class EditingConfig:
+    """What every task takes."""
+
+    model: str = option(
+        "",
+        "The model that edits: a run's or a split's directory.",
+        aliases=("run_dir",),
+    )
+    image: str = option(
+        "",
+        "Picture to edit, of the model's size; for super_resolve of that size divided "
+        "by a whole number.",
+    )
+    out: str = option(
+        "edited", "Directory for the pictures and sheet.png, input and results."
+    )
+    count: int = option(8, "Results; picture k has seed + k.")
+    seed: int = option(0, "Seed of the first result.")
+    labels: tuple[int, ...] = option(
+        (), "Classes, repeated over the results; empty: unconditional."
+    )
+    steps: str = option("100", "Steps of the sampler, as for grids of samples.")
+    spacing: Spacing = option("uniform", "How the steps are spaced.")
+
+
+@dataclass(frozen=True)
+class _Sampled:
+    """A task that samples: it takes any sampler, and guidance."""
+
+    guidance: float = option(
+        1.5, "Guidance weight w where labels are given; 1 is none."
+    )
+    sampler: str = option("ddpm", "Sampler, by name; docs/samplers.md compares them.")
+
+
+@dataclass(frozen=True)
+class InpaintConfig(_Sampled):
+    """Paints where a mask says, and keeps every other pixel exactly."""
+
+    mask: str = option("", "Picture that is white where to paint, black where to keep.")
+    resamplings: int = option(
+        1,
+        "Times that each stretch is sampled (RePaint, whose authors take 10); 1 goes "
+        "straight on.",
+    )
+    jump: int = option(10, "Steps in a stretch.")
+
+
+@dataclass(frozen=True)
+class SDEditConfig(_Sampled):
+    """Turns strokes into pictures, or a picture into others, by noise."""
+
+    strength: float = option(0.5, "From 0, the input, to 1, a picture drawn freely.")
+
+
+@dataclass(frozen=True)
+class SuperResolveConfig(_Sampled):
+    """Draws pictures whose means over squares of pixels are a small picture."""
+
+
+@dataclass(frozen=True)
+class InterpolateConfig:
+    """Pictures between two, through their noise, by DDIM without guidance."""
+
+    second_image: str = option("", "Picture at the other end.")
+
+
+@dataclass(frozen=True)
+class VariationsConfig:
+    """Pictures near one: its noise turned towards other noise, by DDIM."""
+
+    strength: float = option(0.5, "From 0, the input, to 1, a picture drawn freely.")
