@@ -29,7 +29,7 @@ from pdm_tf.config.options import (
     Weighting,
     option,
 )
-from pdm_tf.config.preparing import PrepareConfig
+from pdm_tf.config.preparing import MeasureConfig, PrepareConfig
 from pdm_tf.config.run import (
     Config,
     DataConfig,
@@ -51,6 +51,7 @@ __all__ = [
     "InpaintConfig",
     "InputError",
     "InterpolateConfig",
+    "MeasureConfig",
     "Precision",
     "Prediction",
     "PrepareConfig",

@@ -7,7 +7,7 @@ from pdm_tf.config.options import option
 
 @dataclass(frozen=True)
 class AnalysisConfig:
-    """The command line of `python -m pdm_tf.analysis FIGURE`."""
+    """What every figure takes."""
 
     dataset: str = option(
         "mnist",
@@ -40,3 +40,43 @@ class AnalysisConfig:
     t: int = option(970, "Timestep of figure4.")
     num_images: int = option(1000, "Pictures drawn for each patch size in table1.")
     steps: int = option(50, "Steps of the sampler in table1 (the paper takes 250).")
+
+
+@dataclass(frozen=True)
+class Figure1Config(AnalysisConfig):
+    """Figure 1: x* as t grows, and reconstructions that are possible."""
+
+
+@dataclass(frozen=True)
+class Figure2Config(AnalysisConfig):
+    """Figure 2: distortion of P = 4 and P = 8 relative to P = 2, over t."""
+
+
+@dataclass(frozen=True)
+class Figure3Config(AnalysisConfig):
+    """Figure 3: the first steps of networks that predict x, eps or v."""
+
+
+@dataclass(frozen=True)
+class Figure4Config(AnalysisConfig):
+    """Figure 4: what eps- and x-prediction estimate at a high t, beside x*."""
+
+
+@dataclass(frozen=True)
+class Table1Config(AnalysisConfig):
+    """Table 1: speed of sampling and Fréchet distance for P = 2, 4 and 8."""
+
+
+@dataclass(frozen=True)
+class AllFiguresConfig(AnalysisConfig):
+    """All of them, one after the other."""
+
+
+FIGURES: dict[str, type[AnalysisConfig]] = {
+    "figure1": Figure1Config,
+    "figure2": Figure2Config,
+    "figure3": Figure3Config,
+    "figure4": Figure4Config,
+    "table1": Table1Config,
+    "all": AllFiguresConfig,
+}

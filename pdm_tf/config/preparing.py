@@ -7,7 +7,7 @@ from pdm_tf.config.options import option
 
 @dataclass(frozen=True)
 class PrepareConfig:
-    """The command line of `python -m pdm_tf.data`."""
+    """Prepares a folder or an archive of pictures as a data set."""
 
     source: str = option(
         "",
@@ -28,12 +28,11 @@ class PrepareConfig:
     shard_pictures: int = option(
         0, "Pictures in a file; 0: as many as are 200 MB when decoded."
     )
-    measure: bool = option(
-        False,
-        "Measure instead how fast --dataset is read, in batches of --batch_size; all "
-        "flags of train.py are known.",
-    )
-    measure_seconds: float = option(5.0, "How long --measure reads [s].")
-    measure_steps: int = option(
-        0, "With --measure: training steps to time as well, for comparison."
-    )
+
+
+@dataclass(frozen=True)
+class MeasureConfig:
+    """Measures how fast a source is read, in batches, with the flags of train.py."""
+
+    measure_seconds: float = option(5.0, "How long to read [s].")
+    measure_steps: int = option(0, "Training steps to time as well, for comparison.")

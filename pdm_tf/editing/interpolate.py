@@ -44,7 +44,7 @@ def interpolate(
     Both are encoded by DDIM, their noise interpolated, and decoded.
 
     Args:
-      denoise: what is asked, without guidance.
+      denoise: the denoiser, without guidance.
       grid: the levels to visit, up and down; of these the `invertible` ones.
       first: [1, H, W, C] in [-1, 1].
       second: likewise.

@@ -27,7 +27,7 @@ def sdedit(
     """Noises a picture and denoises it: the last share of the grid only.
 
     Args:
-      denoise: what is asked.
+      denoise: the denoiser.
       sampler: how to step.
       grid: S levels, S known; round(strength·S) of them are visited.
       seeds: int32 [N], one for each result.

@@ -50,7 +50,7 @@ def super_resolve(
     one has them, up to rounding.
 
     Args:
-      denoise: what is asked; its image_shape is that of the results.
+      denoise: the denoiser; its image_shape is that of the results.
       sampler: how to step.
       grid: the levels to visit.
       seeds: int32 [N], one for each result.

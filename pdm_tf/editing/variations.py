@@ -24,7 +24,7 @@ def variations(
     change a little.
 
     Args:
-      denoise: what is asked, without guidance.
+      denoise: the denoiser, without guidance.
       grid: the levels to visit, up and down; of these the `invertible` ones.
       seeds: int32 [N], one for each result.
       picture: [1, H, W, C] in [-1, 1].

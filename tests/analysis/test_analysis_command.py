@@ -9,7 +9,7 @@ import pytest
 
 from pdm_tf import assemble
 from pdm_tf.analysis import __main__ as command
-from pdm_tf.analysis import networks
+from pdm_tf.analysis import making, networks
 from pdm_tf.config import AnalysisConfig, InputError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -71,11 +71,11 @@ def test_more_iterations_train_on_and_other_settings_are_refused(
     config = AnalysisConfig(
         out=str(tmp_path), image_shape=(16, 16, 1), iterations=2, training_batch=2
     )
-    command.obtain(networks.plan(config, 8))
-    command.obtain(networks.plan(replace(config, iterations=3), 8))
+    making.obtain(networks.plan(config, 8))
+    making.obtain(networks.plan(replace(config, iterations=3), 8))
     assert len(trainings) == 2
-    with pytest.raises(InputError, match=r"--learning_rate=0\.5"):
-        command.obtain(networks.plan(replace(config, learning_rate=0.5), 8))
+    with pytest.raises(InputError, match=r"learning_rate=0\.5"):
+        making.obtain(networks.plan(replace(config, learning_rate=0.5), 8))
     assert len(trainings) == 2
 
 
@@ -102,7 +102,7 @@ def test_ctrl_c_amid_judging_leaves_no_halves(tmp_path, small, monkeypatch):
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ([], "figure ''"),
+        ([], "the figure is missing"),
         (["figure9"], "figure1, figure2"),
         (["figure2", "--dataset=nowhere"], "^dataset=nowhere"),
         (["figure2", "--t=1000"], "^t=1000"),
@@ -137,6 +137,6 @@ def test_help_and_faults_of_the_program(tmp_path):
     assert [
         line for line in wrong.stderr.splitlines() if "import time" not in line
     ] == [
-        "error: figure 'figure5': choose from figure1, figure2, figure3, figure4, "
-        "table1 or all"
+        "error: figure 'figure5': did you mean figure4? Or choose from figure1, "
+        "figure2, figure3, figure4, table1, all"
     ]

@@ -154,8 +154,8 @@ def test_hidden_members_are_no_pictures(tmp_path):
 def test_the_command_says_what_it_made(kind, tmp_path, capsys):
     source = pack(kind, PHOTOGRAPHS, tmp_path)
     flags = [f"--source={source}", f"--out={tmp_path}/out", "--image_size=8"]
-    for _ in range(2):  # again: the same answer at once
-        assert main(["", *flags, "--channels=1"]) == 0
+    for word in ([], ["prepare"]):  # again: the same answer at once
+        assert main(["", *word, *flags, "--channels=1"]) == 0
         said = capsys.readouterr().out
         assert "6 pictures in 1 files" in said and "0 broken" in said
     assert f"--dataset=tfds:{tmp_path}/out --image_shape=8,8,1" in said
@@ -169,9 +169,10 @@ def test_the_command_says_what_it_made(kind, tmp_path, capsys):
 def test_the_command_measures(tmp_path, folder, capsys):
     prepare(settings(folder, tmp_path / "out"))
     flags = [f"--dataset=tfds:{tmp_path}/out", "--image_shape=8,8,3", "--batch_size=4"]
-    assert main(["", "--measure", "--measure_seconds=0.2", *flags]) == 0
+    for word in ("measure", "--measure"):  # as it was spelled before
+        assert main(["", word, "--measure_seconds=0.2", *flags]) == 0
     said = capsys.readouterr().out
     assert "from memory" in said
     assert float(said.split(": ")[1].split()[0].replace(",", "")) > 100
     with pytest.raises(InputError, match="measure_seconds=0"):
-        main(["", "--measure", "--measure_seconds=0", *flags])
+        main(["", "measure", "--measure_seconds=0", *flags])

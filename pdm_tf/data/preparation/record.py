@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from pdm_tf.config import PrepareConfig
 from pdm_tf.errors import SettingError
 from pdm_tf.storage.files import write_json
 
@@ -110,3 +111,21 @@ def resume(out: Path, split: str, settings: dict) -> tuple[Record, list[Record]]
                 "same flags and the same source, or another directory",
             )
     return own[0], others
+
+
+def format_record(config: PrepareConfig, record: Record) -> str:
+    """What was prepared, what was skipped, and how to train on it."""
+    size = sum(shard.size for shard in record.shards)
+    lines = [
+        f"{record.pictures:,} pictures in {len(record.shards)} files "
+        f"({size / 1e6:,.1f} MB), {len(record.skipped)} broken ones skipped"
+    ]
+    lines += [f"  skipped: {name}" for name in record.skipped[:10]]
+    if len(record.skipped) > 10:
+        lines.append(f"  … all of them in {record.path}")
+    shape = f"{config.image_size},{config.image_size},{config.channels}"
+    classes = f" --num_classes={len(record.class_names)}" if config.labels else ""
+    sheet = record.path.parent / f"contact_sheet_{record.split}.png"
+    lines.append(f"look at {sheet}; train with")
+    lines.append(f"  --dataset=tfds:{config.out} --image_shape={shape}{classes}")
+    return "\n".join(lines)
