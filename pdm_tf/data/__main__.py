@@ -10,7 +10,10 @@ import sys
 from pdm_tf import flags
 from pdm_tf.config import Config, MeasureConfig, PrepareConfig
 
-TASKS = {"prepare": PrepareConfig, "measure": (MeasureConfig, Config)}
+TASKS: dict[str, flags.Own] = {
+    "prepare": PrepareConfig,
+    "measure": (MeasureConfig, Config),
+}
 
 
 def main(argv: list[str]) -> int:
@@ -33,7 +36,7 @@ def main(argv: list[str]) -> int:
     from pdm_tf.data.preparation.record import format_record
 
     try:
-        print(format_record(*settings, prepare(*settings)))
+        print(format_record(settings[0], prepare(settings[0])))
     except KeyboardInterrupt:
         print("stopped; the same command goes on", file=sys.stderr)
         return 130

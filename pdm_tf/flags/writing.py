@@ -49,7 +49,8 @@ def format_help(classes: Sequence[type], description: str) -> str:
                 subsequent_indent=indent,
             )
         lines.append("")
-    lines += ["Any of these may stand in a file, one a line: --flagfile=FILE", ""]
+    if classes:
+        lines += ["Any of these may stand in a file, one a line: --flagfile=FILE", ""]
     return "\n".join(lines)
 
 
