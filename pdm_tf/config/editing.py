@@ -11,7 +11,8 @@ class EditingConfig:
 
     model: str = option(
         "",
-        "The model that edits: a run's or a split's directory.",
+        "The model that edits: the directory of a run, of a split or of a derived "
+        "model, or pretrained:NAME.",
         aliases=("run_dir",),
     )
     image: str = option(

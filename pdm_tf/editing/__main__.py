@@ -19,9 +19,9 @@ def main(argv: list[str]) -> None:
     from pdm_tf import assemble
     from pdm_tf.editing.tasks import edit, write
 
-    denoise = assemble.restore(config.model)
-    sampling = assemble.settings_of(config.model).sampling
-    made = write(config.out, edit(task, config, own, denoise, sampling))
+    model = assemble.open_model(config.model)
+    edited = edit(task, config, own, model.denoiser, model.settings.sampling)
+    made = write(config.out, edited)
     print(f"{made} pictures and sheet.png in {config.out}")
 
 

@@ -19,7 +19,7 @@ def check(config: EditingConfig, own: Any) -> None:
       own: what the task takes besides.
     """
     if not config.model:
-        raise MissingSetting("model", "name the directory of a run")
+        raise MissingSetting("model", "name the directory of a run, or pretrained:NAME")
     if config.count < 1:
         raise SettingError("count", config.count, "at least 1 is needed")
     size_of("image", config.image)

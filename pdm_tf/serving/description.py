@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+import tensorflow as tf
+
 from pdm_tf.config import SamplingConfig
 from pdm_tf.denoisers.denoiser import Denoiser
 from pdm_tf.diffusion import NoiseSchedule
@@ -38,6 +40,7 @@ def describe(
         "record": record,
         "lineage": list(lineage),
         "pdm_tf": __version__,
+        "tensorflow": tf.__version__,
     }
 
 

@@ -21,8 +21,8 @@ SHAPE = (16, 24, 3)
 def folder(tmp_path, monkeypatch):
     """Pictures of the model's size and others, and a model that needs no training."""
     toy = MixtureToy(image_shape=SHAPE)
-    monkeypatch.setattr(assemble, "restore", lambda run_dir: toy)
-    monkeypatch.setattr(assemble, "settings_of", lambda run_dir: Config())
+    opened = assemble.OpenedModel("toy", toy, Config())
+    monkeypatch.setattr(assemble, "open_model", lambda path: opened)
     noise = np.random.default_rng(0).integers(0, 256, (2, *SHAPE), np.uint8)
     mask = np.zeros((*SHAPE[:2], 1), np.uint8)
     mask[:8] = 255
