@@ -1,4 +1,4 @@
-"""Figure 4: what eps- and x-prediction believe at a high t, beside the true x*."""
+"""Figure 4: what eps- and x-prediction estimate at a high t, beside the true x*."""
 
 from typing import NamedTuple
 

@@ -136,7 +136,7 @@ class TrainingConfig:
     strategy: Strategy = option(
         "default",
         "Where to train: default (one device), mirrored (several devices of this "
-        "machine), multi_worker (several machines, told of each other by TF_CONFIG) "
+        "machine), multi_worker (several machines, listed in TF_CONFIG) "
         "or tpu. The result does not depend on it, to rounding.",
     )
     devices: str = option(

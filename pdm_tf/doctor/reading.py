@@ -10,19 +10,19 @@ from pdm_tf.data.sources import open_source
 from pdm_tf.errors import SettingError
 
 
-def measure(asked: MeasureConfig, config: Config) -> Iterator[str]:
+def measure(own: MeasureConfig, config: Config) -> Iterator[str]:
     """Measures and says what was found, line by line.
 
     Args:
-      asked: for how long, and whether to train as well.
+      own: for how long, and whether to train as well.
       config: settings of a run, whose directory is not used.
 
     Raises:
       InputError: no such source, or settings that no training can run with.
     """
     network, data, batch_size = config.network, config.data, config.training.batch_size
-    if asked.measure_seconds <= 0:
-        raise SettingError("measure_seconds", asked.measure_seconds, "give more than 0")
+    if own.measure_seconds <= 0:
+        raise SettingError("measure_seconds", own.measure_seconds, "give more than 0")
     source = open_source(
         data.dataset,
         network.image_shape,
@@ -31,15 +31,15 @@ def measure(asked: MeasureConfig, config: Config) -> Iterator[str]:
         download=data.download,
     )
     speed = measure_reading(
-        source, batch_size, asked.measure_seconds, data.horizontal_flip
+        source, batch_size, own.measure_seconds, data.horizontal_flip
     )
     held = "from memory" if speed.in_memory else "from disk"
     yield f"reading {source.name} {held}: {speed.rate:,.0f} pictures/s"
-    if asked.measure_steps:
+    if own.measure_steps:
         from pdm_tf.doctor.throughput import measure_training
 
         with tempfile.TemporaryDirectory() as run_dir:
             training = replace(config.training, run_dir=run_dir)
             config = replace(config, training=training)
-            rate = measure_training(config, source, asked.measure_steps)
+            rate = measure_training(config, source, own.measure_steps)
         yield f"training: {rate:,.1f} pictures/s; reading is {speed.rate / rate:.1f}×"
