@@ -1,31 +1,33 @@
-"""Settings -> objects, run directory -> denoiser: the only room that knows all others.
+"""Settings -> objects, paths -> models: the only room that knows all others.
 
 A run directory holds config.flags (its record), checkpoints/, samples/, logs/ and
-export/; a split's directory holds split.json.
+export/; a split's directory holds split.json; that of a derived model model.json and
+weights.safetensors. Names load on first use, so that a command can ask for its flags
+before TensorFlow is there.
 """
 
-from pdm_tf.assemble.exporting import export_run
-from pdm_tf.assemble.generators import open_generator
-from pdm_tf.assemble.litert import export_litert
-from pdm_tf.assemble.models import (
-    OpenedModel,
-    join_runs,
-    open_model,
-    restore,
-    settings_of,
-)
-from pdm_tf.assemble.runs import read_settings
-from pdm_tf.assemble.training import train
+from importlib import import_module
+from typing import Any
 
-__all__ = [
-    "OpenedModel",
-    "export_litert",
-    "export_run",
-    "join_runs",
-    "open_generator",
-    "open_model",
-    "read_settings",
-    "restore",
-    "settings_of",
-    "train",
-]
+_HOMES = {
+    "OpenedModel": "models",
+    "derive": "deriving",
+    "export_litert": "litert",
+    "export_run": "exporting",
+    "join_runs": "models",
+    "open_generator": "generators",
+    "open_model": "models",
+    "read_settings": "runs",
+    "restore": "models",
+    "settings_of": "models",
+    "train": "training",
+    "train_objective": "training",
+}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'pdm_tf.assemble' has no attribute {name!r}")
+    return getattr(import_module(f"pdm_tf.assemble.{_HOMES[name]}"), name)

@@ -2,16 +2,21 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pdm_tf import pretrained
-from pdm_tf.assemble import splits
+from pdm_tf.assemble import lineage, splits
+from pdm_tf.assemble.methods import open_method
 from pdm_tf.assemble.runs import RECORD, read_settings, restore_run
 from pdm_tf.config import Config
 from pdm_tf.denoisers.denoiser import Denoiser
-from pdm_tf.errors import SettingError
+from pdm_tf.denoisers.derivation import Context
+from pdm_tf.errors import InputError, SettingError
+from pdm_tf.storage.arrays import read_arrays
+
+_MANIFESTS = (RECORD, splits.MANIFEST, lineage.MANIFEST)
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +49,8 @@ def open_model(path: str | Path, setting: str = "model") -> OpenedModel:
       InputError: none of these, nothing saved in it yet, or a damaged one.
     """
     directory = locate(path, setting)
+    if lineage.is_derived(directory):
+        return _open_derived(directory, path)
     if splits.is_split(directory):
         return _open_split(directory, path)
     settings = read_settings(directory, setting)
@@ -59,7 +66,7 @@ def locate(path: str | Path, setting: str = "model") -> Path:
     if pretrained.is_pretrained(path):
         return pretrained.locate(path, setting)
     directory = Path(path).expanduser()
-    if any((directory / name).is_file() for name in (RECORD, splits.MANIFEST)):
+    if any((directory / name).is_file() for name in _MANIFESTS):
         return directory
     raise SettingError(
         setting,
@@ -76,6 +83,38 @@ def _open_split(directory: Path, path: str | Path) -> OpenedModel:
     return OpenedModel(str(path), denoiser, settings_of(parts[0].run_dir))
 
 
+def _open_derived(directory: Path, path: str | Path) -> OpenedModel:
+    entry = lineage.read(directory)
+    base_path = lineage.base_of(directory, entry)
+    base = open_model(base_path)
+    found = lineage.fingerprint(base.denoiser, base.lineage)
+    lineage.refuse_changed_base(directory, entry, base_path, found)
+    method = open_method(entry["method"])
+    config = lineage.settings_from(method.Config, entry)
+    context = Context(base.settings, _no_pictures, restoring=True)
+    denoiser = method.derive(base.denoiser, config, context).denoiser
+    added = lineage.added_variables(denoiser, base.denoiser)
+    stored = {}
+    if entry["weights"]:
+        stored = read_arrays(directory / entry["weights"], entry["sha256"])
+    lineage.assign(added, stored, directory / lineage.WEIGHTS)
+    settings = _changed(base.settings, entry)
+    return OpenedModel(str(path), denoiser, settings, (*base.lineage, entry))
+
+
+def _no_pictures() -> Any:
+    raise InputError("a stored model is opened without the pictures it was made with")
+
+
+def _changed(settings: Config, entry: lineage.Entry) -> Config:
+    """Settings of sampling as a derivation leaves them."""
+    given = entry.get("sampling", {}).items()
+    changes: dict[str, Any] = {
+        n: tuple(v) if isinstance(v, list) else v for n, v in given
+    }
+    return replace(settings, sampling=replace(settings.sampling, **changes))
+
+
 def restore(path: str | Path) -> Denoiser:
     """The denoiser of a model, see `open_model`."""
     return open_model(path).denoiser
@@ -84,6 +123,9 @@ def restore(path: str | Path) -> Denoiser:
 def settings_of(path: str | Path, setting: str = "model") -> Config:
     """The settings of a model, without its weights; see `OpenedModel.settings`."""
     directory = locate(path, setting)
+    if lineage.is_derived(directory):
+        entry = lineage.read(directory)
+        return _changed(settings_of(lineage.base_of(directory, entry)), entry)
     if splits.is_split(directory):
         return settings_of(splits.read(directory)[0].run_dir)
     return read_settings(directory, setting)

@@ -11,6 +11,7 @@ from pdm_tf.config.commands import (
     SampleConfig,
     SplitConfig,
 )
+from pdm_tf.config.deriving import DeriveConfig, TrainedConfig
 from pdm_tf.config.editing import (
     EditingConfig,
     InpaintConfig,
@@ -44,6 +45,7 @@ __all__ = [
     "AnalysisConfig",
     "Config",
     "DataConfig",
+    "DeriveConfig",
     "DiffusionConfig",
     "EditingConfig",
     "EvaluationConfig",
@@ -63,6 +65,7 @@ __all__ = [
     "SplitConfig",
     "SuperResolveConfig",
     "Thresholding",
+    "TrainedConfig",
     "TrainingConfig",
     "UNetConfig",
     "Variance",

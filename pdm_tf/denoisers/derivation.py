@@ -1,12 +1,52 @@
-"""What a method makes of a base model."""
+"""What a method makes of a base model.
 
+A method is a file of a room such as `acceleration`. It exports
+
+  Config   frozen dataclass of `config.option`s, which lives in `pdm_tf.config`
+  KIND     "adapter", "distilled", "quantized" or "cached": what it may stand on
+  PAPER    title and arXiv number
+  derive   (base: Denoiser, config: Config, context: Context) -> Derivation
+
+and, where there is something to say, REPORTED, a sentence on what the paper reports,
+and NOT_REPRODUCED, one on what of it does not carry over.
+
+`derive` changes no variable of the base. It is called once to make the model, and
+again, with the same settings, whenever the model is opened: then the variables that it
+made get the values that were stored.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from pdm_tf.config import Config
 from pdm_tf.denoisers.denoiser import Denoiser
+from pdm_tf.denoisers.objective import Objective
 
 
 class Derivation(NamedTuple):
     """A derived model, and what is to be trained before it is one."""
 
     denoiser: Denoiser  # its variables beyond those of the base are what is stored
-    objective: Any = None  # see `training.objective`; None where nothing is trained
+    objective: Objective | None = None  # None where nothing is trained
+    sampling: Mapping[str, Any] = {}  # fields of SamplingConfig that it changes
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a method may need beside the base and its own settings.
+
+    Attributes:
+      settings: of the run that the base's weights come from; `sampling` as the base
+        samples.
+      open_source: opens the pictures that the run was trained on, a
+        `data.sources.Source`.
+      restoring: whether the variables that the method makes get stored values next.
+        Then what only serves to find values, such as calibration, can be left out.
+      note: takes a line on what is going on.
+    """
+
+    settings: Config
+    open_source: Callable[[], Any]
+    restoring: bool = False
+    note: Callable[[str], object] = lambda line: None

@@ -3,43 +3,17 @@
 import json
 import math
 from dataclasses import replace
-from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+from tiny_runs import SMALL, make_run, sampled
 
 import pdm_tf as pdm
 from pdm_tf import assemble
 from pdm_tf.assemble import splits
-from pdm_tf.assemble.runs import write_settings
 from pdm_tf.assemble.training import build_state, t_range
-from pdm_tf.config import Config, InputError, TrainingConfig, UNetConfig
-
-SMALL = UNetConfig(
-    image_shape=(8, 8, 1),
-    patch_size=2,
-    width=8,
-    channel_multipliers=(1.0,),
-    blocks_per_level=1,
-    attention_resolutions=(),
-)
-
-
-def make_run(directory: Path, seed: int, **settings) -> Path:
-    """A run directory with a checkpoint of random weights."""
-    import tensorflow as tf
-
-    network = replace(SMALL, **settings.pop("network", {}))
-    training = TrainingConfig(run_dir=str(directory), seed=seed, **settings)
-    config = Config(network=network, training=training)
-    write_settings(config)
-    state = build_state(config, tf.distribute.get_strategy())
-    rng = np.random.default_rng(seed)
-    for weights in state.average.weights.values():
-        weights.assign(0.3 * rng.normal(size=weights.shape))
-    state.checkpoints.save()
-    return directory
+from pdm_tf.config import Config, InputError, TrainingConfig
 
 
 @pytest.fixture
@@ -52,10 +26,8 @@ def high(tmp_path):
     return make_run(tmp_path / "high", 2, snr_high=0.25, network={"patch_size": 4})
 
 
-def drawn(run_dir, steps=6):
-    denoise = pdm.restore(run_dir)
-    grid = denoise.schedule.grid(steps)
-    return pdm.sample(denoise, pdm.DDPM(), grid, range(3), (8, 8, 1)).numpy()
+def drawn(run_dir):
+    return sampled(pdm.restore(run_dir))
 
 
 def test_a_split_of_a_run_with_itself_draws_the_same_pictures(tmp_path):

@@ -1,0 +1,164 @@
+"""A method applied to a base: trained if it asks for that, written, opened again."""
+
+import dataclasses
+import json
+from collections.abc import Callable
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+from pdm_tf.assemble import lineage
+from pdm_tf.assemble.methods import check_stacking, open_method
+from pdm_tf.assemble.models import OpenedModel, open_model
+from pdm_tf.assemble.training import train_objective
+from pdm_tf.config import Config, TrainingConfig
+from pdm_tf.data.sources import open_source
+from pdm_tf.denoisers.derivation import Context, Derivation
+from pdm_tf.errors import SettingError
+from pdm_tf.storage.arrays import write_arrays
+from pdm_tf.storage.files import write_json
+from pdm_tf.training.checkpoints import load_average
+from pdm_tf.training.train_loop import Ending
+
+BEGUN = "begun.json"  # the entry of a derivation that is not complete yet
+
+
+def derive(
+    name: str,
+    base: str | Path,
+    out: str | Path,
+    config: Any,
+    note: Callable[[str], object] = print,
+) -> Ending:
+    """Makes a derived model, or goes on with one that was stopped.
+
+    OUT/model.json appears last: with it the model is complete.
+
+    Args:
+      name: of the method.
+      base: the model to derive from, see `open_model`.
+      out: where the derived model goes.
+      config: settings of the method, its Config.
+      note: takes lines on what is going on.
+
+    Returns:
+      How it ended: true if complete, false if stopped, with everything saved.
+
+    Raises:
+      InputError: settings, base or a directory that do not fit each other.
+    """
+    directory, method = Path(out).expanduser(), open_method(name)
+    opened = open_model(base, "base")
+    for below in opened.lineage[-1:]:
+        check_stacking(name, method.KIND, below["method"], below["kind"])
+    base_sum = lineage.fingerprint(opened.denoiser, opened.lineage)
+    entry = lineage.compose(name, method, config, str(base), base_sum, directory)
+    _refuse_others(directory, entry, out)
+    if lineage.is_derived(directory):
+        note(f"{out} is complete")
+        return Ending.COMPLETE
+    context = Context(
+        opened.settings, lambda: _open_pictures(opened.settings), note=note
+    )
+    derivation = method.derive(opened.denoiser, config, context)
+    entry["sampling"] = json.loads(json.dumps(dict(derivation.sampling)))
+    if derivation.objective is not None:
+        ending = _train(derivation, opened.settings, config, directory, entry)
+        if not ending:
+            return ending
+    _write(directory, entry, derivation, opened)
+    return Ending.COMPLETE
+
+
+def _open_pictures(settings: Config) -> Any:
+    data, network = settings.data, settings.network
+    return open_source(
+        data.dataset,
+        network.image_shape,
+        network.num_classes,
+        data_dir=data.data_dir,
+        download=data.download,
+    )
+
+
+def _refuse_others(directory: Path, entry: lineage.Entry, out: str | Path) -> None:
+    """Raises SettingError where something else lies in the directory."""
+    there = directory / lineage.MANIFEST
+    if not there.is_file():
+        there = directory / BEGUN
+    if not there.is_file():
+        if directory.exists() and any(directory.iterdir()):
+            raise SettingError(
+                "out", out, "holds something else; give a new or empty directory"
+            )
+        return
+    found = json.loads(there.read_text("utf-8"))
+    for name in ("method", "settings", "base"):
+        if found.get(name) != entry[name]:
+            raise SettingError(
+                "out",
+                out,
+                f"holds a model of another {name} ({_difference(found, entry, name)}); "
+                "give a new directory",
+            )
+
+
+def _difference(found: lineage.Entry, entry: lineage.Entry, name: str) -> str:
+    """The first difference of two entries, in words."""
+    old, new = found.get(name), entry[name]
+    if not isinstance(old, dict):
+        return f"{old} and not {new}"
+    for key in sorted(old | new):
+        if old.get(key) != new.get(key):
+            return f"{key} {old.get(key)} and not {new.get(key)}"
+    return "unreadable"
+
+
+def _train(
+    derivation: Derivation,
+    settings: Config,
+    config: Any,
+    directory: Path,
+    entry: lineage.Entry,
+) -> Ending:
+    """Trains the variables of an objective; they end as their averages."""
+    training = training_of(settings, config, directory)
+    objective: Any = derivation.objective
+    ending = train_objective(
+        objective,
+        replace(settings, training=training),
+        _open_pictures(settings),
+        derivation.denoiser,
+        begin=lambda: write_json(directory / BEGUN, entry),
+    )
+    if ending:
+        load_average(directory / "checkpoints", objective.variables)
+    return ending
+
+
+def training_of(settings: Config, config: Any, directory: Path) -> TrainingConfig:
+    """How a derivation is trained: as its base was, but for what its method says.
+
+    Args:
+      settings: of the base's run.
+      config: of the method; its fields with names of `TrainingConfig` count.
+      directory: of the derived model.
+    """
+    shared = {field.name for field in fields(TrainingConfig)}
+    own = {n: v for n, v in dataclasses.asdict(config).items() if n in shared}
+    own |= {"run_dir": str(directory), "init_from": "", "export": False}
+    return replace(settings.training, **own)
+
+
+def _write(
+    directory: Path, entry: lineage.Entry, derivation: Derivation, base: OpenedModel
+) -> None:
+    """Writes what was added, and model.json last."""
+    added = lineage.added_variables(derivation.denoiser, base.denoiser)
+    directory.mkdir(parents=True, exist_ok=True)
+    if added:
+        arrays = {name: variable.numpy() for name, variable in added.items()}
+        entry["weights"] = lineage.WEIGHTS
+        entry["sha256"] = write_arrays(directory / lineage.WEIGHTS, arrays)
+    lineage.write(directory, entry)
+    (directory / BEGUN).unlink(missing_ok=True)

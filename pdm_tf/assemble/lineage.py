@@ -1,0 +1,188 @@
+"""How a model was derived: model.json, and the checksum that ties it to its base.
+
+{"format": 1, "pdm_tf": "0.2.0", "kind": "cached", "method": "deepcache",
+ "paper": "…", "base": {"path": "../mnist", "sha256": "…"},
+ "settings": {"every": 3}, "sampling": {},
+ "weights": "weights.safetensors", "sha256": "…"}
+
+A relative path counts from the directory of model.json, so that a model can be moved
+with its base. "weights" holds what the method added and nothing of the base; it is null
+where nothing was added. "sampling" are settings of sampling that the method changes.
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from pdm_tf import pretrained
+from pdm_tf.denoisers.denoiser import Denoiser
+from pdm_tf.errors import InputError
+from pdm_tf.storage.files import write_json
+from pdm_tf.version import __version__
+
+MANIFEST = "model.json"
+WEIGHTS = "weights.safetensors"
+FORMAT = 1  # grows when older code could misread a newer file
+
+Entry = dict[str, Any]  # content of a model.json
+_KEYS = {"format", "kind", "method", "base", "settings", "weights", "sha256"}
+
+
+def is_derived(directory: Path) -> bool:
+    """Whether a directory holds a derived model that is complete."""
+    return (directory / MANIFEST).is_file()
+
+
+def compose(
+    name: str, method: Any, config: Any, base_path: str, base_sum: str, out: Path
+) -> Entry:
+    """The entry of a model before its weights are known.
+
+    Args:
+      name: of the method.
+      method: its module.
+      config: its settings.
+      base_path: as the base was named.
+      base_sum: see `fingerprint`.
+      out: the model's directory.
+    """
+    return {
+        "format": FORMAT,
+        "pdm_tf": __version__,
+        "kind": method.KIND,
+        "method": name,
+        "paper": method.PAPER,
+        "base": {"path": _relative(base_path, out), "sha256": base_sum},
+        "settings": json.loads(json.dumps(dataclasses.asdict(config))),
+        "sampling": {},
+        "weights": None,
+        "sha256": None,
+    }
+
+
+def write(directory: Path, entry: Entry) -> None:
+    """Writes model.json: with this a model is complete."""
+    write_json(directory / MANIFEST, entry)
+
+
+def read(directory: Path) -> Entry:
+    """The entry of a derived model.
+
+    Raises:
+      InputError: damaged, or of a newer version.
+    """
+    path = directory / MANIFEST
+    try:
+        entry = json.loads(path.read_text("utf-8"))
+        missing = _KEYS - set(entry)
+        known = entry["format"] <= FORMAT
+        base = entry["base"]["path"], entry["base"]["sha256"]
+        if missing or not all(isinstance(text, str) for text in base):
+            raise KeyError(*missing)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path}: cannot be read ({error!r}); derive the model again, or copy "
+            "the directory again"
+        ) from None
+    if not known:
+        raise InputError(
+            f"{path}: format {entry['format']}, of a newer pdm_tf; update pdm_tf"
+        )
+    return entry
+
+
+def base_of(directory: Path, entry: Entry) -> str:
+    """Where the base of a derived model lies.
+
+    Raises:
+      InputError: it does not.
+    """
+    path = entry["base"]["path"]
+    if pretrained.is_pretrained(path):
+        return path
+    base = Path(os.path.normpath(directory / path))
+    if not base.is_dir():
+        raise InputError(
+            f"{directory}: its base {base} is not there; move both together, or write "
+            f"where it is into {directory / MANIFEST}"
+        )
+    return str(base)
+
+
+def settings_from(config: type, entry: Entry) -> Any:
+    """A method's settings, as its Config holds them.
+
+    Raises:
+      InputError: a setting that it does not have.
+    """
+    fields = {field.name for field in dataclasses.fields(config)}
+    unknown = sorted(set(entry["settings"]) - fields)
+    if unknown:
+        raise InputError(
+            f"{MANIFEST}: {entry['method']} has no setting {', '.join(unknown)} here; "
+            "update pdm_tf"
+        )
+    given = entry["settings"].items()
+    return config(**{n: tuple(v) if isinstance(v, list) else v for n, v in given})
+
+
+def fingerprint(denoiser: Denoiser, lineage: Sequence[Entry]) -> str:
+    """SHA-256 of what a model computes with: variables by name, methods, settings.
+
+    It is that of the weights and not of the files that they came from: a run that was
+    trained on is another base, while a checkpoint written again is the same.
+    """
+    found = hashlib.sha256()
+    for name, variable in sorted(denoiser.variables.items()):
+        array = variable.numpy()
+        found.update(f"{name} {array.shape} {array.dtype.str}\n".encode())
+        found.update(array.tobytes())
+    steps = [[entry["method"], entry["settings"]] for entry in lineage]
+    found.update(json.dumps(steps, sort_keys=True).encode())
+    return found.hexdigest()
+
+
+def refuse_changed_base(directory: Path, entry: Entry, base: str, found: str) -> None:
+    """Raises InputError for a base that is not the one that was derived from."""
+    if found != entry["base"]["sha256"]:
+        raise InputError(
+            f"{directory}: its base {base} has other weights or settings than it was "
+            "derived from; put the base back as it was, or derive again with another "
+            "directory"
+        )
+
+
+def added_variables(derived: Denoiser, base: Denoiser) -> dict[str, tf.Variable]:
+    """The variables that a derived model has beyond those of its base, by name."""
+    held = {id(variable) for variable in base.variables.values()}
+    return {n: v for n, v in derived.variables.items() if id(v) not in held}
+
+
+def assign(
+    variables: Mapping[str, tf.Variable], arrays: Mapping[str, Any], path: Path
+) -> None:
+    """Gives variables the values that were stored under their names.
+
+    Raises:
+      InputError: values of other variables.
+    """
+    wanted = {name: tuple(v.shape) for name, v in variables.items()}
+    if wanted != {name: array.shape for name, array in arrays.items()}:
+        raise InputError(
+            f"{path}: holds other variables than this version of pdm_tf makes of these "
+            "settings; derive the model again"
+        )
+    for name, variable in variables.items():
+        variable.assign(arrays[name])
+
+
+def _relative(base_path: str, out: Path) -> str:
+    if pretrained.is_pretrained(base_path):
+        return base_path
+    return os.path.relpath(Path(base_path).expanduser().resolve(), out.resolve())

@@ -1,0 +1,43 @@
+"""Run directories with random weights, made in seconds, and pictures of them."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+import pdm_tf as pdm
+from pdm_tf.assemble.runs import write_settings
+from pdm_tf.assemble.state import build_state
+from pdm_tf.config import Config, TrainingConfig, UNetConfig
+
+SMALL = UNetConfig(
+    image_shape=(8, 8, 1),
+    patch_size=2,
+    width=8,
+    channel_multipliers=(1.0,),
+    blocks_per_level=1,
+    attention_resolutions=(),
+)
+
+
+def make_run(directory: Path, seed: int, **settings) -> Path:
+    """A run directory with a checkpoint of random weights."""
+    network = replace(SMALL, **settings.pop("network", {}))
+    training = TrainingConfig(run_dir=str(directory), seed=seed, **settings)
+    config = Config(network=network, training=training)
+    write_settings(config)
+    state = build_state(config, tf.distribute.get_strategy())
+    rng = np.random.default_rng(seed)
+    for weights in state.average.weights.values():
+        weights.assign(0.3 * rng.normal(size=weights.shape))
+    state.checkpoints.save()
+    return directory
+
+
+def sampled(denoise, steps=6) -> np.ndarray:
+    """Pictures of three seeds, float32 [3, H, W, C]."""
+    if denoise.num_classes:
+        denoise = denoise.conditioned(tf.range(3) % denoise.num_classes)
+    grid = denoise.schedule.grid(steps)
+    return pdm.sample(denoise, pdm.DDPM(), grid, range(3), denoise.image_shape).numpy()
