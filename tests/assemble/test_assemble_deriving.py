@@ -83,7 +83,7 @@ def test_a_stack_is_its_parts_applied_and_is_exported_with_its_lineage(base, tmp
         steps=tf.constant(6),
         guidance=tf.constant(1.0),
     )["images"]
-    off = np.abs(served.numpy().astype(int) - to_uint8(pictures).numpy())
+    off = np.abs(served.numpy().astype(int) - np.asarray(to_uint8(pictures)))
     assert off.max() <= 1 and (off > 0).mean() < 0.01
     config = json.loads(signatures["config"]()["config"].numpy())
     assert config["lineage"] == list(opened.lineage)
