@@ -11,7 +11,7 @@ from serving import serve
 from pdm_tf.config import Quantisation
 from pdm_tf.export.litert import convert
 from pdm_tf.export.quantising import quantise
-from pdm_tf.litert import LitertNetwork
+from pdm_tf.serving import LitertNetwork
 
 
 def make(order: dict, how: Quantisation = "none"):

@@ -22,13 +22,11 @@ from pdm_tf.assemble.state import (
 )
 from pdm_tf.config import Config
 from pdm_tf.data.identity import identify
-from pdm_tf.data.images import to_uint8
 from pdm_tf.data.pipeline import training_batches
 from pdm_tf.data.sources import Source, open_source
 from pdm_tf.denoisers.denoiser import Denoiser
-from pdm_tf.denoisers.guidance import for_sampling
 from pdm_tf.denoisers.objective import Objective
-from pdm_tf.samplers import DDPM, sample
+from pdm_tf.serving.denoiser_generator import DenoiserGenerator
 from pdm_tf.training.batch_sharding import check_batch_sharding, distributed
 from pdm_tf.training.coordination import Coordination, is_chief
 from pdm_tf.training.distribution import choose_strategy
@@ -209,15 +207,13 @@ def grid_drawer(
 ) -> Callable[[], np.ndarray]:
     """Draws the pictures of fixed seeds with the averaged weights of the moment."""
     sampling = config.sampling
-    seeds = range(sampling.sample_images)
-    labels = tf.range(sampling.sample_images) % max(denoise.num_classes, 1)
-    guided = for_sampling(denoise, labels, sampling.sample_guidance, sampling)
-    grid = denoise.schedule.grid(sampling.sample_steps)
-    sampler = DDPM(sampling.variance)
+    seeds = np.arange(sampling.sample_images)
+    labels = seeds % max(denoise.num_classes, 1)
+    request = sampling.sample_steps, sampling.sample_guidance, "ddpm"
+    generator = DenoiserGenerator(denoise, sampling)
 
     def draw() -> np.ndarray:
         with average.applied():
-            x = sample(guided, sampler, grid, seeds, denoise.image_shape)
-        return to_uint8(x).numpy()
+            return generator.generate(seeds, labels, *request)
 
     return draw

@@ -4,8 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import tensorflow as tf
+
 from pdm_tf.config import ExportConfig, SamplingConfig
 from pdm_tf.denoisers.denoiser import Denoiser
+from pdm_tf.errors import InputError
 from pdm_tf.export.calibration import calibration_examples
 from pdm_tf.export.litert import convert
 from pdm_tf.export.quantising import Example, check_installed, quantise
@@ -43,8 +46,10 @@ def write_litert(
     """Writes the file, quantised as asked.
 
     Raises:
-      SettingError: `calibration_steps` beyond the number of timesteps.
+      InputError: a model whose evaluations depend on each other; `calibration_steps`
+        beyond the number of timesteps.
     """
+    _check_stateless(denoiser)
     convert(denoiser, path)
     if config.quantize == "none":
         return
@@ -55,3 +60,13 @@ def write_litert(
             network, description, sampling, first, config.calibration_steps
         )
     write_bytes(path, quantise(path, config.quantize, examples))
+
+
+def _check_stateless(denoiser: Denoiser) -> None:
+    """Raises InputError for a denoiser with a carry, which the file's runtime drops."""
+    z = tf.zeros([1, *denoiser.image_shape])
+    if tf.nest.flatten(denoiser.init_carry(z)):
+        raise InputError(
+            "a .tflite file holds one evaluation, and this model carries state from "
+            "step to step; export it with --format=savedmodel"
+        )

@@ -10,17 +10,23 @@ import numpy as np
 
 from pdm_tf.config import InputError, Quantisation
 from pdm_tf.export.litert import SIGNATURE
+from pdm_tf.networks.unet import SENSITIVE_LAYERS
 from pdm_tf.serving.litert_network import INSTALL
 
-# Layers that stay float32: what reads and writes pixels, the variance head, and what
-# the finest blocks add up: of 8-bit errors these change pictures most (docs/litert.md).
-# Names are of `networks.unet`; the converter keeps them.
-KEPT = (
-    r".*(patches_in|patches_out|variance_"
-    r"|/(down|up)_0_\d+(_\d+)?/(skip|conv_out)).*"
-)
+Example = dict[str, np.ndarray]  # inputs of one call, by name
 
-Example = dict[str, np.ndarray]
+
+def _operations(layers: Iterable[str]) -> str:
+    """Layers by patterns of their paths -> the pattern of their operations' names.
+
+    The converter keeps paths within names and numbers what is called more than once:
+    up_0_1/skip becomes unet_1/up_0_1_1/skip_1/Conv2D.
+    """
+    paths = (r"(_\d+)?/".join(path.split("/")) for path in layers)
+    return rf"(.*/)?({'|'.join(paths)})(_\d+)?(/.*)?"
+
+
+FLOAT_OPERATIONS = _operations(SENSITIVE_LAYERS)  # which stay float32
 
 
 def quantise(
@@ -65,18 +71,18 @@ def _recipe(how: Quantisation) -> Any:
     from ai_edge_quantizer.qtyping import TFLOperationName as Operation
     from ai_edge_quantizer.recipe_manager import RecipeManager
 
-    recipe, every = RecipeManager(), ".*"
+    recipe, everything = RecipeManager(), ".*"
     for operation in (
         Operation.CONV_2D,
         Operation.CONV_2D_TRANSPOSE,
         Operation.FULLY_CONNECTED,
     ):
         if how == "static_int8":
-            recipe.add_static_config(every, operation, 8, 8)
+            recipe.add_static_config(everything, operation, 8, 8)
         else:
-            recipe.add_dynamic_config(every, operation, 8)
+            recipe.add_dynamic_config(everything, operation, 8)
         recipe.add_quantization_config(
-            KEPT, operation, algorithm_key=AlgorithmName.NO_QUANTIZE
+            FLOAT_OPERATIONS, operation, algorithm_key=AlgorithmName.NO_QUANTIZE
         )
     return recipe
 

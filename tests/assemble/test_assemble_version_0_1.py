@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 import pdm_tf as pdm
+from pdm_tf.assemble import open_generator as open_any
+from pdm_tf.commands.sample import main as sample
 from pdm_tf.serving import SavedSampler, open_generator
 
 KEPT = Path(__file__).resolve().parent.parent / "data" / "version_0_1"
@@ -54,6 +56,24 @@ def test_a_tflite_file_generates_the_same_pictures(models, given):
     model = open_generator("model", models / "litert" / "float32.tflite")
     found = model.generate(given["seeds"], given["labels"], STEPS, WEIGHT, "ddim")
     assert_same_pictures(found, given["litert_ddim"])
+
+
+def test_a_run_generates_what_its_export_does(models, given):
+    model = open_any("model", models / "low")
+    found = model.generate(given["seeds"], given["labels"], STEPS, WEIGHT, "ddim")
+    assert_same_pictures(found, given["export_ddim"])
+    assert "--timesteps=50" in model.description["record"]
+
+
+def test_the_flags_of_then_still_sample(models, given, tmp_path):
+    for flag, path in (("savedmodel", "export"), ("model", "split")):
+        command = [f"--{flag}={models / path}", "--sampler=ddim", f"--steps={STEPS}"]
+        out = tmp_path / path
+        sample(["sample", *command, "--num_images=4", f"--out_dir={out}"])
+        with np.load(out / "samples.npz") as made:
+            assert made["arr_0"].shape == (4, 8, 8, 1)
+    first = np.load(tmp_path / "export" / "samples.npz")["arr_0"][:3]
+    assert_same_pictures(first, given["export_ddim"][:3])  # whose labels are the same
 
 
 @pytest.mark.parametrize("name", ["low", "high", "split"])

@@ -8,11 +8,12 @@ import pytest
 import reference
 import tensorflow as tf
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+from toys import CountingToy
 
 import pdm_tf as pdm
-from pdm_tf.config import InputError, SampleConfig
+from pdm_tf.config import ExportConfig, InputError, SampleConfig
 from pdm_tf.export import litert
-from pdm_tf.export.litert_file import describe_litert
+from pdm_tf.export.litert_file import describe_litert, write_litert
 from pdm_tf.serving import (
     DenoiserGenerator,
     LitertGenerator,
@@ -201,3 +202,11 @@ def test_a_broken_file_with_its_report_is_refused(tmp_path):
     report_of(file).write_text(json.dumps(report))
     with pytest.raises(InputError, match="not a file that LiteRT reads"):
         open_file("model", str(file))
+
+
+def test_a_model_that_carries_state_is_refused(tmp_path):
+    """Each step needs what the one before left, which one evaluation cannot hold."""
+    stateful = CountingToy()
+    with pytest.raises(InputError, match="format=savedmodel"):
+        write_litert(stateful, tmp_path / "it.tflite", {}, STATIC, ExportConfig())
+    assert not list(tmp_path.iterdir())

@@ -11,6 +11,8 @@ from pdm_tf.export import litert
 from pdm_tf.export.calibration import calibration_examples
 from pdm_tf.export.litert_file import describe_litert
 from pdm_tf.export.quantising import quantise
+from pdm_tf.networks.transforms import layers_of
+from pdm_tf.networks.unet import SENSITIVE_LAYERS
 from pdm_tf.serving import LitertNetwork
 
 pytest.importorskip("ai_edge_litert")
@@ -115,3 +117,10 @@ def test_timesteps_that_are_not_there_are_refused(count, denoiser, path):
     model = describe_litert(denoiser, STATIC, "")
     with pytest.raises(InputError, match=f"calibration_steps={count}"):
         calibration_examples(LitertNetwork(path), model, STATIC, "ddpm", count)
+
+
+def test_what_stays_float32_is_named_by_layers_that_exist(denoiser):
+    paths = list(layers_of(denoiser.network))
+    for pattern in SENSITIVE_LAYERS:
+        assert any(re.fullmatch(pattern, path) for path in paths), pattern
+    assert not any(re.fullmatch(p, "up_1_0/skip") for p in SENSITIVE_LAYERS)
