@@ -41,7 +41,7 @@ def test_every_sampler_on_the_shelf_is_public():
     classes = {
         name
         for name in samplers.__all__
-        if inspect.isclass(getattr(samplers, name)) and name != "Sampler"
+        if hasattr(getattr(samplers, name), "step") and name != "Sampler"
     }
     assert classes <= set(pdm.__all__)
 

@@ -52,7 +52,7 @@ def export_litert(
     reference = _reference(config, settings, extractor)
     file = _path(config)
     with appearing(file) as new:
-        write_litert(model.denoiser, new, description, sampling, config)
+        write_litert(model.denoiser, new, sampling, config)
         network = callback_denoiser(LitertNetwork(new), description)
         altered = DenoiserGenerator(network, sampling, description)
         first, second = (_generate(g, settings, config) for g in (original, altered))

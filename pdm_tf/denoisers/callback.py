@@ -36,20 +36,20 @@ class CallbackDenoiser(Denoiser):
     ) -> None:
         self.image_shape, self.num_classes = image_shape, num_classes
         self.schedule, self._evaluate = schedule, evaluate
-        self._labels: tf.Tensor | None = None
+        self.labels: tf.Tensor | None = None
 
     def conditioned(self, labels: tf.Tensor | None = None) -> Self:
         if not self.num_classes:
             super().conditioned(labels)
         made = copy(self)
-        made._labels = (
+        made.labels = (
             None if labels is None else tf.convert_to_tensor(labels, tf.int32)
         )
         return made
 
     def __call__(self, z: tf.Tensor, level: NoiseLevel) -> Prediction:
         count = tf.shape(z)[:1]
-        labels = self._labels
+        labels = self.labels
         if labels is None:
             labels = tf.fill(count, self.num_classes)
         given = [z, tf.broadcast_to(level.t, count), labels]

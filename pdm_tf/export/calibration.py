@@ -2,26 +2,23 @@
 
 from math import ceil
 
-import numpy as np
+import tensorflow as tf
 
 from pdm_tf.config import SamplingConfig
+from pdm_tf.denoisers.denoiser import Denoiser
+from pdm_tf.denoisers.guidance import for_sampling
 from pdm_tf.diffusion import respacing
 from pdm_tf.errors import SettingError
 from pdm_tf.export.quantising import Example
-from pdm_tf.serving.denoiser_generator import DenoiserGenerator
-from pdm_tf.serving.litert_generator import callback_denoiser
-from pdm_tf.serving.litert_network import LitertNetwork
+from pdm_tf.samplers import record
+from pdm_tf.serving.signatures import open_samplers
 
 STEPS = 50  # of one trajectory, about: more are shared among several pictures
 LAST_SEED = 2**31 - 1  # whence seeds fall, so that none is one that is compared
 
 
 def calibration_examples(
-    network: LitertNetwork,
-    description: dict,
-    sampling: SamplingConfig,
-    sampler: str,
-    count: int,
+    denoiser: Denoiser, sampling: SamplingConfig, sampler: str, count: int
 ) -> list[Example]:
     """The inputs of a network on trajectories that visit `count` timesteps together.
 
@@ -29,8 +26,7 @@ def calibration_examples(
     them, from noise to picture, with the guidance of the run, the classes in turn.
 
     Args:
-      network: the float32 network.
-      description: its model's, see `export.litert.describe`.
+      denoiser: the float32 model.
       sampling: how it samples.
       sampler: name of the sampler.
       count: timesteps visited, 1 to T.
@@ -38,22 +34,21 @@ def calibration_examples(
     Raises:
       SettingError: a count beyond T.
     """
-    timesteps = description["timesteps"]
+    timesteps = denoiser.schedule.timesteps
     if not 1 <= count <= timesteps:
         raise SettingError("calibration_steps", count, f"choose 1 to {timesteps}")
-    examples: list[Example] = []
-
-    def evaluate(z: np.ndarray, t: np.ndarray, labels: np.ndarray) -> tuple:
-        for i in range(len(z)):
-            row = slice(i, i + 1)
-            examples.append({"z": z[row], "t": t[row], "labels": labels[row]})
-        return network(z, t, labels)
-
-    generator = DenoiserGenerator(callback_denoiser(evaluate, description), sampling)
     visited = respacing.spread(timesteps, str(count))
+    step = open_samplers([sampler], sampling.variance)[sampler]
+    examples: list[Example] = []
     trajectories = ceil(count / STEPS)
     for k in range(trajectories):
-        seed, label = LAST_SEED - k, k % max(1, generator.num_classes)
-        levels, weight = visited[k::trajectories][::-1], sampling.sample_guidance
-        generator.generate_at([seed], [label], levels, weight, sampler)
+        label = [k % max(1, denoiser.num_classes)]
+        guided = for_sampling(denoiser, label, sampling.sample_guidance, sampling)
+        grid = denoiser.schedule.visiting(tf.constant(visited[k::trajectories][::-1]))
+        rows = record(guided, step, grid, [LAST_SEED - k])
+        for i in range(len(rows.t)):
+            row = slice(i, i + 1)
+            examples.append(
+                {"z": rows.z[row], "t": rows.t[row], "labels": rows.labels[row]}
+            )
     return examples

@@ -13,7 +13,7 @@ from pdm_tf.export.calibration import calibration_examples
 from pdm_tf.export.litert import convert
 from pdm_tf.export.quantising import Example, check_installed, quantise
 from pdm_tf.serving.description import Lineage, describe, schedule_settings
-from pdm_tf.serving.litert_network import LitertNetwork, load_runtime
+from pdm_tf.serving.litert_network import load_runtime
 from pdm_tf.storage.files import write_bytes
 
 
@@ -39,7 +39,6 @@ def describe_litert(
 def write_litert(
     denoiser: Denoiser,
     path: Path,
-    description: dict[str, Any],
     sampling: SamplingConfig,
     config: ExportConfig,
 ) -> None:
@@ -55,10 +54,8 @@ def write_litert(
         return
     examples: Sequence[Example] = ()
     if config.quantize == "static_int8":
-        network, first = LitertNetwork(path), config.sampler[0]
-        examples = calibration_examples(
-            network, description, sampling, first, config.calibration_steps
-        )
+        first, steps = config.sampler[0], config.calibration_steps
+        examples = calibration_examples(denoiser, sampling, first, steps)
     write_bytes(path, quantise(path, config.quantize, examples))
 
 

@@ -1,7 +1,12 @@
-"""Everything that steps: from noise to pictures, one file a paper."""
+"""Everything that steps: from noise to pictures, one file a paper.
+
+Recording of trajectories loads on first use: it looks into networks, which need Keras.
+"""
 
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from pdm_tf.config import Spacing
 from pdm_tf.samplers.ddim import DDIM, encode, invertible
@@ -19,7 +24,9 @@ from pdm_tf.samplers.sampler import (
     sample_from,
     start,
 )
-from pdm_tf.samplers.trajectories import Trajectory, record
+
+if TYPE_CHECKING:
+    from pdm_tf.samplers.trajectories import Trajectory, record
 
 SAMPLERS: dict[str, Callable[[], Sampler]] = {
     "ddpm": DDPM,
@@ -59,3 +66,9 @@ __all__ = [
     "sample_from",
     "start",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in ("Trajectory", "record"):
+        raise AttributeError(f"module 'pdm_tf.samplers' has no attribute {name!r}")
+    return getattr(import_module("pdm_tf.samplers.trajectories"), name)

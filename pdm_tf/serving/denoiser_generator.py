@@ -1,6 +1,6 @@
 """Pictures from a denoiser in Python, as its export would give them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -59,25 +59,12 @@ class DenoiserGenerator:
     ) -> np.ndarray:
         """Pictures, uint8 [N, H, W, C]; see `ImageGenerator.generate`."""
         self.check(sampler, steps)
-        if not str(steps).isdecimal():
-            visited = self._timesteps(steps)[::-1]
-            return self.generate_at(seeds, labels, visited, guidance, sampler)
-        in_steps, _ = self._opened(sampler)
+        in_steps, at_timesteps = self._opened(sampler)
         rows = tf.constant(seeds, tf.int32), tf.constant(labels, tf.int32)
-        return in_steps(*rows, int(steps), guidance)["images"].numpy()
-
-    def generate_at(
-        self,
-        seeds: np.ndarray | Sequence[int],
-        labels: np.ndarray | Sequence[int],
-        timesteps: Sequence[int],
-        guidance: float,
-        sampler: str,
-    ) -> np.ndarray:
-        """Pictures of a trajectory that visits these timesteps, which fall."""
-        _, at_timesteps = self._opened(sampler)
-        rows = tf.constant(seeds, tf.int32), tf.constant(labels, tf.int32)
-        return at_timesteps(*rows, timesteps, guidance)["images"].numpy()
+        if str(steps).isdecimal():
+            return in_steps(*rows, int(steps), guidance)["images"].numpy()
+        visited = self._timesteps(steps)[::-1]
+        return at_timesteps(*rows, visited, guidance)["images"].numpy()
 
     def _timesteps(self, steps: Steps) -> list[int]:
         return respacing.spread(self.denoiser.schedule.timesteps, str(steps))

@@ -208,5 +208,5 @@ def test_a_model_that_carries_state_is_refused(tmp_path):
     """Each step needs what the one before left, which one evaluation cannot hold."""
     stateful = CountingToy()
     with pytest.raises(InputError, match="format=savedmodel"):
-        write_litert(stateful, tmp_path / "it.tflite", {}, STATIC, ExportConfig())
+        write_litert(stateful, tmp_path / "it.tflite", STATIC, ExportConfig())
     assert not list(tmp_path.iterdir())

@@ -9,7 +9,6 @@ from test_export_litert import STATIC, denoised, inputs, small
 from pdm_tf.config import InputError
 from pdm_tf.export import litert
 from pdm_tf.export.calibration import calibration_examples
-from pdm_tf.export.litert_file import describe_litert
 from pdm_tf.export.quantising import quantise
 from pdm_tf.networks.transforms import layers_of
 from pdm_tf.networks.unet import SENSITIVE_LAYERS
@@ -38,9 +37,8 @@ def path(denoiser, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def examples(denoiser, path):
-    model = describe_litert(denoiser, STATIC, "")
-    return calibration_examples(LitertNetwork(path), model, STATIC, "ddpm", 100)
+def examples(denoiser):
+    return calibration_examples(denoiser, STATIC, "ddpm", 100)
 
 
 @pytest.fixture(scope="module")
@@ -113,10 +111,9 @@ def test_fixed_ranges_span_the_whole_trajectory(path, examples):
 
 
 @pytest.mark.parametrize("count", [0, 101])
-def test_timesteps_that_are_not_there_are_refused(count, denoiser, path):
-    model = describe_litert(denoiser, STATIC, "")
+def test_timesteps_that_are_not_there_are_refused(count, denoiser):
     with pytest.raises(InputError, match=f"calibration_steps={count}"):
-        calibration_examples(LitertNetwork(path), model, STATIC, "ddpm", count)
+        calibration_examples(denoiser, STATIC, "ddpm", count)
 
 
 def test_what_stays_float32_is_named_by_layers_that_exist(denoiser):
