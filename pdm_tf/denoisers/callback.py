@@ -42,9 +42,7 @@ class CallbackDenoiser(Denoiser):
         if not self.num_classes:
             super().conditioned(labels)
         made = copy(self)
-        made.labels = (
-            None if labels is None else tf.convert_to_tensor(labels, tf.int32)
-        )
+        made.labels = None if labels is None else tf.convert_to_tensor(labels, tf.int32)
         return made
 
     def __call__(self, z: tf.Tensor, level: NoiseLevel) -> Prediction:
