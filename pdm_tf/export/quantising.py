@@ -10,7 +10,7 @@ import numpy as np
 
 from pdm_tf.config import InputError, Quantisation
 from pdm_tf.export.litert import SIGNATURE
-from pdm_tf.networks.unet import SENSITIVE_LAYERS
+from pdm_tf.networks.sensitivity import SENSITIVE_LAYERS
 from pdm_tf.serving.litert_network import INSTALL
 
 Example = dict[str, np.ndarray]  # inputs of one call, by name

@@ -20,16 +20,6 @@ from pdm_tf.networks.layers import GroupNorm, conv, dense
 from pdm_tf.networks.patches import patchify, unpatchify
 from pdm_tf.networks.transforms import apply_transform, conditions
 
-# Patterns of paths, as `layers_of` gives them, of layers whose rounding errors change
-# pictures most: what reads and writes pixels, the variance head, and what the finest
-# blocks add up (docs/litert.md).
-SENSITIVE_LAYERS = (
-    r"patches_in",
-    r"patches_out",
-    r"variance_\w+",
-    r"(down|up)_0_\d+/(skip|conv_out)",
-)
-
 
 class Embedding(NamedTuple):
     """What blocks are conditioned on."""

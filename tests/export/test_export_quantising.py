@@ -10,8 +10,8 @@ from pdm_tf.config import InputError
 from pdm_tf.export import litert
 from pdm_tf.export.calibration import calibration_examples
 from pdm_tf.export.quantising import quantise
+from pdm_tf.networks.sensitivity import SENSITIVE_LAYERS
 from pdm_tf.networks.transforms import layers_of
-from pdm_tf.networks.unet import SENSITIVE_LAYERS
 from pdm_tf.serving import LitertNetwork
 
 pytest.importorskip("ai_edge_litert")
