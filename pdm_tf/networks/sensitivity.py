@@ -1,4 +1,4 @@
-"""Layers of `PatchedUNet` whose rounding errors change pictures most (docs/litert.md)."""
+"""Layers of the U-Net whose rounding errors change pictures most (docs/litert.md)."""
 
 # What reads and writes pixels, the variance head, and what the finest blocks add up:
 # patterns of whole paths, as `transforms.layers_of` gives them.
