@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from pdm_tf.errors import InputError
 from pdm_tf.storage.files import appearing, checksum
@@ -55,7 +55,7 @@ def write_arrays(
         said[_TYPES] = json.dumps(wide, sort_keys=True)
     said[_DIGEST] = _digest(whole, said)
     with appearing(path) as new:
-        save_file(whole, new, said)
+        new.write_bytes(save(whole, said))  # its save_file shuts others out
         return checksum(new)
 
 

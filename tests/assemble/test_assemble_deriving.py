@@ -26,7 +26,7 @@ def toys(monkeypatch):
 @pytest.fixture(scope="module")
 def run_dir(tmp_path_factory):
     directory = tmp_path_factory.mktemp("runs") / "run"
-    return make_run(directory, 1, network={"num_classes": 10})
+    return make_run(directory, 1, ema_every=1, network={"num_classes": 10})
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""What makes the tables of docs/, one script a table."""
