@@ -5,9 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pdm_tf import flags
+from pdm_tf import flags, pretrained
 from pdm_tf.assemble.models import open_model
 from pdm_tf.config import ExportConfig
+from pdm_tf.errors import SettingError
 from pdm_tf.export.saved_model import export_saved_model
 
 
@@ -21,14 +22,14 @@ def export_run(
 
     Args:
       model: see `open_model`.
-      export_dir: where it goes; MODEL/export if not given.
+      export_dir: where it goes; see `export_directory`.
       samplers: names of those that it holds; the first is that of `sample`.
       **changes: fields of `SamplingConfig` that differ from the model's own.
 
     Raises:
       InputError: no model, nothing saved in it yet, no such sampler.
     """
-    directory = Path(export_dir) if export_dir else Path(model) / "export"
+    directory = export_directory(model, export_dir, "export")
     opened = open_model(model)
     config = opened.settings
     config = replace(config, sampling=replace(config.sampling, **changes))
@@ -37,3 +38,18 @@ def export_run(
         opened.denoiser, directory, record, config.sampling, samplers, opened.lineage
     )
     return directory
+
+
+def export_directory(model: str | Path, export_dir: str | Path, name: str) -> Path:
+    """Where an export goes: as asked, or NAME/ within the model's own directory.
+
+    Raises:
+      SettingError: nothing was asked for, and the model came with the package.
+    """
+    if export_dir:
+        return Path(export_dir)
+    if pretrained.is_pretrained(model):
+        raise SettingError(
+            "export_dir", None, f"is missing: say where the export of {model} goes"
+        )
+    return Path(model) / name

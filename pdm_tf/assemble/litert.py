@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pdm_tf import flags
+from pdm_tf.assemble.exporting import export_directory
 from pdm_tf.assemble.models import open_model
 from pdm_tf.config import Config, EvaluationConfig, ExportConfig, SamplingConfig
 from pdm_tf.errors import InputError, SettingError
@@ -41,6 +42,7 @@ def export_litert(
         that is less faithful than asked.
     """
     check_packages(config)
+    file = _path(config)
     model = open_model(config.model)
     settings, sampling = model.settings, replace(model.settings.sampling, **changes)
     settings = replace(settings, sampling=sampling)
@@ -50,7 +52,6 @@ def export_litert(
     _check(config, original, sampling)
     extractor = open_features(config.features)
     reference = _reference(config, settings, extractor)
-    file = _path(config)
     with appearing(file) as new:
         write_litert(model.denoiser, new, sampling, config)
         network = callback_denoiser(LitertNetwork(new), description)
@@ -90,7 +91,7 @@ def _reference(
 
 
 def _path(config: ExportConfig) -> Path:
-    directory = Path(config.export_dir or Path(config.model) / "litert")
+    directory = export_directory(config.model, config.export_dir, "litert")
     return directory / f"{STEMS.get(config.quantize, config.quantize)}.tflite"
 
 
