@@ -10,7 +10,7 @@ from pdm_tf.analysis.frequencies import Energy
 from pdm_tf.analysis.networks import Obtain, plan
 from pdm_tf.analysis.pictures import (
     Estimating,
-    noised,
+    noisy_pictures,
     optimal_denoiser,
     read_pictures,
 )
@@ -36,7 +36,7 @@ COLUMNS = (
 )
 
 
-class Source(NamedTuple):
+class Estimated(NamedTuple):
     """Pictures and the estimates about them at each of `TIMES`."""
 
     pictures: np.ndarray  # uint8 [N, H, W, C]
@@ -55,17 +55,17 @@ def make(config: AnalysisConfig, obtain: Obtain) -> Result:
     held_out = read_pictures(config, "test", config.judged)
     optimal = optimal_denoiser(learnt, network.schedule)
     some = learnt[np.linspace(0, len(learnt) - 1, config.judged).astype(int)]
-    sources = []
+    sets = []
     for denoise, pictures in ((optimal, some), (network, held_out)):
-        denoise_signature = Estimating(denoise, pictures, config.batch_size)
+        estimates = Estimating(denoise, pictures, config.batch_size)
         times = tqdm(TIMES, desc="figure1a", unit=" t", disable=None)
-        sources.append(Source(pictures, {t: denoise_signature.at(t) for t in times}))
-    rows = tabulate(sources, network.schedule)
-    figure = draw(rows, sources, network.schedule)
+        sets.append(Estimated(pictures, {t: estimates.at(t) for t in times}))
+    rows = tabulate(sets, network.schedule)
+    figure = draw(rows, sets, network.schedule)
     return Result("figure1a", COLUMNS, rows, figure, claims(rows))
 
 
-def tabulate(sources: list[Source], schedule: NoiseSchedule) -> list[list]:
+def tabulate(sets: list[Estimated], schedule: NoiseSchedule) -> list[list]:
     """Rows of `COLUMNS`.
 
     A share is that of the energy at frequencies which a grid of patches of P does not
@@ -76,8 +76,8 @@ def tabulate(sources: list[Source], schedule: NoiseSchedule) -> list[list]:
     rows = []
     for t in TIMES:
         row: list = [t, float(np.exp(schedule.log_snr[t]))]
-        for source in sources:
-            denoised, x = source.denoised[t], to_float(source.pictures)
+        for one in sets:
+            denoised, x = one.denoised[t], to_float(one.pictures)
             row += [Energy.of(denoised, p).share for p in PATCHES]
             moved = Energy.of(denoised - denoised.mean(axis=0), MIDDLE)
             there = Energy.of(x - x.mean(axis=0), MIDDLE)
@@ -86,19 +86,19 @@ def tabulate(sources: list[Source], schedule: NoiseSchedule) -> list[list]:
     return rows
 
 
-def draw(rows: list[list], sources: list[Source], schedule: NoiseSchedule) -> Figure:
+def draw(rows: list[list], sets: list[Estimated], schedule: NoiseSchedule) -> Figure:
     """Pictures on top, the shares of the table below."""
     figure = new_figure(10, 9.2)
-    places = figure.add_gridspec(2, 1, height_ratios=(2, 1))
-    above, below = (figure.add_subfigure(places[i]) for i in (0, 1))
+    cells = figure.add_gridspec(2, 1, height_ratios=(2, 1))
+    above, below = (figure.add_subfigure(cells[i]) for i in (0, 1))
     panels = above.subplots(2 + 2 * (PICTURES - 1), len(SHOWN))
     titles = ["z", "x*", "x*", "x*", "z", "x_θ", "x_θ", "x_θ"]
     for i, (row, title) in enumerate(zip(panels, titles, strict=True)):
-        source, k = sources[i // PICTURES], max(0, i % PICTURES - 1)
+        one, k = sets[i // PICTURES], max(0, i % PICTURES - 1)
         for panel, t in zip(row, SHOWN, strict=True):
-            first = source.pictures[k : k + 1]
-            z = noised(first, t, schedule, k).numpy() if title == "z" else None
-            picture = source.denoised[t][k] if z is None else z[0]
+            first = one.pictures[k : k + 1]
+            z = noisy_pictures(first, t, schedule, k).numpy() if title == "z" else None
+            picture = one.denoised[t][k] if z is None else z[0]
             show_picture(panel, picture)
             if not i:
                 panel.set_title(f"t = {t}", fontsize=9)

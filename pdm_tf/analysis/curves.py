@@ -25,7 +25,7 @@ def read_curve(run_dir: str | Path) -> dict[int, float]:
     return dict(sorted(found.items()))
 
 
-def with_constants_where_small(losses: np.ndarray, part: float = 0.2) -> float:
+def tail_mean(losses: np.ndarray, part: float = 0.2) -> float:
     """The mean over the last part of a curve [S]."""
     count = max(1, round(part * len(losses)))
     return float(np.mean(losses[-count:]))

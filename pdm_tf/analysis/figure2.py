@@ -40,13 +40,11 @@ def judge(
     seed: int = 0,
 ) -> list[list]:
     """Rows of `COLUMNS`, for networks in the order of `PATCHES`."""
-    asked = [Estimating(network, pictures, batch_size) for network in networks]
+    estimates = [Estimating(network, pictures, batch_size) for network in networks]
     schedule = next(iter(networks)).schedule
     x, rows = to_float(pictures), []
     for t in tqdm(TIMES, desc="figure2", unit=" t", disable=None):
-        errors = [
-            squared_errors(x, denoise_signature.at(t)) for denoise_signature in asked
-        ]
+        errors = [squared_errors(x, one.at(t)) for one in estimates]
         ratios = [ratio_interval(e, errors[0], seed) for e in errors[1:]]
         snr = float(np.exp(schedule.log_snr[t]))
         rows.append([t, snr, *map(distortion, errors), *np.concatenate(ratios)])

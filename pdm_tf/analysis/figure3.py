@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from pdm_tf.analysis.curves import read_curve, with_constants_where_small
+from pdm_tf.analysis.curves import read_curve, tail_mean
 from pdm_tf.analysis.networks import Obtain, plan
 from pdm_tf.analysis.results import Claim, Result, new_figure
 from pdm_tf.config import AnalysisConfig, Prediction
@@ -54,11 +54,7 @@ def draw(rows: list[list]) -> Figure:
 def claims(rows: list[list]) -> list[Claim]:
     """What the paper says of Figure 3 (section 3.2)."""
     table = np.array(rows, np.float64)
-    end = {
-        name: with_constants_where_small(table[:, i])
-        for i, name in enumerate(COLUMNS)
-        if i
-    }
+    end = {name: tail_mean(table[:, i]) for i, name in enumerate(COLUMNS) if i}
     shown = ", ".join(f"{name} {loss:.4g}" for name, loss in end.items())
     ratio = end["p4_v"] / end["p4_x"]
     return [

@@ -10,7 +10,7 @@ from pdm_tf.analysis.frequencies import Energy
 from pdm_tf.analysis.networks import Obtain, plan
 from pdm_tf.analysis.pictures import (
     Estimating,
-    noised,
+    noisy_pictures,
     optimal_denoiser,
     read_pictures,
 )
@@ -51,7 +51,7 @@ def make(config: AnalysisConfig, obtain: Obtain) -> list[Result]:
         Estimating(denoise, pictures, config.batch_size).at(config.t)
         for denoise in (optimal, *networks)
     )
-    z = noised(pictures[:SHOWN], config.t, networks[0].schedule).numpy()
+    z = noisy_pictures(pictures[:SHOWN], config.t, networks[0].schedule).numpy()
     rows = judge(best, denoised)
     shown = {"x": to_float(pictures[:SHOWN]), "z": z}
     shown |= {
@@ -68,10 +68,10 @@ def judge(best: np.ndarray, denoised: list[np.ndarray]) -> list[list]:
     `relative` is the error over that of the last kind; `energy_beyond` the energy of
     the estimate at frequencies finer than patches of 4, where x* has next to none.
     """
-    errors = [distortion(squared_errors(best, denoised)) for denoised in denoised]
+    errors = [distortion(squared_errors(best, x)) for x in denoised]
     return [
-        [*kind, error, error / errors[-1], Energy.of(denoised, 4).high]
-        for kind, error, denoised in zip(KINDS, errors, denoised, strict=True)
+        [*kind, error, error / errors[-1], Energy.of(x, 4).high]
+        for kind, error, x in zip(KINDS, errors, denoised, strict=True)
     ]
 
 

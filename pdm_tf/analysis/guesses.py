@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from pdm_tf.analysis.frequencies import Energy
-from pdm_tf.analysis.pictures import noised, read_pictures
+from pdm_tf.analysis.pictures import noisy_pictures, read_pictures
 from pdm_tf.analysis.reconstructions import effective_count, posterior, reconstruct
 from pdm_tf.analysis.results import Claim, Result, new_figure, show_picture
 from pdm_tf.config import AnalysisConfig, DiffusionConfig
@@ -23,16 +23,16 @@ def make(config: AnalysisConfig) -> Result:
     """Reconstructions of pictures of the data set, by the exact q(x | z_t)."""
     schedule = NoiseSchedule.linear(DiffusionConfig.timesteps, DiffusionConfig.beta_end)
     learnt = read_pictures(config, "train", config.pictures)
-    asked = learnt[np.linspace(0, len(learnt) - 1, config.judged).astype(int)]
+    chosen = learnt[np.linspace(0, len(learnt) - 1, config.judged).astype(int)]
     rows, shown = [], []
     for t in tqdm(TIMES, desc="figure1b", unit=" t", disable=None):
-        z = noised(asked, t, schedule).numpy()
+        z = noisy_pictures(chosen, t, schedule).numpy()
         weights = posterior(learnt, z, t, schedule)
         rows.append(judge(learnt, weights, t, schedule, config.seed))
         first = reconstruct(learnt, weights[:1], SHOWN, config.seed)[0]
         mean = np.tensordot(weights[0], to_float(learnt), 1)
         shown.append([z[0], *to_float(first), mean])
-    figure = draw(rows, to_float(asked[0]), shown)
+    figure = draw(rows, to_float(chosen[0]), shown)
     return Result("figure1b", COLUMNS, rows, figure, claims(rows))
 
 
@@ -63,8 +63,8 @@ def judge(
 def draw(rows: list[list], x: np.ndarray, shown: list[list[np.ndarray]]) -> Figure:
     """A row of pictures for each t, and what is undecided beside them."""
     figure = new_figure(12.5, 0.9 * len(shown) + 0.5)
-    places = figure.add_gridspec(1, 2, width_ratios=(2, 1))
-    left, right = (figure.add_subfigure(places[i]) for i in (0, 1))
+    cells = figure.add_gridspec(1, 2, width_ratios=(2, 1))
+    left, right = (figure.add_subfigure(cells[i]) for i in (0, 1))
     panels = left.subplots(len(shown), len(shown[0]) + 1)
     titles = ["x", "z", "possible x", *[""] * (SHOWN - 1), "x*"]
     for i, (line, pictures, row) in enumerate(zip(panels, shown, rows, strict=True)):

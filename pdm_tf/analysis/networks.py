@@ -106,9 +106,8 @@ def check(config: AnalysisConfig) -> None:
     }
     for name, smallest in least.items():
         if getattr(config, name) < smallest:
-            raise SettingError(
-                name, getattr(config, name), f"at least {smallest} is needed"
-            )
+            value = getattr(config, name)
+            raise SettingError(name, value, f"at least {smallest} is needed")
     if config.t >= DiffusionConfig.timesteps:
         raise SettingError(
             "t", config.t, f"choose from 0 to {DiffusionConfig.timesteps - 1}"

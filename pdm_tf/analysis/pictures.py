@@ -50,7 +50,7 @@ def noise_of(first: tf.Tensor, count: tf.Tensor, shape: tuple[int, ...]) -> tf.T
     return seeds.normal(seeds.keys(rows, 0), shape)
 
 
-def noised(
+def noisy_pictures(
     pictures: np.ndarray, t: int, schedule: NoiseSchedule, first: int = 0
 ) -> tf.Tensor:
     """z at timestep t of pictures uint8 [N, H, W, C]; picture k has noise first + k."""
@@ -74,7 +74,7 @@ class Estimating:
         self._pictures, self._batch_size = pictures, batch_size
         self._schedule = denoise.schedule
         shape = [None, *pictures.shape[1:]]
-        self._ask: Callable = tf.function(
+        self._estimate: Callable = tf.function(
             lambda z, t: denoise(z, denoise.schedule.level(t)).x,
             input_signature=[
                 tf.TensorSpec(shape, tf.float32),
@@ -90,5 +90,5 @@ class Estimating:
     def _batches(self, t: int) -> Iterator[np.ndarray]:
         for first in range(0, len(self._pictures), self._batch_size):
             x = self._pictures[first : first + self._batch_size]
-            z = noised(x, t, self._schedule, first)
-            yield self._ask(z, tf.constant(t)).numpy()
+            z = noisy_pictures(x, t, self._schedule, first)
+            yield self._estimate(z, tf.constant(t)).numpy()

@@ -25,14 +25,14 @@ def posterior(
     Returns:
       float64 [B, N], rows that sum to 1.
     """
-    asked = z.reshape(len(z), -1).astype(np.float64)
+    rows = z.reshape(len(z), -1).astype(np.float64)
     snr = np.exp(schedule.log_snr[t])
-    asked /= np.exp(0.5 * schedule.log_alpha[t])  # x + noise of variance 1 / SNR
+    rows /= np.exp(0.5 * schedule.log_alpha[t])  # x + noise of variance 1 / SNR
     scores = np.empty((len(z), len(pictures)))
     for first in range(0, len(pictures), chunk_size):
         x = to_float(pictures[first : first + chunk_size]).astype(np.float64)
         x = x.reshape(len(x), -1)
-        gaps = asked @ x.T - 0.5 * np.square(x).sum(axis=1)
+        gaps = rows @ x.T - 0.5 * np.square(x).sum(axis=1)
         scores[:, first : first + len(x)] = snr * gaps
     weights = np.exp(scores - scores.max(axis=1, keepdims=True))
     return weights / weights.sum(axis=1, keepdims=True)

@@ -9,12 +9,15 @@ from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from pdm_tf.analysis.figure2 import PATCHES
-from pdm_tf.analysis.networks import Obtain, plan, shape_of
+from pdm_tf.analysis.networks import Obtain, plan
+from pdm_tf.analysis.pictures import read_pictures
 from pdm_tf.analysis.results import Claim, Result, new_figure
-from pdm_tf.config import AnalysisConfig, EvaluationConfig
+from pdm_tf.config import AnalysisConfig
 from pdm_tf.data.images import contact_sheet, to_uint8
 from pdm_tf.denoisers import Denoiser, thresholded
-from pdm_tf.evaluation.evaluate import evaluate
+from pdm_tf.evaluation.bootstrap import frechet_with_interval
+from pdm_tf.evaluation.features import open_features
+from pdm_tf.evaluation.metrics import gaussian_of, seam_energy
 from pdm_tf.profiling.parameters import count_parameters
 from pdm_tf.samplers import DDPM, sample
 from pdm_tf.storage.files import write_npz
@@ -34,21 +37,29 @@ SHOWN = 36  # pictures for each patch size
 
 
 def make(config: AnalysisConfig, obtain: Obtain) -> list[Result]:
-    """Trains the networks of Figure 2 and judges what they draw."""
-    rows, sheets = [], {}
+    """Trains the networks of Figure 2 and measures what they sample."""
     networks = [obtain(plan(config, p)) for p in PATCHES]
+    extractor = open_features("digits" if config.dataset == "mnist" else "random")
+    real = read_pictures(config, "train")
+    gaussian = gaussian_of(real, extractor)
+    rows, sheets = [], {}
     for p, network in zip(PATCHES, networks, strict=True):
-        pictures, seconds = draw_pictures(network, config, f"table1, P = {p}")
-        report = _judge(pictures, p, config)
-        rows.append(tabulate(p, network, len(pictures) / seconds, report))
+        pictures, seconds = sample_pictures(network, config, f"table1, P = {p}")
+        write_npz(Path(config.out) / f"table1_p{p}.npz", {"arr_0": pictures}, True)
+        distance = frechet_with_interval(
+            pictures, gaussian, extractor, seed=config.seed
+        )
+        seams = seam_energy(pictures, p), seam_energy(real, p)
+        parameters = count_parameters(network.variables)
+        rows.append([p, parameters, len(pictures) / seconds, *distance, *seams])
         sheets[p] = contact_sheet(pictures[:SHOWN])
     return [Result("table1", COLUMNS, rows, draw(rows, sheets), claims(rows))]
 
 
-def draw_pictures(
+def sample_pictures(
     denoise: Denoiser, config: AnalysisConfig, title: str
 ) -> tuple[np.ndarray, float]:
-    """Pictures uint8 [N, H, W, C] by DDPM, and the seconds that drawing took."""
+    """Pictures uint8 [N, H, W, C] by DDPM, and the seconds that sampling took."""
     clipped, sampler = thresholded(denoise), DDPM()
     grid = denoise.schedule.grid(config.steps)
     numbers = range(config.seed, config.seed + config.num_images)
@@ -66,51 +77,16 @@ def draw_pictures(
     return np.concatenate(made), time.perf_counter() - began
 
 
-def _judge(
-    pictures: np.ndarray, patch_size: int, config: AnalysisConfig
-) -> dict[str, Any]:
-    """The report of `pdm_tf.evaluation` against the data set's training part."""
-    drawn = Path(config.out) / f"table1_p{patch_size}.npz"
-    write_npz(drawn, {"arr_0": pictures}, compress=True)
-    return evaluate(
-        EvaluationConfig(
-            samples=str(drawn),
-            reference=config.dataset,
-            image_shape=shape_of(config),
-            features="digits" if config.dataset == "mnist" else "random",
-            patch_sizes=(patch_size,),
-            seed=config.seed,
-            out=str(drawn.with_suffix(".json")),
-        )
-    )
-
-
-def tabulate(
-    patch_size: int, network: Denoiser, rate: float, report: dict[str, Any]
-) -> list:
-    """The row of a patch size."""
-    name = next(iter(report["figures"]))  # the Fréchet distance comes first
-    seams = report["seam_energy"][str(patch_size)]
-    return [
-        patch_size,
-        count_parameters(network.variables.values()),
-        rate,
-        *report["figures"][name],
-        seams["samples"].value,
-        seams["reference"].value,
-    ]
-
-
 def draw(rows: list[list], sheets: dict[int, np.ndarray]) -> Figure:
-    """What each network draws, with its figures."""
+    """What each network samples, with its numbers."""
     figure = new_figure(3.6 * len(rows), 4.1)
     for panel, row in zip(figure.subplots(1, len(rows)), rows, strict=True):
-        told = dict(zip(COLUMNS, row, strict=True))
+        values = dict(zip(COLUMNS, row, strict=True))
         panel.imshow(sheets[row[0]], cmap="gray", vmin=0, vmax=255)
         panel.set(xticks=[], yticks=[], frame_on=False)
         panel.set_title(
-            f"P = {row[0]}: {told['images_per_second']:.3g} images/s, "
-            f"FD {told['frechet_distance']:.4g}",
+            f"P = {row[0]}: {values['images_per_second']:.3g} images/s, "
+            f"FD {values['frechet_distance']:.4g}",
             fontsize=10,
         )
     return figure

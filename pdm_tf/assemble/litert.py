@@ -8,13 +8,12 @@ from typing import Any
 from pdm_tf import flags
 from pdm_tf.assemble.exporting import export_directory
 from pdm_tf.assemble.models import open_model
-from pdm_tf.config import Config, EvaluationConfig, ExportConfig, SamplingConfig
+from pdm_tf.config import Config, ExportConfig, SamplingConfig
 from pdm_tf.errors import InputError, SettingError
 from pdm_tf.evaluation.features import Extractor, open_features
 from pdm_tf.evaluation.fidelity import Fidelity, compare
+from pdm_tf.evaluation.image_sources import open_pictures
 from pdm_tf.evaluation.metrics import FeatureGaussian, gaussian_of
-from pdm_tf.evaluation.places import locate
-from pdm_tf.evaluation.sides import open_sides
 from pdm_tf.export.litert_file import check_packages, describe_litert, write_litert
 from pdm_tf.serving.denoiser_generator import DenoiserGenerator
 from pdm_tf.serving.generator import ImageGenerator, generate_many
@@ -23,6 +22,7 @@ from pdm_tf.serving.litert_network import LitertNetwork, report_of
 from pdm_tf.serving.signatures import open_samplers
 from pdm_tf.storage.files import appearing, checksum, write_json
 
+BATCH = 64  # pictures whose features are computed at once
 STEMS = {"none": "float32"}  # of the files; other kinds are called as they are
 
 
@@ -84,10 +84,9 @@ def _reference(
     config: ExportConfig, settings: Config, extractor: Extractor
 ) -> FeatureGaussian:
     """What the pictures of `reference`, or of the run's data set, are like."""
-    place = locate("reference", config.reference or settings.data.dataset)
-    shape = settings.network.image_shape
-    (pictures,) = open_sides([place], EvaluationConfig(image_shape=shape))
-    return gaussian_of(pictures.batches(EvaluationConfig.batch_size), extractor)
+    given = config.reference or settings.data.dataset
+    pictures = open_pictures("reference", given, settings.network.image_shape)
+    return gaussian_of(pictures.batches(BATCH), extractor)
 
 
 def _path(config: ExportConfig) -> Path:

@@ -6,11 +6,7 @@ command-line flag of the same name; the text given to `option` is what `--help` 
 """
 
 from pdm_tf.config.analysing import AnalysisConfig
-from pdm_tf.config.commands import (
-    EvaluationConfig,
-    SampleConfig,
-    SplitConfig,
-)
+from pdm_tf.config.commands import SampleConfig, SplitConfig
 from pdm_tf.config.deriving import DeriveConfig, TrainedConfig
 from pdm_tf.config.editing import (
     EditingConfig,
@@ -19,6 +15,12 @@ from pdm_tf.config.editing import (
     SDEditConfig,
     SuperResolveConfig,
     VariationsConfig,
+)
+from pdm_tf.config.evaluating import (
+    CompareConfig,
+    EvaluationConfig,
+    LikelihoodConfig,
+    TrainDigitsConfig,
 )
 from pdm_tf.config.exporting import ExportConfig, Quantisation
 from pdm_tf.config.options import (
@@ -43,6 +45,7 @@ from pdm_tf.errors import InputError
 
 __all__ = [
     "AnalysisConfig",
+    "CompareConfig",
     "Config",
     "DataConfig",
     "DeriveConfig",
@@ -53,6 +56,7 @@ __all__ = [
     "InpaintConfig",
     "InputError",
     "InterpolateConfig",
+    "LikelihoodConfig",
     "MeasureConfig",
     "Precision",
     "Prediction",
@@ -65,6 +69,7 @@ __all__ = [
     "SplitConfig",
     "SuperResolveConfig",
     "Thresholding",
+    "TrainDigitsConfig",
     "TrainedConfig",
     "TrainingConfig",
     "UNetConfig",

@@ -1,44 +1,49 @@
-"""python -m pdm_tf.evaluation --samples=PICTURES --reference=PICTURES: how alike?
+"""python -m pdm_tf.evaluation METHOD: how good are pictures, how good is a model?
 
 Examples: the floor of the distance on digits, and a trained model against them:
-  python -m pdm_tf.evaluation --samples=mnist@test --reference=mnist
-  python -m pdm_tf.evaluation --samples=runs/mnist --num_images=1000 --reference=mnist
-The likelihood of held-out digits under a run or split:
-  python -m pdm_tf.evaluation --likelihood --run_dir=runs/mnist --reference=mnist
+  python -m pdm_tf.evaluation metrics --samples=mnist@test --reference=mnist
+  python -m pdm_tf.evaluation metrics --samples=runs/mnist --num_images=1000 \\
+    --reference=mnist
+The likelihood of held-out digits under a run, and a model beside another:
+  python -m pdm_tf.evaluation likelihood --model=runs/mnist --reference=mnist
+  python -m pdm_tf.evaluation compare --model=runs/cached --reference=runs/mnist
 """
 
+from typing import Any
+
 from pdm_tf import flags
-from pdm_tf.config import EvaluationConfig, InputError
+from pdm_tf.config import (
+    CompareConfig,
+    EvaluationConfig,
+    LikelihoodConfig,
+    TrainDigitsConfig,
+)
+
+METHODS = {
+    "metrics": EvaluationConfig,
+    "likelihood": LikelihoodConfig,
+    "compare": CompareConfig,
+    "train_digits": TrainDigitsConfig,
+}
 
 
 def main(argv: list[str]) -> None:
-    """Judges pictures, prints a table and writes JSON."""
-    (config,) = flags.parse(argv, EvaluationConfig, description=__doc__ or "")
-    if config.run_dir and not config.likelihood:
-        raise InputError(
-            f"--run_dir={config.run_dir}: only --likelihood asks for it; add that, or "
-            "give --samples"
-        )
-    print(_likelihood(config) if config.likelihood else _figures(config))
-    print(f"report in {config.out}")
+    """Reads the method and its flags; prints a table."""
+    method, (config,) = flags.parse_method(
+        argv,
+        METHODS,
+        description=__doc__ or "",
+        formerly={"--likelihood": "likelihood"},
+        default="metrics",
+    )
+    print(_run(method, config))
+    print(f"written to {config.out}")
 
 
-def _figures(config: EvaluationConfig) -> str:
-    from pdm_tf.evaluation.evaluate import evaluate  # loads TensorFlow; --help is quick
-    from pdm_tf.evaluation.report import format_report
+def _run(method: str, config: Any) -> str:
+    from pdm_tf.assemble import evaluating  # loads TensorFlow; --help is quick
 
-    return format_report(evaluate(config))
-
-
-def _likelihood(config: EvaluationConfig) -> str:
-    from pdm_tf.assemble import restore, settings_of
-    from pdm_tf.evaluation import likelihood_report
-
-    likelihood_report.check(config)
-    variance = settings_of(config.run_dir).sampling.variance
-    denoise = restore(config.run_dir)
-    made = likelihood_report.judge_likelihood(config, denoise, variance)
-    return likelihood_report.format_likelihood(made)
+    return getattr(evaluating, method)(config)
 
 
 if __name__ == "__main__":

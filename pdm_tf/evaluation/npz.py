@@ -12,7 +12,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from pdm_tf.config import InputError
+from pdm_tf.errors import InputError, SettingError
 
 PICTURES = "arr_0"
 _DAMAGE = (OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error)
@@ -23,7 +23,7 @@ _HEADERS = {
 
 
 @contextmanager
-def _read(flag: str, path: str) -> Iterator[zipfile.ZipFile]:
+def _read(setting: str, path: str) -> Iterator[zipfile.ZipFile]:
     """The archive; whatever is wrong with it becomes one line."""
     try:
         with zipfile.ZipFile(path) as archive:
@@ -32,14 +32,14 @@ def _read(flag: str, path: str) -> Iterator[zipfile.ZipFile]:
         raise
     except _DAMAGE as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(
-            f"--{flag}={path}: not a sound npz file ({reason[:120]}); write it again"
+        raise SettingError(
+            setting, path, f"not a sound npz file ({reason[:120]}); write it again"
         ) from error
 
 
-def list_members(flag: str, path: str) -> set[str]:
+def list_members(setting: str, path: str) -> set[str]:
     """Names of the arrays in the file."""
-    with _read(flag, path) as archive:
+    with _read(setting, path) as archive:
         names = archive.namelist()
     return {name.removesuffix(".npy") for name in names if name.endswith(".npy")}
 
@@ -52,39 +52,42 @@ def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
     return shape, fortran, dtype
 
 
-def picture_shape(flag: str, path: str) -> tuple[int, ...]:
+def picture_shape(setting: str, path: str) -> tuple[int, ...]:
     """Shape (N, H, W, C) of the pictures in arr_0.
 
     Raises:
       InputError: no arr_0, or one that does not hold uint8 pictures.
     """
-    if PICTURES not in list_members(flag, path):
-        raise InputError(
-            f"--{flag}={path}: holds no {PICTURES}; save the pictures with "
-            "numpy.savez(FILE, pictures), uint8 [N, H, W, C]"
+    if PICTURES not in list_members(setting, path):
+        raise SettingError(
+            setting,
+            path,
+            f"holds no {PICTURES}; save the pictures with numpy.savez(FILE, pictures), "
+            "uint8 [N, H, W, C]",
         )
-    with _read(flag, path) as archive, archive.open(f"{PICTURES}.npy") as file:
+    with _read(setting, path) as archive, archive.open(f"{PICTURES}.npy") as file:
         shape, fortran, dtype = _header(file)
     wanted = "wanted are uint8 grey levels 0 to 255, [N, H, W, C]"
     if dtype != np.uint8:
         kind = "Python objects, which are not read" if dtype.hasobject else str(dtype)
-        raise InputError(f"--{flag}={path}: {PICTURES} holds {kind}; {wanted}")
+        raise SettingError(setting, path, f"{PICTURES} holds {kind}; {wanted}")
     if len(shape) != 4 or shape[3] not in (1, 3) or fortran:
         order = " in Fortran order" if fortran else ""
-        raise InputError(
-            f"--{flag}={path}: {PICTURES} has the shape {shape}{order}; {wanted}, C "
-            "of 1 or 3"
+        raise SettingError(
+            setting,
+            path,
+            f"{PICTURES} has the shape {shape}{order}; {wanted}, C of 1 or 3",
         )
     return shape
 
 
 def read_pictures(
-    flag: str, path: str, count: int, batch_size: int
+    setting: str, path: str, count: int, batch_size: int
 ) -> Iterator[np.ndarray]:
     """The first `count` pictures, in order: uint8 [B, H, W, C]."""
-    shape = picture_shape(flag, path)[1:]
+    shape = picture_shape(setting, path)[1:]
     size = int(np.prod(shape))
-    with _read(flag, path) as archive, archive.open(f"{PICTURES}.npy") as file:
+    with _read(setting, path) as archive, archive.open(f"{PICTURES}.npy") as file:
         _header(file)
         for start in range(0, count, batch_size):
             rows = min(batch_size, count - start)
@@ -94,8 +97,8 @@ def read_pictures(
             yield np.frombuffer(data, np.uint8).reshape(rows, *shape)
 
 
-def read_arrays(flag: str, path: str, names: set[str]) -> dict[str, Any]:
+def read_arrays(setting: str, path: str, names: set[str]) -> dict[str, Any]:
     """Whole arrays of the file, those of `names` that it holds."""
-    present = names & list_members(flag, path)
-    with _read(flag, path), np.load(path, allow_pickle=False) as file:
+    present = names & list_members(setting, path)
+    with _read(setting, path), np.load(path, allow_pickle=False) as file:
         return {name: file[name] for name in present}

@@ -7,42 +7,42 @@ from typing import Any
 
 from pdm_tf.config import EvaluationConfig
 from pdm_tf.errors import SettingError
-from pdm_tf.evaluation.bootstrap import Figure
-from pdm_tf.evaluation.figures import Judged
+from pdm_tf.evaluation.bootstrap import Metric
+from pdm_tf.evaluation.set_metrics import MeasuredSet
 from pdm_tf.storage.files import try_writing, write_json
 
-USUAL = (10_000, 50_000)  # samples in published figures
+USUAL = (10_000, 50_000)  # samples behind published metrics
 
 
 def find_warnings(
-    samples: Judged,
-    reference: Judged | None,
+    samples: MeasuredSet,
+    reference: MeasuredSet | None,
     sizes: tuple[int, int],
     config: EvaluationConfig,
 ) -> list[str]:
-    """What a reader of the figures must know."""
+    """What a reader of the metrics must know."""
     found = []
     if samples.count not in USUAL:
         found.append(
-            f"{_counted(samples.count)} samples; published figures take 10,000 or "
+            f"{_counted(samples.count)} samples; published metrics take 10,000 or "
             "50,000, and distances grow as samples get fewer"
         )
     if reference and reference.count != samples.count:
         found.append(
-            f"the sides differ: {_counted(samples.count)} samples, "
+            f"the sets differ: {_counted(samples.count)} samples, "
             f"{_counted(reference.count)} pictures of reference"
         )
-    for name, side in (("samples", samples), ("reference", reference)):
-        if side and side.count and side.count <= max(sizes):
+    for name, measured in (("samples", samples), ("reference", reference)):
+        if measured and measured.count and measured.count <= max(sizes):
             found.append(
-                f"{side.count:,} {name} for {max(sizes):,} features: the covariance "
-                "is singular and the distance mostly bias"
+                f"{measured.count:,} {name} for {max(sizes):,} features: the "
+                "covariance is singular and the distance mostly bias"
             )
         limit = config.manifold_images
-        if side and side.summary and side.summary.count > limit:
+        if measured and measured.summary and measured.summary.count > limit:
             found.append(
                 f"precision and recall use the first {limit:,} of {name} "
-                "(--manifold_images)"
+                "(manifold_images)"
             )
     return found
 
@@ -52,8 +52,8 @@ def _counted(count: int | None) -> str:
 
 
 def plain(value: Any) -> Any:
-    """Nested values as JSON knows them: figures as objects, NaN as null."""
-    if isinstance(value, Figure):
+    """Nested values as JSON knows them: metrics as objects, NaN as null."""
+    if isinstance(value, Metric):
         return plain(value._asdict())
     if isinstance(value, Mapping):
         return {str(key): plain(member) for key, member in value.items()}
@@ -64,18 +64,26 @@ def plain(value: Any) -> Any:
     return value
 
 
-def check_writable(flag: str, path: str) -> None:
+def check_smallest(config: Any, smallest: Mapping[str, int]) -> None:
+    """Raises SettingError for a setting below the smallest value that makes sense."""
+    for name, least in smallest.items():
+        value = getattr(config, name)
+        if value < least:
+            raise SettingError(name, value, f"at least {least} is needed")
+
+
+def check_writable(setting: str, path: str) -> None:
     """Raises SettingError now rather than after the work where `path` cannot be."""
     if Path(path).is_dir():
-        raise SettingError(flag, path, "is a directory; give the name of a file")
+        raise SettingError(setting, path, "is a directory; give the name of a file")
     try:
         try_writing(path)
     except OSError as error:
         remedy = f"cannot be written ({error.strerror}); give another path"
-        raise SettingError(flag, path, remedy) from error
+        raise SettingError(setting, path, remedy) from error
 
 
-def write_report(path: str, report: dict[str, Any]) -> None:
+def write_report(path: str | Path, report: Mapping[str, Any]) -> None:
     """Writes the report as JSON, whole or not at all."""
     write_json(path, plain(report))
 
@@ -85,19 +93,19 @@ def format_report(report: dict[str, Any]) -> str:
     lines = []
     for name in ("samples", "reference"):
         if name in report:
-            lines.append(f"{name:<22}{_side(report[name])}")
+            lines.append(f"{name:<22}{_described(report[name])}")
     features = report["features"]
     lines += [
         f"{'features':<22}{features['name']}: {features['pooled']:,} numbers, "
         f"{features['spatial']:,} spatial",
         "",
     ]
-    for name, figure in report["figures"].items():
-        lines.append(f"{name:<22}{_figure(figure)}")
+    for name, metric in report["metrics"].items():
+        lines.append(f"{name:<22}{_shown(metric)}")
     for patch_size, row in report["seam_energy"].items():
-        for side, figure in row.items():
-            title = f"seams P={patch_size} {side}"
-            lines.append(f"{title:<22}{_figure(figure)}")
+        for which, metric in row.items():
+            title = f"seams P={patch_size} {which}"
+            lines.append(f"{title:<22}{_shown(metric)}")
     lines.append("")
     for title, cost in report["cost"].items():
         lines.append(f"{title:<22}{_cost(cost)}")
@@ -105,24 +113,24 @@ def format_report(report: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _side(side: dict[str, Any]) -> str:
-    shape = "x".join(map(str, side.get("image_shape", ())))
-    rest = [f"{_counted(side['count'])} pictures", shape, side["kind"]]
+def _described(pictures: dict[str, Any]) -> str:
+    shape = "x".join(map(str, pictures.get("image_shape", ())))
+    rest = [f"{_counted(pictures['count'])} pictures", shape, pictures["kind"]]
     rest += [
         f"{key.replace('_', ' ')} {value}"
-        for key, value in side.items()
+        for key, value in pictures.items()
         if key in ("split", "label_policy", "steps", "guidance", "seed")
     ]
-    return f"{side['given']}: {', '.join(part for part in rest if part)}"
+    return f"{pictures['given']}: {', '.join(part for part in rest if part)}"
 
 
-def _figure(figure: Figure | None) -> str:
-    if figure is None or not math.isfinite(figure.value):
+def _shown(metric: Metric | None) -> str:
+    if metric is None or not math.isfinite(metric.value):
         return "-"
-    text = f"{figure.value:10.4f}"
-    if figure.low is None:
+    text = f"{metric.value:10.4f}"
+    if metric.low is None:
         return text
-    return f"{text}   [{figure.low:.4f}, {figure.high:.4f}]"
+    return f"{text}   [{metric.low:.4f}, {metric.high:.4f}]"
 
 
 def _cost(cost: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pdm_tf.config import InputError
+from pdm_tf.errors import SettingError
 from pdm_tf.evaluation import npz
 from pdm_tf.evaluation.metrics.moments import FeatureGaussian
 from pdm_tf.storage.files import write_npz
@@ -23,24 +23,24 @@ class Statistics:
 
     pooled: FeatureGaussian
     spatial: FeatureGaussian | None
-    count: int | None = None  # pictures behind it, where the file tells
-    features: str | None = None  # name of the extractor, where the file tells
+    count: int | None = None  # pictures behind it, where the file says
+    features: str | None = None  # name of the extractor, where the file says
 
 
-def load_statistics(flag: str, path: str) -> Statistics:
+def load_statistics(setting: str, path: str) -> Statistics:
     """Reads statistics.
 
     Raises:
       InputError: missing, not finite, or of shapes that do not fit each other.
     """
-    arrays = npz.read_arrays(flag, path, _KEYS)
-    pooled = _gaussian(flag, path, arrays, "")
-    spatial = _gaussian(flag, path, arrays, "_s") if "mu_s" in arrays else None
+    arrays = npz.read_arrays(setting, path, _KEYS)
+    pooled = _gaussian(setting, path, arrays, "")
+    spatial = _gaussian(setting, path, arrays, "_s") if "mu_s" in arrays else None
     count, features = int(arrays.get("count", 0)), str(arrays.get("features", ""))
     return Statistics(pooled, spatial, count or None, features or None)
 
 
-def _gaussian(flag: str, path: str, arrays: dict, suffix: str) -> FeatureGaussian:
+def _gaussian(setting: str, path: str, arrays: dict, suffix: str) -> FeatureGaussian:
     none = np.zeros(0)
     mu, sigma = (arrays.get(f"{name}{suffix}", none) for name in ("mu", "sigma"))
     fault = ""
@@ -51,9 +51,11 @@ def _gaussian(flag: str, path: str, arrays: dict, suffix: str) -> FeatureGaussia
     elif not (np.isfinite(mu).all() and np.isfinite(sigma).all()):
         fault = "has mu or sigma that are not finite"
     if fault:
-        raise InputError(
-            f"--{flag}={path}: {fault} (keys mu{suffix}, sigma{suffix}); make it again "
-            "with --save_statistics"
+        raise SettingError(
+            setting,
+            path,
+            f"{fault} (keys mu{suffix}, sigma{suffix}); make it again with "
+            "`save_statistics`",
         )
     return FeatureGaussian(mu.astype(np.float64), sigma.astype(np.float64))
 

@@ -1,17 +1,17 @@
-"""One pass over a side's pictures: all the sums that any figure needs."""
+"""One pass over a set's pictures: all the sums that any metric needs."""
 
 from collections.abc import Iterator
 
 import numpy as np
 from tqdm import tqdm
 
-from pdm_tf.config import EvaluationConfig, InputError
-from pdm_tf.evaluation.bootstrap import Dealer, count_groups
+from pdm_tf.config import EvaluationConfig
+from pdm_tf.evaluation.bootstrap import BootstrapGroups, count_groups
 from pdm_tf.evaluation.features.extractor import Extractor, Features
 from pdm_tf.evaluation.metrics.inception_score import ScoreSums
 from pdm_tf.evaluation.metrics.moments import FeatureGaussian, FeatureMoments, merged
 from pdm_tf.evaluation.metrics.seams import seam_sums
-from pdm_tf.evaluation.sides import Pictures
+from pdm_tf.evaluation.stored_images import ImageSource
 
 ROWS = 2048  # features merged into the moments at once
 
@@ -46,13 +46,13 @@ class GroupedMoments:
 
 
 class Summary:
-    """Sums over the pictures of one side, by groups for the bootstrap.
+    """Sums over the pictures of one set, by groups for the bootstrap.
 
     Args:
       extractor: gives the features.
       config: seed, resamplings, patch sizes, pictures kept.
       count: how many pictures will come.
-      seed: of the groups; must differ between the sides.
+      seed: of the groups; must differ between the sets.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Summary:
         groups = count_groups(config.bootstrap, extractor.sizes)
         self.groups = max(1, min(groups, count // 2))
         self.count = 0
-        self._dealer = Dealer(self.groups, seed)
+        self._groups = BootstrapGroups(self.groups, seed)
         self._pooled, self._spatial = (
             GroupedMoments(self.groups, size) for size in extractor.sizes
         )
@@ -72,7 +72,7 @@ class Summary:
 
     def add(self, pictures: np.ndarray, features: Features) -> None:
         """The next pictures, uint8 [B, H, W, C], and their features."""
-        group = self._dealer.deal(len(pictures))
+        group = self._groups.draw(len(pictures))
         self._pooled.add(features.pooled, group)
         self._spatial.add(features.spatial, group)
         if features.probabilities is not None:
@@ -108,9 +108,9 @@ class Summary:
 
 
 def summarise(
-    pictures: Pictures, extractor: Extractor, config: EvaluationConfig, seed: int
+    pictures: ImageSource, extractor: Extractor, config: EvaluationConfig, seed: int
 ) -> Summary:
-    """Reads all pictures of a side once.
+    """Reads all pictures of a set once.
 
     Raises:
       InputError: features that are not finite, or a file that breaks off.
@@ -124,10 +124,10 @@ def summarise(
     return summary
 
 
-def _watched(pictures: Pictures, batch_size: int) -> Iterator[np.ndarray]:
+def _watched(pictures: ImageSource, batch_size: int) -> Iterator[np.ndarray]:
     with tqdm(
         total=pictures.count,
-        desc=pictures.place.flag,
+        desc=pictures.location.setting,
         unit=" pictures",
         delay=2,
         leave=False,
@@ -139,14 +139,12 @@ def _watched(pictures: Pictures, batch_size: int) -> Iterator[np.ndarray]:
 
 
 def _check_finite(
-    pictures: Pictures, extractor: Extractor, features: Features, first: int
+    pictures: ImageSource, extractor: Extractor, features: Features, first: int
 ) -> None:
     for rows in features:
         if rows is not None and not np.isfinite(rows).all():
             bad = int(np.flatnonzero(~np.isfinite(rows).all(axis=1))[0])
-            place = pictures.place
-            raise InputError(
-                f"--{place.flag}={place.given}: the {extractor.name} features of "
-                f"picture {first + bad} are not finite; look at that picture, and at "
-                "the weights of the extractor"
+            raise pictures.location.error(
+                f"the {extractor.name} features of picture {first + bad} are not "
+                "finite; look at that picture, and at the weights of the extractor"
             )

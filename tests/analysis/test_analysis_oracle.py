@@ -8,7 +8,7 @@ import pytest
 from pdm_tf.analysis.blur import half_life
 from pdm_tf.analysis.distortion import distortion, ratio_interval, squared_errors
 from pdm_tf.analysis.frequencies import Energy, beyond_grid, spectrum
-from pdm_tf.analysis.pictures import Estimating, noised, optimal_denoiser
+from pdm_tf.analysis.pictures import Estimating, noisy_pictures, optimal_denoiser
 from pdm_tf.analysis.reconstructions import effective_count, posterior, reconstruct
 from pdm_tf.data.images import to_float
 from pdm_tf.diffusion import NoiseSchedule
@@ -26,7 +26,7 @@ def pictures():
     return np.clip(coarse.repeat(2, 1).repeat(2, 2) + fine, 0, 255).astype(np.uint8)
 
 
-def naive_belief(pictures, z, t):
+def naive_estimate(pictures, z, t):
     """Equation 4 by loops, in float64."""
     alpha = np.prod(1 - np.array(SCHEDULE.betas)[: t + 1])
     x = to_float(pictures).astype(np.float64)
@@ -42,10 +42,10 @@ def naive_belief(pictures, z, t):
 
 @pytest.mark.parametrize("t", [0, 300, 700, 999])
 def test_the_distortion_of_the_optimum_is_the_naive_one(pictures, t):
-    denoise_signature = Estimating(optimal_denoiser(pictures, SCHEDULE), pictures, 3)
-    z = noised(pictures, t, SCHEDULE).numpy()
-    naive = naive_belief(pictures, z, t)
-    found = squared_errors(to_float(pictures), denoise_signature.at(t))
+    estimates = Estimating(optimal_denoiser(pictures, SCHEDULE), pictures, 3)
+    z = noisy_pictures(pictures, t, SCHEDULE).numpy()
+    naive = naive_estimate(pictures, z, t)
+    found = squared_errors(to_float(pictures), estimates.at(t))
     wanted = ((to_float(pictures) - naive) ** 2).mean(axis=(1, 2, 3))
     np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-9)
     assert distortion(found) == pytest.approx(np.sqrt(wanted.mean()), rel=1e-4)
@@ -59,7 +59,7 @@ def test_estimates_do_not_depend_on_the_batch(pictures):
 
 @pytest.mark.parametrize("t", [0, 500, 900])
 def test_the_mean_of_reconstructions_is_the_optimum(pictures, t):
-    z = noised(pictures, t, SCHEDULE).numpy()
+    z = noisy_pictures(pictures, t, SCHEDULE).numpy()
     weights = posterior(pictures, z, t, SCHEDULE, chunk_size=3)
     np.testing.assert_allclose(weights.sum(axis=1), 1)
     mean = np.tensordot(weights, to_float(pictures), 1)
@@ -80,7 +80,9 @@ def test_the_count_of_possible_pictures_runs_from_one_to_all(pictures):
     np.testing.assert_allclose(effective_count(even), COUNT)
     counts = [
         effective_count(
-            posterior(pictures, noised(pictures, t, SCHEDULE).numpy(), t, SCHEDULE)
+            posterior(
+                pictures, noisy_pictures(pictures, t, SCHEDULE).numpy(), t, SCHEDULE
+            )
         ).mean()
         for t in (100, 600, 800, 999)
     ]
@@ -116,8 +118,8 @@ def test_a_grey_picture_has_no_share():
 def test_the_energy_of_the_optimum_falls_with_t(pictures):
     """E|x*|² falls at every frequency, since z tells less and less (Appendix A)."""
     many = pictures.repeat(64, axis=0)  # other noise for each copy
-    denoise_signature = Estimating(optimal_denoiser(pictures, SCHEDULE), many, 64)
-    denoised = [denoise_signature.at(t) for t in (0, 500, 700, 800, 999)]
+    estimates = Estimating(optimal_denoiser(pictures, SCHEDULE), many, 64)
+    denoised = [estimates.at(t) for t in (0, 500, 700, 800, 999)]
     moved = [Energy.of(x - x.mean(axis=0), 2) for x in denoised]
     for before, after in pairwise(moved):
         assert after.low < before.low + 1e-6 and after.high < before.high + 1e-6

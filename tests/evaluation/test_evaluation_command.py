@@ -1,4 +1,4 @@
-"""The command: figures, report, statistics; and one line for each fault."""
+"""The command: metrics, report, statistics; and one line for each fault."""
 
 import json
 import subprocess
@@ -20,6 +20,7 @@ from pdm_tf.evaluation.features.digits import Digits
 from pdm_tf.evaluation.features.extractor import Features
 from pdm_tf.evaluation.metrics.manifold import members
 from pdm_tf.evaluation.report import format_report
+from pdm_tf.serving import open_generator
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -49,11 +50,11 @@ def run(monkeypatch, capsys) -> Callable[..., tuple[int, str, str]]:
     return call
 
 
-def judge(samples: str, reference: str, directory: Path, **settings) -> dict:
+def measure(samples: str, reference: str, directory: Path, **settings) -> dict:
     config = EvaluationConfig(
         samples=samples, reference=reference, out=str(directory / "e.json"), **settings
     )
-    return evaluate(config)
+    return evaluate(config, open_generator)
 
 
 def features(path: str) -> Features:
@@ -68,11 +69,11 @@ def distance(x: np.ndarray, y: np.ndarray) -> float:
     return float(gap @ gap + np.trace(a + b - 2 * scipy.linalg.sqrtm(a @ b).real))
 
 
-def test_figures_are_those_of_the_features(digits, tmp_path):
+def test_metrics_are_those_of_the_features(digits, tmp_path):
     """Streamed through the whole command, and computed here from all features."""
-    report = judge(*digits, tmp_path, batch_size=17, bootstrap=10)
+    report = measure(*digits, tmp_path, batch_size=17, bootstrap=10)
     x, y = (features(path) for path in digits)
-    found = report["figures"]
+    found = report["metrics"]
     expected = distance(x.pooled, y.pooled)
     assert found["FD (digits)"].value == pytest.approx(expected, rel=1e-4)
     expected = distance(x.spatial, y.spatial)
@@ -87,13 +88,13 @@ def test_figures_are_those_of_the_features(digits, tmp_path):
 
 
 def test_never_called_fid_outside_inception(digits, tmp_path):
-    report = judge(*digits, tmp_path, bootstrap=0)
+    report = measure(*digits, tmp_path, bootstrap=0)
     assert "FID" not in format_report(report) + (tmp_path / "e.json").read_text()
 
 
-def test_batch_size_changes_no_figure(digits, tmp_path):
-    reports = [judge(*digits, tmp_path, batch_size=b, bootstrap=8) for b in (200, 23)]
-    for kind in ("figures", "seam_energy"):
+def test_batch_size_changes_no_metric(digits, tmp_path):
+    reports = [measure(*digits, tmp_path, batch_size=b, bootstrap=8) for b in (200, 23)]
+    for kind in ("metrics", "seam_energy"):
         one, other = (json.dumps(flat(r[kind])) for r in reports)
         np.testing.assert_allclose(json.loads(one), json.loads(other), rtol=1e-4)
 
@@ -105,21 +106,21 @@ def flat(value) -> list[float]:
 
 
 def test_same_pictures_are_at_no_distance(digits, tmp_path):
-    found = judge(digits[0], digits[0], tmp_path, bootstrap=0)["figures"]
+    found = measure(digits[0], digits[0], tmp_path, bootstrap=0)["metrics"]
     assert found["FD (digits)"].value == pytest.approx(0, abs=1e-8)
     assert found["precision (digits)"].value == found["recall (digits)"].value == 1
 
 
 def test_command_writes_what_it_prints(digits, tmp_path, run):
     out = tmp_path / "new" / "e.json"
-    sides = [f"--samples={digits[0]}", f"--reference={digits[1]}"]
-    code, printed, _ = run(*sides, f"--out={out}", "--bootstrap=20")
+    sets = [f"--samples={digits[0]}", f"--reference={digits[1]}"]
+    code, printed, _ = run(*sets, f"--out={out}", "--bootstrap=20")
     assert code == 0
     report = json.loads(out.read_text())
-    figure = report["figures"]["FD (digits)"]
-    assert figure["low"] <= figure["value"] <= figure["high"]
-    assert f"{figure['value']:.4f}" in printed
-    counts = [report[side]["count"] for side in ("samples", "reference")]
+    metric = report["metrics"]["FD (digits)"]
+    assert metric["low"] <= metric["value"] <= metric["high"]
+    assert f"{metric['value']:.4f}" in printed
+    counts = [report[name]["count"] for name in ("samples", "reference")]
     assert counts == [200, 300]
     assert report["samples"]["label_policy"] == "10 classes, 20 to 20 pictures each"
     assert report["samples"]["image_shape"] == [32, 32, 1]
@@ -130,21 +131,21 @@ def test_command_writes_what_it_prints(digits, tmp_path, run):
 
 
 def test_warns_of_few_and_unequal_pictures(digits, tmp_path):
-    warnings = " / ".join(judge(*digits, tmp_path, bootstrap=0)["warnings"])
-    assert "200 samples; published figures take 10,000 or 50,000" in warnings
-    assert "the sides differ: 200 samples, 300" in warnings
-    limited = judge(*digits, tmp_path, bootstrap=0, manifold_images=100)
+    warnings = " / ".join(measure(*digits, tmp_path, bootstrap=0)["warnings"])
+    assert "200 samples; published metrics take 10,000 or 50,000" in warnings
+    assert "the sets differ: 200 samples, 300" in warnings
+    limited = measure(*digits, tmp_path, bootstrap=0, manifold_images=100)
     assert sum("first 100" in text for text in limited["warnings"]) == 2
 
 
 def test_saved_statistics_stand_for_their_pictures(digits, tmp_path):
     path = str(tmp_path / "s.npz")
-    alone = judge(digits[1], "", tmp_path, bootstrap=0, save_statistics=path)
-    assert alone["figures"]["FD (digits)"] is None
-    assert alone["figures"]["IS (digits)"].value > 5
+    alone = measure(digits[1], "", tmp_path, bootstrap=0, save_statistics=path)
+    assert alone["metrics"]["FD (digits)"] is None
+    assert alone["metrics"]["IS (digits)"].value > 5
     assert "reference" not in alone
-    whole = judge(*digits, tmp_path, bootstrap=0)["figures"]
-    found = judge(digits[0], path, tmp_path, bootstrap=20)["figures"]
+    whole = measure(*digits, tmp_path, bootstrap=0)["metrics"]
+    found = measure(digits[0], path, tmp_path, bootstrap=20)["metrics"]
     for name in ("FD (digits)", "sFD (digits)"):
         assert found[name].value == pytest.approx(whole[name].value, rel=1e-9)
         assert found[name].low < found[name].high  # of the samples alone
@@ -154,13 +155,13 @@ def test_saved_statistics_stand_for_their_pictures(digits, tmp_path):
 def test_statistics_with_pictures_as_adm_publishes_them(digits, tmp_path):
     """Distances use the statistics, precision and recall the pictures."""
     path = str(tmp_path / "s.npz")
-    judge(digits[0], "", tmp_path, bootstrap=0, save_statistics=path)
+    measure(digits[0], "", tmp_path, bootstrap=0, save_statistics=path)
     with np.load(path) as statistics, np.load(digits[1]) as pictures:
         keys = ("mu", "sigma", "mu_s", "sigma_s")
         both = {key: statistics[key] for key in keys}
         np.savez(path, pictures["arr_0"], **both)
-    report = judge(digits[0], path, tmp_path, bootstrap=0)
-    found, whole = report["figures"], judge(*digits, tmp_path, bootstrap=0)["figures"]
+    report = measure(digits[0], path, tmp_path, bootstrap=0)
+    found, whole = report["metrics"], measure(*digits, tmp_path, bootstrap=0)["metrics"]
     assert found["FD (digits)"].value == pytest.approx(0, abs=1e-8)
     for name in ("precision (digits)", "recall (digits)"):
         assert found[name] == whole[name]
@@ -170,12 +171,12 @@ def test_statistics_with_pictures_as_adm_publishes_them(digits, tmp_path):
 
 def test_model_is_sampled_on_the_fly(saved_model, tmp_path):
     settings = {"features": "random", "steps": "2", "batch_size": 4, "bootstrap": 5}
-    report = judge(saved_model, "mnist@test", tmp_path, num_images=10, **settings)
+    report = measure(saved_model, "mnist@test", tmp_path, num_images=10, **settings)
     assert report["samples"]["count"] == 10
     assert report["reference"]["image_shape"] == [16, 16, 1]  # follows the model
     assert report["cost"]["sampling"]["pictures"] == 10
-    assert report["figures"]["FD (random)"].value > 0
-    assert report["figures"]["IS (random)"] is None
+    assert report["metrics"]["FD (random)"].value > 0
+    assert report["metrics"]["IS (random)"] is None
 
 
 def npz(path: Path, array: np.ndarray) -> str:
@@ -189,7 +190,7 @@ def faults(directory: Path) -> dict[str, tuple[list[str], str]]:
     (directory / "corrupt.npz").write_bytes(b"PK\x03\x04 and no more")
     narrow = npz(directory / "narrow.npz", grey[:, :30])
     return {
-        "nothing": ([], "--samples is missing"),
+        "nothing": ([], "--samples: missing"),
         "corrupt": ([f"--samples={directory}/corrupt.npz"], "not a sound npz"),
         "floats": ([f"--samples={npz(directory / 'f.npz', grey / 255)}"], "float64"),
         "objects": (
@@ -205,7 +206,7 @@ def faults(directory: Path) -> dict[str, tuple[list[str], str]]:
         "seed": (["--samples=mnist", "--seed=-1"], "--seed=-1"),
         "flag": (["--samples=mnist", "--bootstraps=3"], "did you mean --bootstrap"),
         "out": (["--samples=mnist", f"--out={directory}"], "is a directory"),
-        "place": (["--samples=mnist", f"--out={directory}/f.npz/e"], "cannot be"),
+        "nowhere": (["--samples=mnist", f"--out={directory}/f.npz/e"], "cannot be"),
     }
 
 
@@ -254,7 +255,8 @@ def test_truncated_pictures_fail_without_a_report(digits, tmp_path, run):
 
 def test_help_does_not_load_tensorflow():
     code = "import sys; from pdm_tf.evaluation.__main__ import main\n"
-    code += "try: main(['x', '--help'])\nexcept SystemExit: pass\n"
+    code += "for words in ['--help'], ['metrics', '--help'], ['compare', '--help']:\n"
+    code += "    try: main(['x', *words])\n    except SystemExit: pass\n"
     code += "assert 'tensorflow' not in sys.modules"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True

@@ -92,5 +92,5 @@ def test_none_at_all():
 
 @pytest.mark.parametrize("shape", [(32, 32, 3), (64, 64, 1)])
 def test_other_shapes_are_refused(shape):
-    with pytest.raises(InputError, match=r"32x32x1.*--features=random"):
+    with pytest.raises(InputError, match=r"32x32x1.*`features=random`"):
         digits.Digits()(np.zeros((2, *shape), np.uint8))

@@ -1,4 +1,4 @@
-"""A frozen graph with the names, the age and the hazards of the published one."""
+"""A graph with the names, the age and the hazards of the published one."""
 
 import hashlib
 from pathlib import Path
@@ -21,7 +21,7 @@ SECOND = random.normal(size=(1, 1, CHANNELS, CHANNELS)).astype(np.float32)
 SOFTMAX = random.normal(size=(CHANNELS, CLASSES)).astype(np.float32)
 
 
-def frozen_graph() -> bytes:
+def constant_graph() -> bytes:
     """Named and versioned as the graph of 2015, whose shapes are for a batch of one."""
     graph = tf.Graph()
     with graph.as_default():
@@ -81,7 +81,7 @@ def naive_features(picture: np.ndarray) -> tuple[np.ndarray, ...]:
 @pytest.fixture(scope="module")
 def graph_file(tmp_path_factory) -> str:
     path = tmp_path_factory.mktemp("graph") / "classify_image_graph_def.pb"
-    path.write_bytes(frozen_graph())
+    path.write_bytes(constant_graph())
     return str(path)
 
 
@@ -127,7 +127,7 @@ def test_missing_file_is_named_with_its_size_and_home(tmp_path):
     with pytest.raises(InputError) as error:
         open_features("inception", str(tmp_path / "none.pb"))
     parts = ["none.pb", "classify_image_graph_def.pb", "95,673,916 bytes"]
-    parts += ["openaipublic.blob.core.windows.net", "--features=digits"]
+    parts += ["openaipublic.blob.core.windows.net", "`features=digits`"]
     for part in parts:
         assert part in str(error.value)
     assert "\n" not in str(error.value)
@@ -136,7 +136,7 @@ def test_missing_file_is_named_with_its_size_and_home(tmp_path):
 def test_another_file_is_refused_unless_its_hash_is_given(graph_file):
     with pytest.raises(InputError, match="not the published file") as error:
         Inception(graph_file)
-    offered = str(error.value).rpartition("--inception_sha256=")[2]
+    offered = str(error.value).rpartition("`inception_sha256=")[2].rstrip("`")
     assert Inception(graph_file, offered).sha256 == offered
     with pytest.raises(InputError, match="has the SHA-256 " + offered):
         Inception(graph_file, "0" * 64)
@@ -153,6 +153,6 @@ def test_published_file_is_known_by_size_and_digest(graph_file, monkeypatch):
 def test_damaged_file_is_one_line(tmp_path, content):
     path = tmp_path / "graph.pb"
     path.write_bytes(content)
-    with pytest.raises(InputError, match="not the frozen Inception graph") as error:
+    with pytest.raises(InputError, match="not the Inception graph of 2015") as error:
         Inception(str(path), hashlib.sha256(content).hexdigest())
     assert "\n" not in str(error.value)

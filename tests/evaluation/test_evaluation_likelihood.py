@@ -12,7 +12,7 @@ from pdm_tf.config import InputError
 from pdm_tf.data.images import to_float, to_uint8
 from pdm_tf.denoisers import EmpiricalDenoiser, Prediction, split
 from pdm_tf.diffusion import NoiseSchedule
-from pdm_tf.evaluation.likelihood import cut_sections, measure_bound
+from pdm_tf.evaluation.likelihood.bound import cut_sections, measure_bound
 
 LARGE = (24, 24, 1)  # many pixels cost less than many pictures
 EDGES = np.concatenate([[-np.inf], np.arange(-254, 255, 2) / 255, [np.inf]])
@@ -216,7 +216,7 @@ def test_an_estimate_is_unbiased_within_its_standard_error():
 def test_one_graph_for_all_timesteps_and_batches(terms, graphs):
     """An estimate has two: for one timestep of all, and for one each."""
     toy = Narrow()
-    measure_bound(toy, batched(digitised(7), 3), tell_labels=False, terms=terms)
+    measure_bound(toy, batched(digitised(7), 3), use_labels=False, terms=terms)
     assert toy.traces == graphs
 
 
@@ -231,9 +231,9 @@ def test_labels_are_told_where_they_are_wanted():
         return measure_bound(toy, batched(pictures, 16, labels), **settings).total
 
     alone = measure_bound(toy.conditioned([1] * 20), batched(pictures[20:]), seed=20,
-                          tell_labels=False).total  # fmt: skip
+                          use_labels=False).total  # fmt: skip
     np.testing.assert_allclose(bits()[20:], alone, rtol=1e-5)
-    assert bits().mean() < bits(tell_labels=False).mean() - 0.1
+    assert bits().mean() < bits(use_labels=False).mean() - 0.1
 
 
 @pytest.mark.parametrize(("variance", "share"), [("large", 0.0), ("small", 1.0)])
@@ -279,7 +279,7 @@ def test_a_split_adds_up_from_its_parts(terms):
 
 @pytest.mark.parametrize("terms", [1, -3, 41])
 def test_terms_that_do_not_fit_are_refused(terms):
-    with pytest.raises(InputError, match=f"--terms={terms}: choose from 2 to 40"):
+    with pytest.raises(InputError, match=f"terms={terms}: choose from 2 to 40"):
         measure_bound(Narrow(), batched(digitised(2)), terms=terms)
 
 

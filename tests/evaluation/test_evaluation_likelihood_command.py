@@ -1,4 +1,4 @@
-"""The command --likelihood: report, curve and picture; one line for each fault."""
+"""The method likelihood: report, curve and picture; one line for each fault."""
 
 import csv
 import json
@@ -20,14 +20,14 @@ from pdm_tf.assemble.training import build_state
 from pdm_tf.config import (
     Config,
     DiffusionConfig,
-    EvaluationConfig,
+    LikelihoodConfig,
     TrainingConfig,
     UNetConfig,
 )
 from pdm_tf.data.sources import open_source
 from pdm_tf.evaluation import __main__ as command
-from pdm_tf.evaluation.likelihood import measure_bound
-from pdm_tf.evaluation.likelihood_report import format_likelihood, judge_likelihood
+from pdm_tf.evaluation.likelihood.bound import measure_bound
+from pdm_tf.evaluation.likelihood.report import format_likelihood, report_likelihood
 
 SHAPE = (8, 8, 1)
 SMALL = UNetConfig(
@@ -68,16 +68,14 @@ def plain_run(tmp_path_factory) -> str:
     return make_run(tmp_path_factory.mktemp("runs") / "plain", 2, num_classes=0)
 
 
-def settings(run_dir: str, directory: Path, **others) -> EvaluationConfig:
-    made = EvaluationConfig(
-        likelihood=True, run_dir=run_dir, reference="mnist", num_images=6
-    )
+def settings(run_dir: str, directory: Path, **others) -> LikelihoodConfig:
+    made = LikelihoodConfig(model=run_dir, reference="mnist", num_images=6)
     return replace(made, out=str(directory / "l.json"), **others)
 
 
-def judge(run_dir: str, directory: Path, **others) -> dict:
+def measure(run_dir: str, directory: Path, **others) -> dict:
     config = settings(run_dir, directory, **others)
-    return judge_likelihood(config, pdm.restore(run_dir), "learned")
+    return report_likelihood(config, pdm.restore(run_dir), "learned")
 
 
 def call(*arguments: str, monkeypatch, capsys) -> tuple[int, str, str]:
@@ -121,11 +119,11 @@ def test_files_agree_with_what_is_printed(
 
 
 def test_a_source_means_its_held_out_part(run_dir, tmp_path):
-    report = judge(run_dir, tmp_path, terms=3, num_images=0, batch_size=1000)
+    report = measure(run_dir, tmp_path, terms=3, num_images=0, batch_size=1000)
     assert report["reference"]["count"] == 1000
     assert report["reference"]["split"] == "test"
     assert not report["warnings"]
-    report = judge(run_dir, tmp_path, terms=3, reference="mnist@train")
+    report = measure(run_dir, tmp_path, terms=3, reference="mnist@train")
     assert report["reference"]["split"] == "train"
     assert "warning: these pictures are for training" in format_likelihood(report)
 
@@ -133,21 +131,21 @@ def test_a_source_means_its_held_out_part(run_dir, tmp_path):
 def test_an_npz_gives_the_same_as_its_pictures(run_dir, tmp_path):
     pictures, labels = open_source("mnist", SHAPE, 10, "test").read(np.arange(7))
     np.savez(tmp_path / "p.npz", pictures, labels=labels)
-    report = judge(run_dir, tmp_path, reference=f"{tmp_path}/p.npz", batch_size=4)
+    report = measure(run_dir, tmp_path, reference=f"{tmp_path}/p.npz", batch_size=4)
     bound = measure_bound(pdm.restore(run_dir), [(pictures[:6], labels[:6])])
     value = report["likelihood"]["bits_per_dim"].value
     assert value == pytest.approx(bound.total.mean(), rel=1e-6)
-    untold = judge(run_dir, tmp_path, tell_labels=False)
-    assert untold["model"]["labels"] == "not told"
-    assert untold["likelihood"]["bits_per_dim"].value != value
+    unlabelled = measure(run_dir, tmp_path, use_labels=False)
+    assert unlabelled["model"]["labels"] == "not used"
+    assert unlabelled["likelihood"]["bits_per_dim"].value != value
 
 
 def test_a_split_of_a_run_with_itself_is_as_likely(run_dir, tmp_path):
     parts = [splits.Part(run_dir, 0.5, math.inf), splits.Part(run_dir, 0, 0.5)]
     splits.write(tmp_path / "both", parts)
     one, both = (
-        judge(place, tmp_path, terms=8)["likelihood"]["bits_per_dim"].value
-        for place in (run_dir, str(tmp_path / "both"))
+        measure(where, tmp_path, terms=8)["likelihood"]["bits_per_dim"].value
+        for where in (run_dir, str(tmp_path / "both"))
     )
     assert one == pytest.approx(both, rel=1e-6)
 
@@ -161,7 +159,7 @@ def test_the_record_says_which_variance_the_steps_have(
     for variance in ("learned", "large", "small"):
         record.write_text(text.replace("--variance=learned", f"--variance={variance}"))
         code, printed, _ = call(
-            "--likelihood", f"--run_dir={plain_run}", "--reference=mnist",
+            "likelihood", f"--model={plain_run}", "--reference=mnist",
             "--num_images=2", f"--out={tmp_path}/l.json",
             monkeypatch=monkeypatch, capsys=capsys,
         )  # fmt: skip
@@ -183,10 +181,10 @@ def faults(run_dir: str, plain_run: str, directory: Path) -> dict:
     given = [f"--run_dir={run_dir}", "--reference=mnist"]
     plain = [f"--run_dir={plain_run}"]
     return {
-        "no run": (["--reference=mnist"], "--run_dir is missing"),
-        "no reference": (given[:1], "--reference is missing"),
+        "no run": (["--reference=mnist"], "--model: missing"),
+        "no reference": (given[:1], "--reference: missing"),
         "not a run": ([f"--run_dir={directory}", given[1]], "no config.flags there"),
-        "samples": ([*given, "--samples=mnist"], "--samples=mnist: --likelihood"),
+        "samples": ([*given, "--samples=mnist"], "--samples: a flag of metrics"),
         "terms": ([*given, "--terms=21"], "--terms=21: choose from 2 to 20"),
         "one": ([*given, "--num_images=1"], "take two at least"),
         "many": ([*given, "--num_images=1001"], "has 1000 pictures"),
@@ -198,7 +196,7 @@ def faults(run_dir: str, plain_run: str, directory: Path) -> dict:
         "nowhere": ([given[0], "--reference=nowhere"], "no such file"),
         "classes": (
             [given[0], f"--reference={directory}/folder@train"],
-            "--tell_labels=false",
+            "--use_labels=false",
         ),
         "labels": ([given[0], f"--reference={directory}/unlabelled.npz"], "no array"),
         "large": ([*plain, f"--reference={directory}/large.npz"], "pictures of 9,8,1"),
@@ -223,11 +221,11 @@ def test_faults_are_one_line_and_code_2(
         assert not (tmp_path / "evaluation.json").exists()
     code, _, said = call(f"--run_dir={run_dir}", monkeypatch=monkeypatch, capsys=capsys)
     assert code == 2
-    assert "only --likelihood asks for it" in said
+    assert "a flag of likelihood" in said
 
 
-def test_pictures_that_were_drawn_are_refused(run_dir, tmp_path):
+def test_pictures_that_were_sampled_are_refused(run_dir, tmp_path):
     (tmp_path / "export").mkdir()
     (tmp_path / "export" / "saved_model.pb").touch()
-    with pytest.raises(pdm.InputError, match="not drawn"):
-        judge(run_dir, tmp_path, reference=str(tmp_path / "export"))
+    with pytest.raises(pdm.InputError, match="not sampled"):
+        measure(run_dir, tmp_path, reference=str(tmp_path / "export"))

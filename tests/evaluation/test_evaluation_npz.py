@@ -44,7 +44,7 @@ def test_wrong_arrays_are_refused(tmp_path, fault):
     np.savez(path, array)
     with pytest.raises(InputError, match=message) as error:
         npz.picture_shape("samples", path)
-    assert str(error.value).startswith(f"--samples={path}: ")
+    assert str(error.value).startswith(f"samples={path}: ")
 
 
 def test_array_of_another_name_is_named(tmp_path):

@@ -7,31 +7,31 @@ import pytest
 
 from pdm_tf.config import EvaluationConfig, InputError
 from pdm_tf.evaluation import report
-from pdm_tf.evaluation.bootstrap import Figure
-from pdm_tf.evaluation.figures import Judged, name_figures
+from pdm_tf.evaluation.bootstrap import Metric
 from pdm_tf.evaluation.metrics.moments import FeatureGaussian
+from pdm_tf.evaluation.set_metrics import MeasuredSet, name_metrics
 from pdm_tf.evaluation.statistics import Statistics
 
 NAN = float("nan")
 
 
-def judged(count: int | None) -> Judged:
-    return Judged(Statistics(FeatureGaussian(np.zeros(2), np.eye(2)), None, count))
+def measured(count: int | None) -> MeasuredSet:
+    return MeasuredSet(Statistics(FeatureGaussian(np.zeros(2), np.eye(2)), None, count))
 
 
 def warnings(samples: int | None, reference: int | None) -> str:
     config = EvaluationConfig()
-    sides = judged(samples), judged(reference)
-    return " / ".join(report.find_warnings(*sides, (64, 112), config))
+    sets = measured(samples), measured(reference)
+    return " / ".join(report.find_warnings(*sets, (64, 112), config))
 
 
 def test_json_holds_no_nan(tmp_path):
     path = tmp_path / "e.json"
-    made = {"a": Figure(1.5, NAN, None), "b": [NAN, 2], 3: (float("inf"), "x")}
+    made = {"a": Metric(1.5, NAN, None), "b": [NAN, 2], 3: (float("inf"), "x")}
     report.write_report(str(path), made)
     read = json.loads(path.read_text(), parse_constant=pytest.fail)
-    figure = {"value": 1.5, "low": None, "high": None}
-    assert read == {"a": figure, "b": [None, 2], "3": [None, "x"]}
+    metric = {"value": 1.5, "low": None, "high": None}
+    assert read == {"a": metric, "b": [None, 2], "3": [None, "x"]}
 
 
 def test_failed_report_leaves_the_old_one(tmp_path):
@@ -56,16 +56,16 @@ def test_unusual_unequal_and_unknown_counts():
 
 def test_only_inception_gives_a_fid():
     names = {"frechet": "FID", "spatial": "sFID", "score": "IS"}
-    assert name_figures("inception").items() >= names.items()
+    assert name_metrics("inception").items() >= names.items()
     for features in ("digits", "random"):
-        assert not any("FID" in name for name in name_figures(features).values())
+        assert not any("FID" in name for name in name_metrics(features).values())
 
 
-@pytest.mark.parametrize("flag", ["out", "save_statistics"])
-def test_unwritable_places_are_found_before_the_work(tmp_path, flag):
+@pytest.mark.parametrize("setting", ["out", "save_statistics"])
+def test_what_cannot_be_written_is_found_before_the_work(tmp_path, setting):
     (tmp_path / "file").write_text("mine")
     for path in (tmp_path, tmp_path / "file" / "e.json"):
-        with pytest.raises(InputError, match=f"^{flag}="):
-            report.check_writable(flag, str(path))
-    report.check_writable(flag, str(tmp_path / "file"))
+        with pytest.raises(InputError, match=f"^{setting}="):
+            report.check_writable(setting, str(path))
+    report.check_writable(setting, str(tmp_path / "file"))
     assert (tmp_path / "file").read_text() == "mine"

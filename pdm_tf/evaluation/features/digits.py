@@ -6,6 +6,7 @@ convolutions with batch normalisation folded in, and two dense layers; the outpu
 the first dense layer is the feature vector.
 """
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from pdm_tf.config import InputError
+from pdm_tf.errors import SettingError
 from pdm_tf.evaluation.features.extractor import Features
 from pdm_tf.storage.files import checksum
 
@@ -32,16 +33,18 @@ def load_weights() -> dict[str, np.ndarray]:
         return {name: file[name].astype(np.float32) for name in file.files}
 
 
-def forward(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+def forward(
+    x: tf.Tensor, weights: Mapping[str, np.ndarray]
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Run the network.
 
     Args:
       x: float32 [N, 32, 32, 1], grey values in [0, 1], ink is 1.
+      weights: float32, by the names of `load_weights`.
 
     Returns:
       features float32 [N, 64], spatial float32 [N, 4*4*7], logits float32 [N, 10].
     """
-    weights = load_weights()
     spatial = x
     for name in CONVOLUTIONS:
         x = tf.nn.conv2d(x, weights[f"{name}_kernel"], strides=1, padding="SAME")
@@ -62,7 +65,9 @@ def forward(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     reduce_retracing=True,
 )
 def _run(pictures: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    features, spatial, logits = forward(tf.cast(pictures, tf.float32) / 255.0)
+    features, spatial, logits = forward(
+        tf.cast(pictures, tf.float32) / 255.0, load_weights()
+    )
     return features, spatial, tf.nn.softmax(logits)
 
 
@@ -95,8 +100,10 @@ class Digits:
             pictures = np.pad(pictures, ((0, 0), (2, 2), (2, 2), (0, 0)))
         if pictures.shape[1:] != (SIDE, SIDE, 1):
             shape = "x".join(map(str, pictures.shape[1:]))
-            raise InputError(
-                "--features=digits reads digits of 32x32x1 (or 28x28x1), these "
-                f"pictures are {shape}; use --features=inception or --features=random"
+            raise SettingError(
+                "features",
+                "digits",
+                f"reads digits of 32x32x1 (or 28x28x1), these pictures are {shape}; "
+                "use `features=inception` or `features=random`",
             )
         return Features(*(value.numpy() for value in _run(pictures)))

@@ -1,8 +1,8 @@
 """The Inception network of 2015 that ADM's evaluator uses, from a local file.
 
-The frozen graph is run as it is: its own bilinear resize to 299x299 pixels and its
-own scaling of bytes. Ports to other frameworks, and other ways to resize, give other
-distances.
+The graph, whose weights are constants, is run as it is: its own bilinear resize to
+299x299 pixels and its own scaling of bytes. Ports to other frameworks, and other ways
+to resize, give other distances.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from pdm_tf.config import InputError
+from pdm_tf.errors import SettingError
 from pdm_tf.evaluation.features.extractor import Features
 from pdm_tf.storage.files import checksum
 
@@ -34,7 +34,7 @@ def read_graph(path: str, sha256: str = "") -> tuple[bytes, str]:
     """The file's bytes, checked, and their SHA-256.
 
     Args:
-      path: of the frozen graph.
+      path: of the graph.
       sha256: what it must be; empty for the published file, known by size and MD5.
 
     Raises:
@@ -42,21 +42,27 @@ def read_graph(path: str, sha256: str = "") -> tuple[bytes, str]:
     """
     where = f"{FILE} ({BYTES:,} bytes) from {HOME} or out of {ARCHIVE}"
     if not Path(path).is_file():
-        raise InputError(
-            f"--inception_graph={path}: no such file; get {where}, or use "
-            "--features=digits or --features=random, which need no download"
+        raise SettingError(
+            "inception_graph",
+            path,
+            f"no such file; get {where}, or use `features=digits` or "
+            "`features=random`, which need no download",
         )
     graph = Path(path).read_bytes()
     found = checksum(graph)
     if sha256 and found != sha256.lower().strip():
-        raise InputError(
-            f"--inception_sha256={sha256}: {path} has the SHA-256 {found}; get {where}"
+        raise SettingError(
+            "inception_sha256",
+            sha256,
+            f"{path} has the SHA-256 {found}; get {where}",
         )
     md5 = hashlib.md5(graph, usedforsecurity=False).hexdigest()
     if not sha256 and (len(graph), md5) != (BYTES, MD5):
-        raise InputError(
-            f"--inception_graph={path}: not the published file ({len(graph):,} bytes); "
-            f"get {where}, or, to use this one, give --inception_sha256={found}"
+        raise SettingError(
+            "inception_graph",
+            path,
+            f"not the published file ({len(graph):,} bytes); get {where}, or, to use "
+            f"this one, give `inception_sha256={found}`",
         )
     return graph, found
 
@@ -65,7 +71,7 @@ class Inception:
     """pool_3 (2,048 numbers), 7 channels of mixed_6 (17x17), 1,008 classes.
 
     Args:
-      path: of the frozen graph.
+      path: of the graph.
       sha256: of the file, empty for the published one.
 
     Raises:
@@ -83,9 +89,11 @@ class Inception:
             definition.ParseFromString(graph)
             self._import(definition)
         except Exception as error:  # protobuf and TensorFlow raise errors of many kinds
-            raise InputError(
-                f"--inception_graph={path}: not the frozen Inception graph "
-                f"({' '.join(str(error).split())[:120]}); get {FILE} from {HOME}"
+            raise SettingError(
+                "inception_graph",
+                path,
+                "not the Inception graph of 2015 "
+                f"({' '.join(str(error).split())[:120]}); get {FILE} from {HOME}",
             ) from error
         blank = self(np.zeros((1, 8, 8, 3), np.uint8))
         self.sizes = (blank.pooled.shape[1], blank.spatial.shape[1])
@@ -107,7 +115,7 @@ class Inception:
 
     def describe(self) -> dict[str, Any]:
         """What a report says of it."""
-        return {"kind": "Inception of 2015-12-05, frozen graph", "sha256": self.sha256}
+        return {"kind": "Inception of 2015-12-05", "sha256": self.sha256}
 
     def __call__(self, pictures: np.ndarray) -> Features:
         """uint8 [N, H, W, C] -> features; grey becomes three equal channels."""

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from pdm_tf.config import InputError
 from pdm_tf.data.images import to_float
+from pdm_tf.errors import SettingError
 from pdm_tf.evaluation.features.extractor import Features
 
 WIDTHS = (32, 64, 128)  # of 3x3 convolutions; all but the first halve the picture
@@ -58,9 +58,11 @@ class RandomConvolutions:
         """uint8 [N, H, W, C], H and W at least 16 -> features without probabilities."""
         _, height, width, channels = pictures.shape
         if min(height, width) < SMALLEST:
-            raise InputError(
-                f"--features=random needs pictures of {SMALLEST} pixels or more, these "
-                f"are {height}x{width}; use --features=inception"
+            raise SettingError(
+                "features",
+                "random",
+                f"needs pictures of {SMALLEST} pixels or more, these are "
+                f"{height}x{width}; use `features=inception`",
             )
         chunk = max(1, PIXELS // (height * width))
         found = [

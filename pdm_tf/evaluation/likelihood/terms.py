@@ -30,14 +30,12 @@ class Terms:
       denoise: whose bound it is.
       variance: "learned" as the denoiser says, "large" for beta, "small" for
         beta-tilde.
-      tell_labels: whether the denoiser is told the pictures' classes.
+      use_labels: whether the denoiser is conditioned on the pictures' classes.
     """
 
-    def __init__(
-        self, denoise: Denoiser, variance: Variance, tell_labels: bool
-    ) -> None:
+    def __init__(self, denoise: Denoiser, variance: Variance, use_labels: bool) -> None:
         self._denoise, self._variance = denoise, variance
-        self._tell_labels = tell_labels and denoise.num_classes > 0
+        self._use_labels = use_labels and denoise.num_classes > 0
         integers, one = tf.TensorSpec([None], tf.int32), tf.TensorSpec([], tf.int32)
         pictures = tf.TensorSpec([None, *denoise.image_shape], tf.float32)
         batch = [pictures, integers, integers]
@@ -91,7 +89,7 @@ class Terms:
         The noise of picture n at t is stream t + 1 of its own seed.
         """
         denoise, schedule = self._denoise, self._denoise.schedule
-        if self._tell_labels:
+        if self._use_labels:
             denoise = denoise.conditioned(labels)
         level = schedule.level(t)
         eps = noises.normal(noises.keys(seeds, t + 1), tuple(x.shape[1:]))

@@ -1,4 +1,4 @@
-"""All figures of an evaluation, each with its interval."""
+"""All metrics of an evaluation, each with its interval."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pdm_tf.config import EvaluationConfig
-from pdm_tf.evaluation.bootstrap import Figure, draw_weights, interval
+from pdm_tf.evaluation.bootstrap import Metric, draw_weights, interval
 from pdm_tf.evaluation.metrics.frechet import frechet_distance
 from pdm_tf.evaluation.metrics.manifold import NEIGHBOURS, members
 from pdm_tf.evaluation.metrics.moments import FeatureGaussian
@@ -18,8 +18,8 @@ Statistic = Callable[[np.ndarray | None, np.ndarray | None], float]
 
 
 @dataclass(frozen=True)
-class Judged:
-    """What is known of one side: its statistics, its pictures, or both.
+class MeasuredSet:
+    """What is known of one set: its statistics, its pictures, or both.
 
     Where a file holds both, as ADM's reference batches do, distances use the
     statistics (of more pictures), precision and recall the pictures.
@@ -35,7 +35,7 @@ class Judged:
 
     @property
     def count(self) -> int | None:
-        """Pictures behind the distances; None where nobody tells."""
+        """Pictures behind the distances; None where that is not known."""
         if self.statistics:
             return self.statistics.count
         return self.summary.count if self.summary else None
@@ -47,7 +47,7 @@ class Judged:
         return self.summary.gaussian(kind, weights) if self.summary else None
 
 
-def name_figures(features: str) -> dict[str, str]:
+def name_metrics(features: str) -> dict[str, str]:
     """Names to print: FID is what Inception gives, and nothing else."""
     if features == "inception":
         frechet = {"frechet": "FID", "spatial": "sFID", "score": "IS"}
@@ -57,68 +57,71 @@ def name_figures(features: str) -> dict[str, str]:
     return {key: f"{name} ({features})" for key, name in names.items()}
 
 
-def compute_figures(
-    samples: Judged, reference: Judged | None, config: EvaluationConfig
-) -> dict[str, Figure | None]:
-    """Every figure that the sides allow, by its printed name; None for the others."""
-    names = name_figures(config.features)
-    found: dict[str, Figure | None] = dict.fromkeys(names.values())
+def compute_metrics(
+    samples: MeasuredSet, reference: MeasuredSet | None, config: EvaluationConfig
+) -> dict[str, Metric | None]:
+    """Every metric that the sets allow, by its printed name; None for the others."""
+    names = name_metrics(config.features)
+    found: dict[str, Metric | None] = dict.fromkeys(names.values())
     bootstrap = Bootstrap(samples, reference, config)
     if reference:
         for key, kind in (("frechet", "pooled"), ("spatial", "spatial")):
             if samples.gaussian(kind, None) and reference.gaussian(kind, None):
                 statistic = _distance(samples, reference, kind)
-                found[names[key]] = bootstrap.judge(statistic)
-        found.update(_manifold_figures(samples, reference, config, bootstrap, names))
+                found[names[key]] = bootstrap.estimate(statistic)
+        found.update(_manifold_metrics(samples, reference, config, bootstrap, names))
     score = samples.summary.score if samples.summary else None
     if score:
-        found[names["score"]] = bootstrap.judge(lambda w, _: score.score(w), low=1)
+        found[names["score"]] = bootstrap.estimate(lambda w, _: score.score(w), low=1)
     return found
 
 
 def compute_seams(
-    samples: Judged, reference: Judged | None, config: EvaluationConfig
-) -> dict[str, dict[str, Figure]]:
-    """Seam energy by patch size and side."""
+    samples: MeasuredSet, reference: MeasuredSet | None, config: EvaluationConfig
+) -> dict[str, dict[str, Metric]]:
+    """Seam energy by patch size and set."""
     bootstrap = Bootstrap(samples, reference, config)
-    found: dict[str, dict[str, Figure]] = {}
+    found: dict[str, dict[str, Metric]] = {}
     for patch_size in config.patch_sizes:
         row = found[str(patch_size)] = {}
-        for i, (name, side) in enumerate(
+        for i, (name, measured) in enumerate(
             (("samples", samples), ("reference", reference))
         ):
-            if side and side.summary:
-                sums = side.summary.seams[patch_size]
-                row[name] = bootstrap.judge(_energy(sums, i))
+            if measured and measured.summary:
+                sums = measured.summary.seams[patch_size]
+                row[name] = bootstrap.estimate(_energy(sums, i))
     return found
 
 
 class Bootstrap:
-    """Resamples both sides at once, each on its own."""
+    """Resamples both sets at once, each on its own."""
 
     def __init__(
-        self, samples: Judged, reference: Judged | None, config: EvaluationConfig
+        self,
+        samples: MeasuredSet,
+        reference: MeasuredSet | None,
+        config: EvaluationConfig,
     ) -> None:
-        sides = (samples, reference or Judged())
-        self.groups = [side.groups for side in sides]
+        sets = (samples, reference or MeasuredSet())
+        self.groups = [measured.groups for measured in sets]
         self._weights = [
             draw_weights(groups, config.bootstrap, config.seed + 2 + i)
             for i, groups in enumerate(self.groups)
         ]
 
-    def judge(
+    def estimate(
         self, statistic: Statistic, low: float = 0, high: float = np.inf
-    ) -> Figure:
+    ) -> Metric:
         """The statistic and its interval, known to lie between low and high."""
         value = statistic(None, None)
         groups = max(self.groups)
         if groups < 2:
-            return Figure(value)
+            return Metric(value)
         replicates = [statistic(*w) for w in zip(*self._weights, strict=True)]
         return interval(value, replicates, groups, (low, high))
 
 
-def _distance(samples: Judged, reference: Judged, kind: str) -> Statistic:
+def _distance(samples: MeasuredSet, reference: MeasuredSet, kind: str) -> Statistic:
     def distance(first: np.ndarray | None, second: np.ndarray | None) -> float:
         with np.errstate(divide="ignore", invalid="ignore"):
             x, y = samples.gaussian(kind, first), reference.gaussian(kind, second)
@@ -129,37 +132,37 @@ def _distance(samples: Judged, reference: Judged, kind: str) -> Statistic:
     return distance
 
 
-def _energy(sums: np.ndarray, side: int) -> Statistic:
+def _energy(sums: np.ndarray, which: int) -> Statistic:
     def energy(*weights: np.ndarray | None) -> float:
-        w = weights[side]
+        w = weights[which]
         return ratio_of_sums(sums if w is None else sums * w[:, None])
 
     return energy
 
 
-def _manifold_figures(
-    samples: Judged,
-    reference: Judged,
+def _manifold_metrics(
+    samples: MeasuredSet,
+    reference: MeasuredSet,
     config: EvaluationConfig,
     bootstrap: Bootstrap,
     names: dict[str, str],
-) -> dict[str, Figure | None]:
-    sides = samples.summary, reference.summary
-    if not all(side and len(side.kept[0]) > NEIGHBOURS for side in sides):
+) -> dict[str, Metric | None]:
+    sums = samples.summary, reference.summary
+    if not all(one and len(one.kept[0]) > NEIGHBOURS for one in sums):
         return {}
-    (x, x_group), (y, y_group) = (side.kept for side in sides if side)
+    (x, x_group), (y, y_group) = (one.kept for one in sums if one)
     inside = members(x, y, config.half_distances)
-    found: dict[str, Figure | None] = {}
+    found: dict[str, Metric | None] = {}
     for i, (key, group) in enumerate((("precision", x_group), ("recall", y_group))):
-        found[names[key]] = bootstrap.judge(_share(inside[i], group, i), high=1)
+        found[names[key]] = bootstrap.estimate(_share(inside[i], group, i), high=1)
     return found
 
 
-def _share(inside: np.ndarray, group: np.ndarray, side: int) -> Statistic:
+def _share(inside: np.ndarray, group: np.ndarray, which: int) -> Statistic:
     """Share of pictures inside; the manifolds themselves are not drawn again."""
 
     def share(*weights: np.ndarray | None) -> float:
-        w = weights[side]
+        w = weights[which]
         times = np.ones(len(group)) if w is None else w[group]
         return float(inside @ times / times.sum()) if times.sum() else float("nan")
 

@@ -12,10 +12,11 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from pdm_tf.config import InputError, Variance
+from pdm_tf.config import Variance
 from pdm_tf.data.images import to_float
 from pdm_tf.denoisers import Denoiser, thresholded
-from pdm_tf.evaluation.likelihood_terms import Terms, prior_bits
+from pdm_tf.errors import InputError, SettingError
+from pdm_tf.evaluation.likelihood.terms import Terms, prior_bits
 
 Batches = Iterable[tuple[np.ndarray, np.ndarray]]
 
@@ -51,8 +52,8 @@ def cut_sections(timesteps: int, terms: int) -> np.ndarray:
       InputError: fewer than 2, or more than there are timesteps.
     """
     if terms and not 2 <= terms <= timesteps:
-        raise InputError(
-            f"--terms={terms}: choose from 2 to {timesteps}, or 0 for all of them"
+        raise SettingError(
+            "terms", terms, f"choose from 2 to {timesteps}, or 0 for all of them"
         )
     count = terms or timesteps
     even = np.rint(1 + (timesteps - 1) * np.linspace(0, 1, count) ** 3)
@@ -65,7 +66,7 @@ def measure_bound(
     batches: Batches,
     variance: Variance = "learned",
     clip: bool = True,
-    tell_labels: bool = True,
+    use_labels: bool = True,
     terms: int = 0,
     seed: int = 0,
     progress: Callable[[int], object] = lambda pictures: None,
@@ -80,7 +81,7 @@ def measure_bound(
       batches: pictures uint8 [B, H, W, C] and their classes int32 [B], in order.
       variance: of the steps: learned, large (beta) or small (beta-tilde).
       clip: clip the estimate to [-1, 1], as ADM's evaluation does.
-      tell_labels: tell the denoiser the classes, if it knows any.
+      use_labels: condition the denoiser on the classes, if it has any.
       terms: number of terms to evaluate, each picture at its own timesteps, as an
         unbiased estimate, see `cut_sections`; 0 evaluates all.
       seed: of the first picture's noise; picture k has seed + k.
@@ -90,7 +91,7 @@ def measure_bound(
       InputError: terms that do not fit T, or a bound that is not finite.
     """
     edges = cut_sections(denoise.schedule.timesteps, terms)
-    ask = Terms(thresholded(denoise) if clip else denoise, variance, tell_labels)
+    ask = Terms(thresholded(denoise) if clip else denoise, variance, use_labels)
     sums, squares = np.zeros(len(edges) - 1), np.zeros(len(edges) - 1)
     rows = []  # prior, decoder and steps of each picture
     for pictures, labels in batches:

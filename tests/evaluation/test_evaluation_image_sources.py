@@ -6,23 +6,26 @@ import pytest
 from pdm_tf.config import EvaluationConfig, InputError
 from pdm_tf.data.images import save_png
 from pdm_tf.data.sources import open_source
-from pdm_tf.evaluation.places import locate, natural_shape
-from pdm_tf.evaluation.sides import Pictures, open_sides
+from pdm_tf.evaluation.image_sources import open_image_sources, open_pictures
+from pdm_tf.evaluation.locations import locate, natural_shape
+from pdm_tf.evaluation.stored_images import ImageSource
+from pdm_tf.serving import open_generator
 
 
 def noise(count: int, *shape: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (count, *shape), np.uint8)
 
 
-def opened(*given: str, **settings) -> list[Pictures]:
-    places = [
-        locate(flag, name)
-        for flag, name in zip(("samples", "reference"), given, strict=False)
+def opened(*given: str, **settings) -> list[ImageSource]:
+    locations = [
+        locate(setting, name)
+        for setting, name in zip(("samples", "reference"), given, strict=False)
     ]
-    return open_sides(places, EvaluationConfig(**settings))
+    config = EvaluationConfig(**settings)
+    return open_image_sources(locations, config, open_generator)
 
 
-def contents(pictures: Pictures, batch_size: int = 7) -> np.ndarray:
+def contents(pictures: ImageSource, batch_size: int = 7) -> np.ndarray:
     return np.concatenate(list(pictures.batches(batch_size)))
 
 
@@ -42,35 +45,35 @@ def folder(tmp_path) -> str:
 
 
 def test_npz(npz_file):
-    (side,) = opened(npz_file)
-    np.testing.assert_array_equal(contents(side), noise(20, 16, 16, 3))
-    assert side.describe() == {"label_policy": "3 classes, 6 to 7 pictures each"}
-    assert side.cost is None
+    (images,) = opened(npz_file)
+    np.testing.assert_array_equal(contents(images), noise(20, 16, 16, 3))
+    assert images.describe() == {"label_policy": "3 classes, 6 to 7 pictures each"}
+    assert images.cost is None
 
 
 def test_folder_with_and_without_prefix(folder):
     for given in (folder, f"folder:{folder}"):
-        (side,) = opened(given)
-        np.testing.assert_array_equal(contents(side), noise(10, 16, 16, 3, seed=1))
+        (images,) = opened(given)
+        np.testing.assert_array_equal(contents(images), noise(10, 16, 16, 3, seed=1))
 
 
 @pytest.mark.parametrize("given, split", [("mnist", "train"), ("mnist@test", "test")])
 def test_source_and_its_held_out_part(given, split):
-    (side,) = opened(given)
+    (images,) = opened(given)
     source = open_source("mnist", (32, 32, 1), split=split)
-    assert side.count == len(source)
+    assert images.count == len(source)
     expected, _ = source.read(np.arange(len(source)))
-    np.testing.assert_array_equal(contents(side, 64), expected)
+    np.testing.assert_array_equal(contents(images, 64), expected)
 
 
 def test_saved_model_and_run_directory(saved_model, tmp_path):
     run = tmp_path / "run"
     run.mkdir()
     (run / "config.flags").write_text("")
-    with pytest.raises(InputError, match=r"python -m pdm_tf\.export --run_dir="):
-        locate("samples", str(run))
+    assert locate("samples", str(run)).path == str(run)
     (run / "export").symlink_to(saved_model)
-    assert locate("samples", saved_model).kind == "SavedModel"
+    assert locate("samples", str(run)).path == str(run / "export")
+    assert locate("samples", saved_model).kind == "model"
     (model,) = opened(str(run), num_images=4, steps="2")
     assert contents(model).shape == (4, 16, 16, 1)
     assert model.count == 4
@@ -85,21 +88,21 @@ def test_directory_of_sample_py_means_its_npz(tmp_path, npz_file):
     with pytest.raises(InputError, match="not complete"):
         locate("samples", str(directory))
     np.savez(directory / "samples.npz", noise(5, 8, 8, 1))
-    (side,) = opened(str(directory))
-    np.testing.assert_array_equal(contents(side), noise(5, 8, 8, 1))
+    (images,) = opened(str(directory))
+    np.testing.assert_array_equal(contents(images), noise(5, 8, 8, 1))
 
 
-def test_folder_follows_the_other_side(npz_file, tmp_path):
+def test_folder_follows_the_other_set(npz_file, tmp_path):
     directory = tmp_path / "large"
     for n, picture in enumerate(noise(3, 48, 64, 3)):
         save_png(directory / f"{n}.png", picture)
     for given in ((npz_file, str(directory)), (str(directory), npz_file)):
-        assert {side.image_shape for side in opened(*given)} == {(16, 16, 3)}
+        assert {images.image_shape for images in opened(*given)} == {(16, 16, 3)}
 
 
 def test_image_shape_decides(folder):
-    (side,) = opened(folder, image_shape=(8, 12, 1))
-    assert contents(side).shape == (10, 8, 12, 1)
+    (images,) = opened(folder, image_shape=(8, 12, 1))
+    assert contents(images).shape == (10, 8, 12, 1)
 
 
 def test_natural_shapes(folder, tmp_path):
@@ -146,18 +149,36 @@ def test_unknown_names_are_refused(tmp_path):
         with pytest.raises(InputError, match="no such file, directory or source"):
             locate("reference", name)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match=r"^--samples=.*no picture"):
+    with pytest.raises(InputError, match=r"^samples=.*no picture"):
         opened(str(tmp_path / "empty"))
 
 
-def test_faults_of_sources_name_the_right_flag(tmp_path):
+def test_faults_of_sources_name_the_right_setting(tmp_path):
     with pytest.raises(InputError, match=r"^reference=folder:"):
-        open_sides(
+        open_image_sources(
             [locate("reference", f"folder:{tmp_path}/none")],
             EvaluationConfig(image_shape=(8, 8, 3)),
         )
 
 
 def test_asking_for_more_than_there_is(npz_file):
-    with pytest.raises(InputError, match=r"--num_images=21: .* has 20"):
+    with pytest.raises(InputError, match=r"^num_images=21: .* has 20"):
         opened(npz_file, num_images=21)
+
+
+@pytest.mark.parametrize("name", ["split.json", "model.json", "config.flags"])
+def test_whatever_can_be_sampled_is_a_model(tmp_path, name):
+    (tmp_path / name).write_text("{}")
+    (tmp_path / "net.tflite").write_bytes(b"")
+    for given in (str(tmp_path), str(tmp_path / "net.tflite"), "pretrained:mnist"):
+        location = locate("samples", given)
+        assert (location.kind, location.path) == ("model", given)
+
+
+def test_pictures_alone_refuse_a_model(npz_file, folder, saved_model):
+    for given, count in ((npz_file, 20), (folder, 10)):
+        assert open_pictures("data", given).count == count
+    with pytest.raises(InputError, match=r"^data=.*a model; give pictures"):
+        open_pictures("data", saved_model)
+    with pytest.raises(InputError, match="a model; give pictures"):
+        open_image_sources([locate("samples", saved_model)], EvaluationConfig())

@@ -1,18 +1,13 @@
-"""The page docs/samplers.md and its curves, from what is on record.
+"""The page docs/samplers.md and its curves, from what is on record in samplers.json."""
 
-The record, samplers.json, is filled by make_samplers_table.py.
-"""
-
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 
-HERE = Path(__file__).parent
-RECORD, PAGE = HERE / "samplers.json", HERE / "samplers.md"
-MARK = "<!-- What follows is written by make_samplers_table.py. -->\n"
+from experiments.pages import write_page
+
 TITLES = {
     "mnist": "Digits: the model of `configs/mnist.flags`",
     "photos": "Photographs: the model of `configs/photos.flags`",
@@ -33,13 +28,6 @@ class Row:
     high: float
     outliers: float | None  # share of pixels out of range when nothing clips
     seconds: float  # of a processor, for one picture
-
-
-def recorded() -> list[Row]:
-    """What was measured so far."""
-    if not RECORD.exists():
-        return []
-    return [Row(**row) for row in json.loads(RECORD.read_text())]
 
 
 def _of(rows: list[Row], sampler: str, spacing: str = "uniform") -> list[Row]:
@@ -63,7 +51,7 @@ def fewest(rows: list[Row]) -> Row | None:
     return min(near, key=lambda row: (row.evaluations, row.distance), default=None)
 
 
-def plot(data: str, rows: list[Row]) -> str:
+def plot(data: str, rows: list[Row], docs: Path) -> str:
     """Draws the distance over evaluations for each sampler; returns the file's name."""
     figure, axes = plt.subplots(figsize=(7, 4.5), constrained_layout=True)
     for name in _samplers(rows):
@@ -88,8 +76,8 @@ def plot(data: str, rows: list[Row]) -> str:
     axes.minorticks_off()
     axes.legend(fontsize=8)
     name = f"samplers_{data}.png"
-    (HERE / "images").mkdir(exist_ok=True)
-    figure.savefig(HERE / "images" / name, dpi=130)
+    (docs / "images").mkdir(parents=True, exist_ok=True)
+    figure.savefig(docs / "images" / name, dpi=130)
     plt.close(figure)
     return name
 
@@ -127,7 +115,7 @@ def _spacings(rows: list[Row]) -> Iterator[str]:
                 yield f"| {name} | {steps} | {' | '.join(row)} |"
 
 
-def _section(data: str, rows: list[Row]) -> str:
+def _section(data: str, rows: list[Row], docs: Path) -> str:
     best, reference = fewest(rows), _reference(rows)
     found = "none of those measured"
     if best:
@@ -141,7 +129,7 @@ def _section(data: str, rows: list[Row]) -> str:
 Fewest evaluations within 10 % of DDPM at {reference.steps} steps
 ({reference.distance:.2f}): **{found}**.
 
-![Fréchet distance over evaluations](images/{plot(data, rows)})
+![Fréchet distance over evaluations](images/{plot(data, rows, docs)})
 
 {lines(_steps(rows))}
 
@@ -151,11 +139,10 @@ Fréchet distance by spacing:
 """
 
 
-def write(rows: list[Row]) -> None:
-    """Writes a section for each data below the mark, and keeps what stands above it."""
-    head, mark, _ = PAGE.read_text().partition(MARK)
+def write(rows: list[Row], docs: Path) -> None:
+    """Writes a section for each data into samplers.md."""
     sections = [
-        _section(data, [row for row in rows if row.data == data])
+        _section(data, [row for row in rows if row.data == data], docs)
         for data in dict.fromkeys(row.data for row in rows)
     ]
-    PAGE.write_text("\n".join([head + mark + "\n", *sections]))
+    write_page(docs / "samplers.md", "samplers", "\n".join(sections))

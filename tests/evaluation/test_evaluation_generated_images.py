@@ -7,21 +7,30 @@ import pytest
 import tensorflow as tf
 
 from pdm_tf.config import EvaluationConfig, InputError
-from pdm_tf.evaluation.models import Drawn, draw_labels
+from pdm_tf.denoisers import NetworkDenoiser
+from pdm_tf.diffusion import NoiseSchedule
+from pdm_tf.evaluation.generated_images import GeneratedImages, draw_labels
+from pdm_tf.evaluation.model_cost import count_evaluations
+from pdm_tf.serving import DenoiserGenerator, SavedModelGenerator
 
 CONFIG = EvaluationConfig(steps="3", seed=5)
 
 
 @pytest.fixture(scope="module")
-def sampler(saved_model) -> Drawn:
-    return Drawn("samples", saved_model, CONFIG)
+def generator(saved_model) -> SavedModelGenerator:
+    return SavedModelGenerator("samples", saved_model)
 
 
-def draw(sampler: Drawn, count: int, batch_size: int) -> np.ndarray:
-    return np.concatenate(list(sampler.batches(count, batch_size)))
+@pytest.fixture(scope="module")
+def images(generator) -> GeneratedImages:
+    return GeneratedImages(generator, CONFIG)
 
 
-def test_pictures_are_those_of_the_signature(saved_model, sampler):
+def sample(images: GeneratedImages, count: int, batch_size: int) -> np.ndarray:
+    return np.concatenate([x for x, _ in images.labelled(count, batch_size)])
+
+
+def test_pictures_are_those_of_the_signature(saved_model, images):
     """Seeds from --seed on, classes in turn, steps and weight as set."""
     asked = tf.saved_model.load(saved_model).signatures["sample"](
         seeds=tf.range(5, 12),
@@ -29,20 +38,20 @@ def test_pictures_are_those_of_the_signature(saved_model, sampler):
         steps=tf.constant(3),
         guidance=tf.constant(1.5),
     )
-    found = draw(sampler, 7, 7)
+    found = sample(images, 7, 7)
     assert found.std() > 5
     np.testing.assert_array_equal(found, asked["images"])
 
 
-def test_batch_size_changes_no_picture(sampler):
-    difference = draw(sampler, 7, 7) - draw(sampler, 7, 3).astype(int)
+def test_batch_size_changes_no_picture(images):
+    difference = sample(images, 7, 7) - sample(images, 7, 3).astype(int)
     assert np.abs(difference).max() <= 1  # rounding to grey levels
 
 
-def test_cost_counts_what_was_drawn(network, sampler):
-    before = sampler.cost()["pictures"]
-    draw(sampler, 4, 2)
-    cost = sampler.cost()
+def test_cost_counts_what_was_sampled(network, images):
+    before = images.cost()["pictures"]
+    sample(images, 4, 2)
+    cost = images.cost()
     assert cost["pictures"] == before + 4
     rate = cost["pictures"] / cost["seconds"]
     assert cost["pictures_per_second"] == pytest.approx(rate)
@@ -60,18 +69,19 @@ def test_cost_counts_what_was_drawn(network, sampler):
         ({"steps": "25", "guidance": 0.0, "sampler": "ddim"}, 50),
     ],
 )
-def test_guidance_evaluates_twice(saved_model, settings, evaluations):
-    drawn = Drawn("samples", saved_model, EvaluationConfig(**settings))
-    assert drawn.evaluations() == evaluations
+def test_guidance_evaluates_twice(generator, settings, evaluations):
+    config = EvaluationConfig(**{"sampler": "ddpm", **settings})
+    found = count_evaluations(generator, config.sampler, config.steps, config.guidance)
+    assert found == evaluations
 
 
-def test_the_sampler_named_draws(saved_model, sampler):
-    other = Drawn("samples", saved_model, replace(CONFIG, sampler="ddim"))
-    assert (sampler.describe()["sampler"], other.describe()["sampler"]) == (
+def test_the_sampler_named_samples(generator, images):
+    other = GeneratedImages(generator, replace(CONFIG, sampler="ddim"))
+    assert (images.describe()["sampler"], other.describe()["sampler"]) == (
         "ddpm",
         "ddim",
     )
-    assert not np.array_equal(draw(sampler, 3, 3), draw(other, 3, 3))
+    assert not np.array_equal(sample(images, 3, 3), sample(other, 3, 3))
 
 
 def test_balanced_labels_take_turns():
@@ -96,21 +106,18 @@ def test_no_classes_no_labels(policy):
     [
         ({"steps": "101"}, "choose 1 to 100"),
         ({"sampler": "best"}, "sampler=best: the SavedModel holds ddpm"),
-        ({"steps": "9", "guidance": float("nan")}, "--guidance=nan"),
+        ({"steps": "9", "guidance": float("nan")}, "guidance=nan"),
     ],
 )
-def test_settings_it_cannot_take(saved_model, settings, message):
+def test_settings_it_cannot_take(generator, settings, message):
     with pytest.raises(InputError, match=message):
-        Drawn("samples", saved_model, EvaluationConfig(**settings))
+        GeneratedImages(generator, EvaluationConfig(**settings))
 
 
-def test_damaged_or_foreign_models_are_one_line(tmp_path):
-    (tmp_path / "damaged").mkdir()
-    (tmp_path / "damaged" / "saved_model.pb").write_bytes(b"nothing of the kind")
-    foreign = tf.Module()
-    foreign.f = tf.function(lambda: tf.constant(1), input_signature=[])
-    tf.saved_model.save(foreign, str(tmp_path / "foreign"), {"f": foreign.f})
-    for name, message in (("damaged", "not a SavedModel"), ("foreign", "not written")):
-        with pytest.raises(InputError, match=message) as error:
-            Drawn("samples", str(tmp_path / name), CONFIG)
-        assert "\n" not in str(error.value)
+def test_a_denoiser_in_python_costs_what_its_export_costs(network, generator):
+    denoiser = NetworkDenoiser(network, NoiseSchedule.linear(100, 0.2), "x")
+    found = GeneratedImages(DenoiserGenerator(denoiser), CONFIG)
+    cost, saved = found.cost(), GeneratedImages(generator, CONFIG).cost()
+    for name in ("parameters", "flops_per_evaluation", "evaluations_per_picture"):
+        assert cost[name] == saved[name] > 0
+    assert found.image_shape == (16, 16, 1)

@@ -8,7 +8,7 @@ import numpy as np
 
 from pdm_tf.data.images import save_png
 from pdm_tf.diffusion import NoiseSchedule
-from pdm_tf.evaluation.likelihood import Bound
+from pdm_tf.evaluation.likelihood.bound import Bound
 from pdm_tf.storage.files import write_text
 
 COLUMNS = ("term", "t", "last_t", "snr", "bits_per_dim", "standard_error")

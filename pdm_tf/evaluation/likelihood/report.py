@@ -1,22 +1,23 @@
 """A likelihood from its settings to its report: JSON, a curve as CSV and as picture."""
 
 import math
-import platform
 import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import tensorflow as tf
 from tqdm import tqdm
 
-from pdm_tf.config import EvaluationConfig, InputError, Variance
+from pdm_tf.config import LikelihoodConfig, Variance
 from pdm_tf.denoisers import Denoiser
-from pdm_tf.evaluation import report
-from pdm_tf.evaluation.likelihood import Bound, cut_sections, measure_bound
-from pdm_tf.evaluation.likelihood_curve import draw_curve, write_curve
-from pdm_tf.evaluation.likelihood_data import Judged, open_reference
+from pdm_tf.errors import SettingError
+from pdm_tf.evaluation.likelihood import images
+from pdm_tf.evaluation.likelihood.bound import Bound, cut_sections, measure_bound
+from pdm_tf.evaluation.likelihood.curve import draw_curve, write_curve
+from pdm_tf.evaluation.report import check_smallest, check_writable, write_report
+from pdm_tf.evaluation.stored_images import ImageSource
+from pdm_tf.evaluation.versions import versions
 from pdm_tf.profiling.parameters import count_parameters
 from pdm_tf.profiling.peak_memory import peak_memory
 
@@ -33,30 +34,26 @@ class Mean(NamedTuple):
         return cls(float(bits.mean()), float(bits.std(ddof=1) / math.sqrt(len(bits))))
 
 
-def check(config: EvaluationConfig) -> None:
+def check(config: LikelihoodConfig) -> None:
     """Raises InputError for settings that make no sense by themselves."""
-    for name in ("run_dir", "reference"):
+    for name in ("model", "reference"):
         if not getattr(config, name):
-            raise InputError(
-                f"--{name} is missing: --likelihood needs the --run_dir of a run or "
-                "split and a --reference such as mnist"
+            raise SettingError(
+                name,
+                None,
+                "missing; a likelihood needs the `model` of a run or split and a "
+                "`reference` such as mnist",
             )
-    if config.samples:
-        raise InputError(
-            f"--samples={config.samples}: --likelihood judges the model of --run_dir "
-            "and not pictures; leave one of them out"
-        )
-    for name, least in {"num_images": 0, "batch_size": 1, "seed": 0}.items():
-        if getattr(config, name) < least:
-            value = getattr(config, name)
-            raise InputError(f"--{name}={value}: at least {least} is needed")
+    check_smallest(config, {"num_images": 0, "batch_size": 1, "seed": 0})
     if Path(config.out).suffix in (".csv", ".png"):
-        raise InputError(
-            f"--out={config.out}: the curve goes there; give a name such as "
-            f"{Path(config.out).with_suffix('.json')}"
+        raise SettingError(
+            "out",
+            config.out,
+            "the curve goes there; give a name such as "
+            f"{Path(config.out).with_suffix('.json')}",
         )
     for path in (config.out, *map(str, _curve_files(config.out))):
-        report.check_writable("out", path)
+        check_writable("out", path)
 
 
 def _curve_files(out: str) -> tuple[Path, Path]:
@@ -64,14 +61,14 @@ def _curve_files(out: str) -> tuple[Path, Path]:
     return Path(out).with_suffix(".csv"), Path(out).with_suffix(".png")
 
 
-def judge_likelihood(
-    config: EvaluationConfig, denoise: Denoiser, variance: Variance
+def report_likelihood(
+    config: LikelihoodConfig, denoise: Denoiser, variance: Variance
 ) -> dict[str, Any]:
     """Measures a model's bound; writes the report and the curve.
 
     Args:
       config: the settings.
-      denoise: the model of --run_dir.
+      denoise: the model.
       variance: of its steps, see `measure_bound`.
 
     Returns:
@@ -84,8 +81,9 @@ def judge_likelihood(
     began = time.perf_counter()
     check(config)
     terms = len(cut_sections(denoise.schedule.timesteps, config.terms)) - 1
-    told = config.tell_labels and denoise.num_classes > 0
-    reference = open_reference(config, denoise.image_shape, denoise.num_classes * told)
+    labelled = config.use_labels and denoise.num_classes > 0
+    classes = denoise.num_classes * labelled
+    reference = images.open_reference(config, denoise.image_shape, classes)
     bound = _measure(config, denoise, variance, reference, terms)
     made: dict[str, Any] = {
         "likelihood": {
@@ -95,36 +93,32 @@ def judge_likelihood(
             "decoder": Mean.of(bound.decoder),
         },
         "model": {
-            "run_dir": config.run_dir,
+            "path": config.model,
             "timesteps": denoise.schedule.timesteps,
             "terms": terms,
             "variance": variance,
             "clipped": config.clip,
-            "labels": "told" if told else "not told",
+            "labels": "used" if labelled else "not used",
         },
-        "reference": reference.describe(),
+        "reference": images.describe(reference),
         "cost": _cost(denoise, reference.count, terms, time.perf_counter() - began),
-        "warnings": reference.warnings,
+        "warnings": images.warnings(reference),
         "settings": asdict(config),
-        "versions": {
-            "python": platform.python_version(),
-            "tensorflow": tf.__version__,
-            "numpy": np.__version__,
-        },
+        "versions": versions(),
     }
     table, picture = _curve_files(config.out)
     write_curve(table, bound, denoise.schedule)
     draw_curve(picture, bound)
     means = {name: mean._asdict() for name, mean in made["likelihood"].items()}
-    report.write_report(config.out, {**made, "likelihood": means})
+    write_report(config.out, {**made, "likelihood": means})
     return made
 
 
 def _measure(
-    config: EvaluationConfig,
+    config: LikelihoodConfig,
     denoise: Denoiser,
     variance: Variance,
-    reference: Judged,
+    reference: ImageSource,
     terms: int,
 ) -> Bound:
     with tqdm(
@@ -136,10 +130,10 @@ def _measure(
     ) as bar:
         return measure_bound(
             denoise,
-            reference.batches(config.batch_size),
+            reference.labelled(config.batch_size),
             variance,
             config.clip,
-            config.tell_labels,
+            config.use_labels,
             config.terms,
             config.seed,
             bar.update,
@@ -166,7 +160,7 @@ def format_likelihood(made: dict[str, Any]) -> str:
     split = f", split {reference['split']}" if "split" in reference else ""
     share = "all" if model["terms"] == model["timesteps"] else "an unbiased estimate by"
     lines = [
-        f"{'model':<22}{model['run_dir']}: variance {model['variance']}, estimates "
+        f"{'model':<22}{model['path']}: variance {model['variance']}, estimates "
         f"{'clipped' if model['clipped'] else 'not clipped'}, labels {model['labels']}",
         f"{'reference':<22}{reference['given']}: {reference['count']:,} pictures, "
         f"{shape}{split}",

@@ -1,0 +1,43 @@
+"""The methods of `python -m pdm_tf.evaluation`: any model opened, then evaluated."""
+
+from pdm_tf.assemble.generators import open_generator
+from pdm_tf.assemble.models import open_model
+from pdm_tf.config import (
+    CompareConfig,
+    EvaluationConfig,
+    LikelihoodConfig,
+    TrainDigitsConfig,
+)
+
+
+def metrics(config: EvaluationConfig) -> str:
+    """Measures pictures or those of a model; returns a table."""
+    from pdm_tf.evaluation.evaluate import evaluate
+    from pdm_tf.evaluation.report import format_report
+
+    return format_report(evaluate(config, open_generator))
+
+
+def likelihood(config: LikelihoodConfig) -> str:
+    """Measures the likelihood of pictures under a model; returns a table."""
+    from pdm_tf.evaluation.likelihood import report
+
+    report.check(config)
+    model = open_model(config.model, "model")
+    variance = model.settings.sampling.variance
+    made = report.report_likelihood(config, model.denoiser, variance)
+    return report.format_likelihood(made)
+
+
+def compare(config: CompareConfig) -> str:
+    """Compares two models; returns a table."""
+    from pdm_tf.evaluation import comparison
+
+    return comparison.format_comparison(comparison.compare(config, open_generator))
+
+
+def train_digits(config: TrainDigitsConfig) -> str:
+    """Trains the classifier of digits; returns what came of it."""
+    from pdm_tf.evaluation.train_digits import train_and_write
+
+    return train_and_write(config.out)

@@ -1,0 +1,160 @@
+"""The command lines of `python -m pdm_tf.evaluation METHOD`."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pdm_tf.config.options import option
+
+FeatureName = Literal["digits", "inception", "random"]
+
+
+@dataclass(frozen=True)
+class EvaluationConfig:
+    """Metrics of pictures: Fréchet distance, precision, recall, seams and others."""
+
+    samples: str = option(
+        "",
+        "Pictures to measure: an npz (arr_0, uint8 NHWC), a folder, a source such as "
+        "mnist, photos or folder:PATH (mnist@test is its held-out part), an npz of "
+        "statistics, or a model, from which pictures are sampled: the directory of a "
+        "run, a split, a derived model or a SavedModel, a .tflite file, or "
+        "pretrained:NAME.",
+    )
+    reference: str = option(
+        "",
+        "Pictures to compare with, given as for --samples; empty: only what needs no "
+        "comparison.",
+    )
+    features: FeatureName = option(
+        "digits",
+        "Space in which pictures are compared: digits (a classifier in the package, "
+        "for mnist), inception (as published metrics; needs --inception_graph) or "
+        "random (fixed random convolutions, any pictures).",
+    )
+    inception_graph: str = option(
+        "classify_image_graph_def.pb",
+        "File of the Inception network that ADM's evaluator uses.",
+    )
+    inception_sha256: str = option(
+        "", "SHA-256 that --inception_graph must have; empty: the published file."
+    )
+    image_shape: tuple[int, ...] = option(
+        (), "Height, width, channels to read folders and sources at; empty: as found."
+    )
+    num_images: int = option(
+        0, "Pictures taken of --samples; 0: all, or 10,000 of a model."
+    )
+    batch_size: int = option(64, "Pictures computed at once; changes no metric.")
+    sampler: str = option(
+        "", "Sampler of a model, as sample.py's; empty: its first, mostly ddpm."
+    )
+    steps: str = option("250", "Steps of the sampler, as sample.py's.")
+    guidance: float = option(1.5, "Guidance weight w of a model; 1 is none.")
+    label_policy: Literal["balanced", "uniform"] = option(
+        "balanced", "Labels of a model's pictures: all classes in turn, or at random."
+    )
+    seed: int = option(0, "Seed of the first picture sampled, and of the bootstrap.")
+    bootstrap: int = option(
+        100,
+        "Resamplings behind each 95 % interval; 0 leaves the intervals out. With "
+        "--features=inception each takes several seconds.",
+    )
+    manifold_images: int = option(
+        50_000,
+        "Pictures of each set, at most, for precision and recall, whose features are "
+        "kept in memory.",
+    )
+    half_distances: bool = option(
+        False,
+        "Distances of precision and recall in half precision, in blocks of 10,000, as "
+        "ADM's evaluator rounds them.",
+    )
+    patch_sizes: tuple[int, ...] = option(
+        (2, 4, 8), "Patch sides P [pixels] whose seams are measured; empty: none."
+    )
+    save_statistics: str = option(
+        "", "npz file for the statistics of --samples, to be a --reference later."
+    )
+    out: str = option("evaluation.json", "File of the report, as JSON.")
+
+
+@dataclass(frozen=True)
+class LikelihoodConfig:
+    """The variational bound on the likelihood of pictures, in bits per dimension."""
+
+    model: str = option(
+        "",
+        "Model whose likelihood is measured: the directory of a run, a split or a "
+        "derived model, or pretrained:NAME.",
+        aliases=("run_dir",),
+    )
+    reference: str = option(
+        "",
+        "Pictures whose likelihood it is: an npz, a folder or a source; of a source "
+        "the held-out part unless @train is added.",
+    )
+    image_shape: tuple[int, ...] = option(
+        (), "Height, width, channels; empty, or those of the model."
+    )
+    num_images: int = option(
+        0, "Pictures taken of --reference, of a source at random; 0: all."
+    )
+    batch_size: int = option(64, "Pictures computed at once; changes no bit.")
+    seed: int = option(0, "Seed of the noise of the first picture, and of the choice.")
+    terms: int = option(
+        0,
+        "Terms of the bound evaluated for each picture, each one call of the network, "
+        "as an unbiased estimate (50 serve well); 0: all T of them.",
+    )
+    clip: bool = option(True, "Clip estimates to [-1, 1], as ADM does.")
+    use_labels: bool = option(
+        True,
+        "Condition the model on the pictures' classes, if it has any.",
+        aliases=("tell_labels",),
+    )
+    out: str = option(
+        "evaluation.json", "File of the report, as JSON; the curve lies beside it."
+    )
+
+
+@dataclass(frozen=True)
+class CompareConfig:
+    """A model beside the one it was made from: same seeds, distances, cost."""
+
+    model: str = option(
+        "",
+        "The altered model: the directory of a run, a split, a derived model or a "
+        "SavedModel, a .tflite file, or pretrained:NAME.",
+    )
+    reference: str = option("", "The unaltered model, given as --model.")
+    data: str = option(
+        "",
+        "Pictures that both are compared with, given as --samples of metrics; empty: "
+        "what the reference was trained on, where that is known.",
+    )
+    features: Literal["auto", "digits", "inception", "random"] = option(
+        "auto",
+        "Space of the Fréchet distance, see metrics; auto: digits for grey pictures "
+        "of 32x32 or 28x28, random for others.",
+    )
+    inception_graph: str = option(
+        "classify_image_graph_def.pb", "File of the Inception network, see metrics."
+    )
+    num_images: int = option(1000, "Pictures of each model.")
+    batch_size: int = option(50, "Pictures computed at once.")
+    sampler: str = option("ddim", "Sampler of both models.")
+    steps: str = option("50", "Steps of the sampler, as sample.py's.")
+    reference_sampler: str = option(
+        "", "Sampler of the reference, where it is another."
+    )
+    reference_steps: str = option("", "Steps of the reference, where they are others.")
+    guidance: float = option(1.5, "Guidance weight w; 1 is none.")
+    seed: int = option(0, "Seed of the first picture; the same for both models.")
+    out: str = option("comparison.json", "File of the report, as JSON.")
+
+
+@dataclass(frozen=True)
+class TrainDigitsConfig:
+    """Trains the classifier behind --features=digits again (about five minutes)."""
+
+    out: str = option("digits.npz", "File of the weights.")

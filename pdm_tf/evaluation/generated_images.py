@@ -1,0 +1,131 @@
+"""Pictures sampled on the fly from a model, and what that costs."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from pdm_tf.config import EvaluationConfig
+from pdm_tf.errors import SettingError
+from pdm_tf.evaluation.locations import Location
+from pdm_tf.evaluation.model_cost import count_evaluations, flops_of, parameters_of
+from pdm_tf.evaluation.stored_images import ImageSource
+from pdm_tf.serving.generator import ImageGenerator
+
+SAMPLED = 10_000  # pictures of a model, unless `num_images` says otherwise
+
+Opener = Callable[[str, str], ImageGenerator]  # of a setting and its value: a model
+
+
+def open_model(
+    location: Location, config: EvaluationConfig, opener: Opener | None
+) -> ImageSource:
+    """Pictures of a model, see `GeneratedImages`.
+
+    Raises:
+      InputError: no such model, or settings that it refuses.
+    """
+    if opener is None:
+        raise location.error("a model; give pictures")
+    images = GeneratedImages(opener(location.setting, location.path), config)
+    count = config.num_images or SAMPLED
+
+    def labelled(size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        return images.labelled(count, size)
+
+    shape, describe = images.image_shape, images.describe
+    return ImageSource(location, count, shape, labelled, describe, images.cost)
+
+
+def draw_labels(policy: str, num_classes: int, count: int, seed: int) -> np.ndarray:
+    """Labels of pictures 0 … count - 1, int32 [count]; zeros without classes.
+
+    Args:
+      policy: "balanced" for all classes in turn, "uniform" for independent draws.
+      num_classes: 0 for none.
+      count: number of pictures.
+      seed: of the draws.
+    """
+    if policy == "uniform" and num_classes:
+        random = np.random.default_rng(seed)
+        return random.integers(num_classes, size=count, dtype=np.int32)
+    return np.arange(count, dtype=np.int32) % max(1, num_classes)
+
+
+class GeneratedImages:
+    """Pictures of a model, sampled as the settings say, and a clock for them.
+
+    Attributes:
+      image_shape: (H, W, C) in pixels.
+
+    Args:
+      generator: the model.
+      config: sampler, steps, guidance, labels, seed.
+
+    Raises:
+      SettingError: settings that the model refuses.
+    """
+
+    def __init__(self, generator: ImageGenerator, config: EvaluationConfig) -> None:
+        self._config, self._model = config, generator
+        self.image_shape = generator.image_shape
+        self._sampler = config.sampler or generator.samplers[0]
+        generator.check(self._sampler, config.steps)
+        if not np.isfinite(config.guidance):
+            raise SettingError(
+                "guidance", config.guidance, "give a finite number; 1 is none"
+            )
+        self._seconds, self._sampled = 0.0, 0
+        # Counted now: nothing may fail once hours of pictures are sampled.
+        self._flops, self._parameters = flops_of(generator), parameters_of(generator)
+
+    def labelled(
+        self, count: int, batch_size: int
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Pictures uint8 [B, H, W, C] of seeds from `seed` on, and labels int32 [B]."""
+        config, num_classes = self._config, self._model.num_classes
+        labels = draw_labels(config.label_policy, num_classes, count, config.seed)
+        seeds = config.seed + np.arange(count, dtype=np.int64)
+        self._generate(seeds[:1], labels[:1], "1")  # off the clock
+        for start in range(0, count, batch_size):
+            rows = slice(start, start + batch_size)
+            began = time.perf_counter()
+            pictures = self._generate(seeds[rows], labels[rows], config.steps)
+            self._seconds += time.perf_counter() - began
+            self._sampled += len(pictures)
+            yield pictures, labels[rows]
+
+    def _generate(
+        self, seeds: np.ndarray, labels: np.ndarray, steps: str
+    ) -> np.ndarray:
+        weight = self._config.guidance
+        return self._model.generate(seeds, labels, steps, weight, self._sampler)
+
+    def describe(self) -> dict[str, Any]:
+        """How the pictures were sampled."""
+        config = self._config
+        classes = {"label_policy": config.label_policy, "guidance": config.guidance}
+        return {
+            "sampler": self._sampler,
+            "steps": config.steps,
+            "seed": config.seed,
+            **(classes if self._model.num_classes else {"label_policy": "none"}),
+        }
+
+    def cost(self) -> dict[str, Any]:
+        """What sampling took; None where it is not known."""
+        config = self._config
+        evaluations = count_evaluations(
+            self._model, self._sampler, config.steps, config.guidance
+        )
+        rate = self._sampled / self._seconds if self._seconds else None
+        return {
+            "pictures": self._sampled,
+            "evaluations_per_picture": evaluations,
+            "seconds": self._seconds,
+            "pictures_per_second": rate,
+            "parameters": self._parameters,
+            "flops_per_evaluation": self._flops,
+            "flops_per_picture": self._flops and self._flops * evaluations,
+        }

@@ -1,0 +1,1 @@
+"""The variational bound on the likelihood of pictures: measured, tabulated, drawn."""

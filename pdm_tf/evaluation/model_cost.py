@@ -1,0 +1,67 @@
+"""What a model costs whose pictures are asked for: evaluations, operations, bytes."""
+
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from pdm_tf.profiling.flops import count_call_flops, count_denoise_flops
+from pdm_tf.profiling.parameters import count_parameters
+from pdm_tf.serving.generator import ImageGenerator
+
+
+def count_evaluations(
+    model: ImageGenerator, sampler: str, steps: str, guidance: float
+) -> int:
+    """Evaluations of the network for one picture: twice as many under guidance."""
+    guided = model.num_classes and guidance != 1
+    return model.evaluations(sampler, steps) * (2 if guided else 1)
+
+
+def parameters_of(model: ImageGenerator) -> int | None:
+    """Numbers that the model has learned; None where it does not say."""
+    known = model.description.get("parameters")
+    if known is None and hasattr(model, "denoiser"):
+        known = count_parameters(model.denoiser.variables)
+    return known
+
+
+def flops_of(model: ImageGenerator) -> int | None:
+    """Floating-point operations of one evaluation for one picture.
+
+    Returns:
+      A number; None where the graph does not tell it, as of a .tflite file.
+    """
+    signatures: Any = getattr(model, "signatures", {})
+    if "denoise" in signatures:
+        return count_denoise_flops(signatures["denoise"], model.image_shape)
+    denoiser: Any = getattr(model, "denoiser", None)
+    if denoiser is None:
+        return None
+
+    def evaluate(z: tf.Tensor) -> tf.Tensor:
+        level = denoiser.schedule.level(tf.zeros([], tf.int32))
+        return denoiser.predict(z, level, denoiser.init_carry(z))[0].x
+
+    z = tf.TensorSpec([1, *model.image_shape], tf.float32)
+    return count_call_flops(evaluate, z) or None
+
+
+def bytes_of(model: ImageGenerator, path: str | Path) -> int | None:
+    """Bytes of the weights: of a file or SavedModel as it lies on the disk.
+
+    Args:
+      model: the model.
+      path: where it was opened.
+    """
+    path = Path(path)
+    if path.is_file():
+        return path.stat().st_size
+    if (path / "saved_model.pb").is_file():
+        return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    denoiser: Any = getattr(model, "denoiser", None)
+    if denoiser is None:
+        return None
+    held = denoiser.variables.values()
+    return sum(prod(v.shape) * tf.as_dtype(v.dtype).size for v in held)
