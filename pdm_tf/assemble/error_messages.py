@@ -10,7 +10,7 @@ from pdm_tf.errors import SettingError
 
 @contextlib.contextmanager
 def explained(run_dir: str) -> Iterator[None]:
-    """Turns too little memory, and files that cannot be used, into an InputError."""
+    """Turns too little memory, and files that cannot be used, into a SettingError."""
     try:
         yield
     except (MemoryError, tf.errors.ResourceExhaustedError) as error:

@@ -40,7 +40,7 @@ def build_schedule(config: Config) -> NoiseSchedule:
 
 
 def check_settings(config: Config) -> None:
-    """Raises InputError for settings that no training can run with."""
+    """Raises SettingError for settings that no training can run with."""
     training, sampling = config.training, config.sampling
     for name in _COUNTS:
         _check_count(name, getattr(training, name))
@@ -52,17 +52,14 @@ def check_settings(config: Config) -> None:
     for name in ("label_dropout", "ema_decay", "beta_1", "beta_2"):
         value = getattr(training, name)
         if not 0 <= value <= 1 or (name.startswith("beta") and value == 1):
-            raise SettingError(name, value, "a share between 0 and 1")
+            raise SettingError(name, value, "give a fraction between 0 and 1")
     if not 0 <= training.seed <= _LAST_SEED:
         raise SettingError("seed", training.seed, f"choose from 0 to {_LAST_SEED}")
     if not math.isfinite(sampling.sample_guidance):
         raise SettingError("sample_guidance", sampling.sample_guidance, "give a number")
     if config.diffusion.timesteps > _LONGEST:
-        raise SettingError(
-            "timesteps",
-            config.diffusion.timesteps,
-            f"at most {_LONGEST}; the paper has 1000",
-        )
+        remedy = f"at most {_LONGEST}; the paper has 1000"
+        raise SettingError("timesteps", config.diffusion.timesteps, remedy)
     _check_directories(training.run_dir, training.init_from)
     build_schedule(config).grid(sampling.sample_steps)
     check_percentile(sampling.percentile)
@@ -77,9 +74,9 @@ def _check_count(name: str, value: int) -> None:
 
 def _check_directories(own: str, source: str) -> None:
     if not own.strip() or not own.isprintable():
-        raise SettingError("run_dir", f"{own!r}", "name a directory")
+        raise SettingError("run_dir", repr(own), "name a directory")
     if not source.isprintable():
-        raise SettingError("init_from", f"{source!r}", "name the directory of a run")
+        raise SettingError("init_from", repr(source), "name the directory of a run")
     if source and Path(source).resolve() == Path(own).resolve():
         raise SettingError(
             "init_from",
@@ -93,7 +90,7 @@ def t_range(config: Config) -> tuple[int, int]:
     """First and last timestep that a run trains, both included.
 
     Raises:
-      InputError: a range of SNR in which there is none.
+      SettingError: a range of SNR in which there is none.
     """
     training = config.training
     low, high = training.snr_low, training.snr_high or np.inf
@@ -103,8 +100,8 @@ def t_range(config: Config) -> tuple[int, int]:
         raise SettingError(
             "snr_low",
             low,
-            f"no timestep lies between; the schedule reaches from {snr[-1]:.2g} to "
-            f"{snr[0]:.4g}",
+            "no timestep lies between; the schedule reaches from "
+            f"{snr[-1]:.2g} to {snr[0]:.4g}",
             snr_high=training.snr_high,
         )
     return int(inside[0]), int(inside[-1])

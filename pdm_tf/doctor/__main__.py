@@ -15,14 +15,15 @@ def main(argv: list[str]) -> int:
     """Reads the flags and prints the findings as they come."""
     (config,) = flags.parse(argv, Config, description=__doc__ or "")
     from pdm_tf.doctor.examination import examine  # loads TensorFlow
+    from pdm_tf.flags.running import format_error
 
     advice = []
     for finding in examine(config):
         print(f"{finding.name:<16} {finding.text}", flush=True)
         if finding.advice:
             advice.append(finding.advice)
-    for line in advice:
-        print(f"change: {line}")
+    for error in advice:
+        print(f"change: {format_error(error)}")
     if advice:
         return 2
     print(

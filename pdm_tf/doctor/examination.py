@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from pdm_tf.assemble.building import named_variables
 from pdm_tf.assemble.settings import check_settings
 from pdm_tf.assemble.state import State, build_state, build_trainer
 from pdm_tf.config import Config
@@ -27,6 +26,7 @@ from pdm_tf.doctor.findings import (
     on_one_device,
     read_some,
 )
+from pdm_tf.errors import InputError, SettingError
 from pdm_tf.profiling.flops import count_denoise_flops
 from pdm_tf.profiling.parameters import count_parameters
 from pdm_tf.samplers import DDPM, sample
@@ -88,7 +88,10 @@ def _work(
     metrics = trainer.run_steps(batches, tf.constant(1))
     loss = float(metrics.terms["simple"])
     step = time.perf_counter() - began
-    advice = "" if math.isfinite(loss) else "--learning_rate: the loss is not finite"
+    advice = None
+    if not math.isfinite(loss):
+        remedy = f"the loss is {loss}; lower it"
+        advice = SettingError("learning_rate", training.learning_rate, remedy)
     rate = training.batch_size / step
     yield Finding(
         "training step", f"{step:.3g} s, {rate:.3g} pictures/s, loss {loss:.4g}", advice
@@ -105,14 +108,17 @@ def _work(
 
 def _sample(config: Config, state: State) -> Generator[Finding, None, float]:
     """Draws two steps of a grid; returns the seconds of one."""
-    sampling, told = config.sampling, denoiser_of_grids(config, state)
+    sampling, denoise = config.sampling, denoiser_of_grids(config, state)
     grid, seeds = state.denoiser.schedule.grid(2), range(sampling.sample_images)
     spans = []
     for _ in range(2):
         began = time.perf_counter()
-        x = sample(told, DDPM(), grid, seeds, config.network.image_shape).numpy()
+        x = sample(denoise, DDPM(), grid, seeds, config.network.image_shape).numpy()
         spans.append(time.perf_counter() - began)
-    advice = "" if np.all(np.isfinite(x)) else "--precision: samples are not finite"
+    advice = None
+    if not np.all(np.isfinite(x)):
+        remedy = "samples are not finite; float32 may give better ones"
+        advice = SettingError("precision", config.network.precision, remedy)
     yield Finding(
         "two-step sample",
         f"{spans[-1]:.3g} s for {sampling.sample_images} pictures",
@@ -123,7 +129,7 @@ def _sample(config: Config, state: State) -> Generator[Finding, None, float]:
 
 def _save(config: Config, state: State) -> Generator[Finding, None, float]:
     """Saves and restores; returns the seconds of saving."""
-    named = named_variables(state.denoiser.network)
+    named = state.objective.variables
     before = {path: v.read_value().numpy() for path, v in named.items()}
     began = time.perf_counter()
     state.checkpoints.save()
@@ -139,11 +145,15 @@ def _save(config: Config, state: State) -> Generator[Finding, None, float]:
         home = home.parent
     free = shutil.disk_usage(home).free
     needed = size * (config.training.keep + 1) + 4 * size
-    advice = "" if same else "a checkpoint came back changed; test the disk"
+    advice: InputError | None = None
+    if not same:
+        advice = InputError("a checkpoint came back changed; test the disk")
     if free < needed:
-        advice = (
-            f"--run_dir={config.training.run_dir}: {free / MIB:,.0f} MiB are free on "
-            f"its disk, {needed / MIB:,.0f} are needed; free some or lower --keep"
+        advice = SettingError(
+            "run_dir",
+            config.training.run_dir,
+            f"{free / MIB:,.0f} MiB are free on its disk, {needed / MIB:,.0f} are "
+            "needed; free some or lower `keep`",
         )
     yield Finding(
         "save, restore",

@@ -13,6 +13,7 @@ from pdm_tf.config import Config
 from pdm_tf.data.sources import Source
 from pdm_tf.denoisers.denoiser import Denoiser
 from pdm_tf.denoisers.guidance import for_sampling
+from pdm_tf.errors import InputError, SettingError
 from pdm_tf.networks import hardware, shapes
 from pdm_tf.profiling.memory import held_bytes
 from pdm_tf.profiling.parameters import count_parameters
@@ -29,7 +30,7 @@ class Finding:
 
     name: str
     text: str
-    advice: str = ""
+    advice: InputError | None = None
 
 
 def read_some(source: Source) -> Finding:
@@ -46,9 +47,10 @@ def read_some(source: Source) -> Finding:
     if source.skipped:
         text += f"; broken and left out: {', '.join(source.skipped[:3])}"
         text += " …" if len(source.skipped) > 3 else ""
-    advice = ""
+    advice = None
     if pictures.min() == pictures.max():
-        advice = f"--dataset={source.name}: all pictures decoded are one colour"
+        remedy = "all pictures decoded are one colour"
+        advice = SettingError("dataset", source.name, remedy)
     return Finding("data", text, advice)
 
 
@@ -82,7 +84,8 @@ def judge_precision(config: Config) -> Finding:
         description = ""
     if hardware.imitates(precision, description):
         text = f"{precision}, which this processor only imitates"
-        return Finding("precision", text, "--precision=float32 is faster here")
+        advice = SettingError("precision", precision, "float32 is faster here")
+        return Finding("precision", text, advice)
     return Finding("precision", f"{precision}, which this processor computes in itself")
 
 
@@ -110,9 +113,9 @@ def estimate_memory(config: Config, state: State) -> Iterator[Finding]:
     yield Finding(
         "for a TPU",
         f"{len(lacking)} operations that TPUs lack" + "".join(lacking[:1]),
-        f"--strategy=tpu: {lacking[0]}"
+        SettingError("strategy", "tpu", lacking[0])
         if lacking and training.strategy == "tpu"
-        else "",
+        else None,
     )
     work, host = held_bytes(traced, 16 * count)
     yield Finding(
@@ -122,10 +125,10 @@ def estimate_memory(config: Config, state: State) -> Iterator[Finding]:
         f"{work / MIB:,.0f} with {part} pictures; on its host the average "
         f"{4 * count / MIB:,.0f}, the graph and holes {host / MIB:,.0f}",
     )
-    shape, told = config.network.image_shape, denoiser_of_grids(config, state)
+    shape, denoise = config.network.image_shape, denoiser_of_grids(config, state)
     draw = tf.function(
         lambda seeds: sample(
-            told, DDPM(), state.denoiser.schedule.grid(2), seeds, shape
+            denoise, DDPM(), state.denoiser.schedule.grid(2), seeds, shape
         ),
         autograph=False,
     )

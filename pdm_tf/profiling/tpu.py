@@ -10,8 +10,6 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
-from pdm_tf.errors import SettingError
-
 _LACKING = re.compile(
     "|".join(
         [
@@ -40,16 +38,6 @@ def find_unsupported(function: tf.types.experimental.ConcreteFunction) -> list[s
                 continue
             found += _faults(node)
     return sorted(set(found))
-
-
-def refuse_unsupported(function: tf.types.experimental.ConcreteFunction) -> None:
-    """Raises InputError with what a TPU would refuse in a traced function."""
-    found = find_unsupported(function)
-    if found:
-        listed = "; ".join(found[:5]) + (" …" if len(found) > 5 else "")
-        raise SettingError(
-            "strategy", "tpu", f"{len(found)} operations cannot run: {listed}"
-        )
 
 
 def _faults(node: tf.Operation) -> Iterator[str]:

@@ -8,7 +8,7 @@ from pdm_tf.errors import SettingError
 
 
 def check_batch_sharding(replicas: int, batch_size: int, microbatch: int) -> None:
-    """Raises InputError for a batch that replicas cannot share equally."""
+    """Raises SettingError for a batch that replicas cannot share equally."""
     if batch_size % replicas:
         raise SettingError(
             "batch_size",

@@ -44,7 +44,7 @@ def examine(directory: Path, number: int) -> CheckpointFile:
 
     Raises:
       Damaged: it is not whole, or not what was once written.
-      InputError: a newer pdm_tf wrote it.
+      SettingError: a newer pdm_tf wrote it.
     """
     name = f"ckpt-{number}"
     own = directory / f"{name}.json"
@@ -84,7 +84,7 @@ def find_newest(directory: Path) -> CheckpointFile | None:
       None where none was ever finished.
 
     Raises:
-      InputError: there are checkpoints, but none is whole.
+      SettingError: there are checkpoints, but none is whole.
     """
     damaged = []
     for number in numbers(directory):

@@ -151,8 +151,8 @@ class Checkpoints:
         """Restores the newest whole checkpoint; False if there is none.
 
         Raises:
-          InputError: it belongs to another network or data set, to newer code, or none
-            is whole.
+          SettingError: it belongs to another network or data set, to newer code, or
+            none is whole.
         """
         newest = checkpoint_files.find_newest(self.directory)
         if newest is None:
@@ -183,7 +183,7 @@ def load_average(directory: Path, variables: Mapping[str, tf.Variable]) -> int:
       The step of the checkpoint.
 
     Raises:
-      InputError: no checkpoint, or one of another network.
+      SettingError: no checkpoint, or one of another network.
     """
     newest = checkpoint_files.find_newest(directory)
     if newest is None:

@@ -7,10 +7,10 @@ from pdm_tf.errors import SettingError
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
     """Whether this process writes what is written once for all workers."""
-    return not is_shared(strategy) or strategy.cluster_resolver.task_id == 0
+    return not is_multi_worker(strategy) or strategy.cluster_resolver.task_id == 0
 
 
-def is_shared(strategy: tf.distribute.Strategy) -> bool:
+def is_multi_worker(strategy: tf.distribute.Strategy) -> bool:
     """Whether other processes take part."""
     return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
 
@@ -22,8 +22,8 @@ class Coordination:
     """
 
     def __init__(self, strategy: tf.distribute.Strategy) -> None:
-        self._shared, self._replicas = is_shared(strategy), 1
-        if self._shared:
+        self._together, self._replicas = is_multi_worker(strategy), 1
+        if self._together:
             self._replicas = strategy.num_replicas_in_sync
             add = tf.distribute.ReduceOp.SUM
             self._sum = tf.function(
@@ -35,7 +35,7 @@ class Coordination:
 
     def any(self, here: bool) -> bool:
         """Whether it is true in any process; waits for all of them."""
-        if not self._shared:
+        if not self._together:
             return here
         return float(self._sum(tf.constant(float(here)))) > 0
 
@@ -44,8 +44,8 @@ class Coordination:
         self.any(False)
 
     def check_step(self, step: int, run_dir: str) -> None:
-        """Raises InputError where processes would go on from different steps."""
-        if not self._shared:
+        """Raises SettingError where processes would go on from different steps."""
+        if not self._together:
             return
         mean = int(self._sum(tf.constant(step, tf.int64))) / self._replicas
         if self.any(step != mean):

@@ -25,7 +25,7 @@ def choose_strategy(
       tpu: name of the TPU, or local.
 
     Raises:
-      InputError: devices that are not there, or other workers that are not named.
+      SettingError: devices that are not there, or other workers that are not named.
     """
     if devices and name != "mirrored":
         raise SettingError(

@@ -7,15 +7,15 @@ from typing import Self
 
 
 class Interruption:
-    """While entered, the first signal asks to stop; a second Ctrl-C stops at once.
+    """While entered, the first signal requests a stop; a second Ctrl-C stops at once.
 
     Attributes:
-      asked: whether to stop.
-      preempted: whether it was SIGTERM that asked, as machines do that are taken away.
+      requested: whether to stop.
+      preempted: whether it was SIGTERM, which machines get before they are taken away.
     """
 
     def __init__(self) -> None:
-        self.asked = self.preempted = False
+        self.requested = self.preempted = False
         self._before: dict[int, object] = {}
 
     def __enter__(self) -> Self:
@@ -28,7 +28,7 @@ class Interruption:
             signal.signal(number, handler)  # type: ignore[arg-type]
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
-        if self.asked and number == signal.SIGINT:
+        if self.requested and number == signal.SIGINT:
             raise KeyboardInterrupt
-        self.asked, self.preempted = True, number == signal.SIGTERM
+        self.requested, self.preempted = True, number == signal.SIGTERM
         print("\nstopping: saving a checkpoint first …", file=sys.stderr)

@@ -18,7 +18,7 @@ def locked(run_dir: Path) -> Iterator[None]:
     The kernel holds the lock, and releases it when the process ends, in whatever way.
 
     Raises:
-      InputError: another process trains there, or nothing may be written there.
+      SettingError: another process trains there, or nothing may be written there.
     """
     try:
         run_dir.mkdir(parents=True, exist_ok=True)

@@ -80,7 +80,7 @@ def from_text(text: str) -> Manifest:
 
 
 def refuse_newer(manifest: Manifest, run_dir: Path) -> None:
-    """Raises InputError if a newer pdm_tf wrote the checkpoint."""
+    """Raises SettingError if a newer pdm_tf wrote the checkpoint."""
     if manifest["format"] > FORMAT:
         raise SettingError(
             "run_dir",
@@ -93,7 +93,7 @@ def refuse_newer(manifest: Manifest, run_dir: Path) -> None:
 def refuse_other_network(
     manifest: Manifest, variables: Mapping[str, tf.Variable], run_dir: Path
 ) -> None:
-    """Raises InputError if a checkpoint holds other variables than these."""
+    """Raises SettingError if a checkpoint holds other variables than these."""
     saved = {path: (shape, dtype) for path, shape, dtype in manifest["variables"]}
     built = {path: (shape, dtype) for path, shape, dtype in describe(variables)}
     different = sorted(
@@ -101,7 +101,7 @@ def refuse_other_network(
     )
     if different:
         listed = "; ".join(
-            f"{path} saved {saved.get(path, ['nothing'])[0]}, asked for "
+            f"{path} saved {saved.get(path, ['nothing'])[0]}, built "
             f"{built.get(path, ['nothing'])[0]}"
             for path in different[:5]
         )
@@ -117,7 +117,7 @@ def refuse_other_network(
 def refuse_other_data(
     manifest: Manifest, data: Mapping[str, Any], run_dir: Path
 ) -> None:
-    """Raises InputError if a checkpoint learnt from other pictures than these.
+    """Raises SettingError if a checkpoint learnt from other pictures than these.
 
     Args:
       manifest: of the checkpoint; one without a word on data passes.

@@ -57,10 +57,10 @@ def run(
       NotSaved: the last checkpoint could not be written.
       Diverged: loss or weights were not finite for too long.
     """
-    step, asked = int(trainer.step.read_value()), False
+    step, stopping = int(trainer.step.read_value()), False
     nothing = seen = no_metrics(trainer.objective)
     with Interruption() as interruption:
-        while step < config.iterations and not asked:
+        while step < config.iterations and not stopping:
             steps = _until_next(step, config)
             metrics = trainer.run_steps(batches, tf.constant(steps))
             step += steps
@@ -77,7 +77,7 @@ def run(
                 if step == config.iterations:
                     _save(checkpoints, watchdog, step)
                 reporter.show_samples(step)
-            asked = coordination.any(interruption.asked)
+            stopping = coordination.any(interruption.requested)
         _save(checkpoints, watchdog, step)
         coordination.wait()
     reporter.close()

@@ -127,6 +127,6 @@ def test_a_warm_start_copies_the_averaged_weights_and_leaves_its_source(tmp_path
     made = state().denoiser.network.trainable_variables
     for a, b in zip(source, made, strict=True):
         np.testing.assert_array_equal(a.numpy(), b.numpy())
-    with pytest.raises(InputError, match=r"unet/\S+ saved \[.*\], asked for \["):
+    with pytest.raises(InputError, match=r"unet/\S+ saved \[.*\], built \["):
         state(width=16)
     assert before == {p: p.read_bytes() for p in low.rglob("*") if p.is_file()}

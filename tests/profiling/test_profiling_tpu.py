@@ -8,9 +8,8 @@ import tensorflow as tf
 from ways import SMALL
 
 from pdm_tf.assemble.state import build_state, build_trainer
-from pdm_tf.config import InputError
 from pdm_tf.denoisers import guided
-from pdm_tf.profiling.tpu import find_unsupported, refuse_unsupported
+from pdm_tf.profiling.tpu import find_unsupported
 from pdm_tf.samplers import DDPM, sample
 from pdm_tf.samplers.sampler import start
 
@@ -84,11 +83,12 @@ def test_the_step_asks_nothing_of_a_tpu_that_it_lacks(network, settings):
 
 def draw(denoise, guidance):
     """A function of seeds [2] that draws pictures in three steps."""
-    told = guided(denoise, tf.constant([0, 1]), guidance) if guidance else denoise
+    if guidance:
+        denoise = guided(denoise, tf.constant([0, 1]), guidance)
     grid = denoise.schedule.grid(3)
 
     def drawn(seeds):
-        return sample(told, DDPM(), grid, seeds, denoise.image_shape)
+        return sample(denoise, DDPM(), grid, seeds, denoise.image_shape)
 
     return drawn
 
@@ -126,7 +126,7 @@ def test_the_sampler_compiles_and_draws_the_same(network, guidance):
 
 
 @pytest.mark.parametrize(
-    ("work", "told"),
+    ("work", "name"),
     [
         (lambda x: tf.where(x > 0), "Where"),
         (lambda x: tf.unique(x)[0], "Unique"),
@@ -138,10 +138,8 @@ def test_the_sampler_compiles_and_draws_the_same(network, guidance):
         (lambda x: tf.map_fn(lambda a: a + tf.random.uniform([]), x), "RandomUniform"),
     ],
 )
-def test_what_a_tpu_lacks_is_found_wherever_it_hides(work, told):
+def test_what_a_tpu_lacks_is_found_wherever_it_hides(work, name):
     inner = tf.function(work, autograph=False)
     outer = tf.function(lambda x: inner(x), autograph=False)
     concrete = outer.get_concrete_function(tf.TensorSpec([3], tf.float32))
-    assert any(told in line for line in find_unsupported(concrete))
-    with pytest.raises(InputError, match="strategy=tpu"):
-        refuse_unsupported(concrete)
+    assert any(name in line for line in find_unsupported(concrete))

@@ -168,7 +168,7 @@ def test_checkpoints_of_older_code_still_load(run_dir, capsys):
 
 def test_strangers_are_refused_with_the_difference(run_dir):
     before = contents(run_dir)
-    with pytest.raises(InputError, match=r"unet/w saved \[40\], asked for \[41\]"):
+    with pytest.raises(InputError, match=r"unet/w saved \[40\], built \[41\]"):
         Toy(run_dir, size=41).saved.restore()
     with pytest.raises(InputError, match=r"pictures saved 7, given 8.*`init_from"):
         Toy(run_dir, data={**DATA, "pictures": 8}).saved.restore()
@@ -192,7 +192,7 @@ def test_a_full_disk_keeps_the_old_ones_and_says_so(run_dir):
     toy.train(10).saved.save()
     before = contents(run_dir)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    heard = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    before_limit = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     for room in (100, 50_000, 200_000):  # bytes; a checkpoint takes 320,000
         toy.train(1)
         resource.setrlimit(resource.RLIMIT_FSIZE, (room, limits[1]))
@@ -202,7 +202,7 @@ def test_a_full_disk_keeps_the_old_ones_and_says_so(run_dir):
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         assert contents(run_dir) == before
-    signal.signal(signal.SIGXFSZ, heard)
+    signal.signal(signal.SIGXFSZ, before_limit)
     toy.saved.save()
     assert Toy(run_dir, size=20_000).saved.restore()
 

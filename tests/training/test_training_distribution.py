@@ -133,7 +133,7 @@ def test_shares_that_are_not_equal_are_refused_with_a_better_number():
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "message"),
     [
         (("mirrored", "GPU:7"), "devices=GPU:7: GPU:7; give some of CPU:0"),
         (("mirrored", "CPU:0,CPU:0"), "devices"),
@@ -143,9 +143,9 @@ def test_shares_that_are_not_equal_are_refused_with_a_better_number():
         (("tpu", "", "local"), "tpu=local"),
     ],
 )
-def test_devices_that_are_not_there_are_refused(settings, told, monkeypatch):
+def test_devices_that_are_not_there_are_refused(settings, message, monkeypatch):
     monkeypatch.delenv("TF_CONFIG", raising=False)
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=message):
         choose_strategy(*settings)
 
 

@@ -75,7 +75,7 @@ def test_a_run_gone_wrong_stops_and_says_where_it_began(tmp_path):
     assert "SNR quartile 4 of 4" in said
     assert "the gradient of conv_in/kernel" in said
     assert "the weights of conv_in/kernel" in said
-    assert "--learning_rate" in said
+    assert "`learning_rate`" in said
     report = json.loads((tmp_path / "diagnostic" / "report.json").read_text())
     assert report["first_bad_step"] == 25
     assert report["first_bad_gradient"] == "conv_in/kernel"
