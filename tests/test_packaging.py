@@ -1,5 +1,6 @@
 """The wheel: built, installed elsewhere and used, without a file of the checkout."""
 
+import ast
 import importlib.metadata
 import json
 import os
@@ -19,6 +20,7 @@ from pdm_tf import pretrained
 from pdm_tf.commands import commands
 
 ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "pdm_tf"
 BUILT_FROM = ("pdm_tf", "pyproject.toml", "README.md", "LICENSE", "requirements.txt")
 # A command, and a record of every file of the checkout that Python opened for it.
 PROBE = """
@@ -82,9 +84,11 @@ def run(site, cwd, *command):
 
 
 def test_the_version_stands_in_one_place():
-    found = re.compile(rf"""["'=]{re.escape(pdm_tf.__version__)}["']""")
-    files = (ROOT / "pdm_tf").rglob("*.py")
-    assert [f.name for f in files if found.search(f.read_text())] == ["version.py"]
+    def says(path):
+        nodes = ast.walk(ast.parse(path.read_text()))
+        return any(getattr(n, "value", None) == pdm_tf.__version__ for n in nodes)
+
+    assert [path.name for path in PACKAGE.rglob("*.py") if says(path)] == ["version.py"]
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert {"version", "dependencies"} <= set(project["dynamic"])
 
@@ -94,7 +98,7 @@ def test_the_wheel_holds_every_file_of_the_package_and_nothing_else(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
     ours = {
         path.relative_to(ROOT).as_posix()
-        for path in (ROOT / "pdm_tf").rglob("*")
+        for path in PACKAGE.rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
     assert {name for name in names if ".dist-info/" not in name} == ours
