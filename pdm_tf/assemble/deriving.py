@@ -58,7 +58,7 @@ def derive(
         note(f"{out} is complete")
         return Ending.COMPLETE
     context = Context(
-        opened.settings, lambda: _open_pictures(opened.settings), note=note
+        opened.settings, lambda: open_pictures(opened.settings), note=note
     )
     derivation = method.derive(opened.denoiser, config, context)
     entry["sampling"] = json.loads(json.dumps(dict(derivation.sampling)))
@@ -70,7 +70,12 @@ def derive(
     return Ending.COMPLETE
 
 
-def _open_pictures(settings: Config) -> Any:
+def open_pictures(settings: Config) -> Any:
+    """The pictures that a run was trained on, a `data.sources.Source`.
+
+    Raises:
+      InputError: they are not on this machine.
+    """
     data, network = settings.data, settings.network
     return open_source(
         data.dataset,
@@ -127,7 +132,7 @@ def _train(
     ending = train_objective(
         objective,
         replace(settings, training=training),
-        _open_pictures(settings),
+        open_pictures(settings),
         derivation.denoiser,
         begin=lambda: write_json(directory / BEGUN, entry),
     )

@@ -39,11 +39,15 @@ def run_method(argv: list[str], methods: Mapping[str, type], description: str) -
     for setting in ("base", "out"):
         if not getattr(shared, setting):
             raise SettingError(setting, None, "is missing: name " + _WANTED[setting])
+    from pdm_tf.assemble.derivation_report import check_report, write_report
     from pdm_tf.assemble.deriving import derive
 
+    check_report(shared)
     ending = derive(name, shared.base, shared.out, own)
     if not ending:
         print(f"stopped and saved; the same command resumes {shared.out}")
         return 0 if ending.name == "PREEMPTED" else 130
+    if shared.report_images:
+        print(write_report(shared))
     print(f"derived model in {Path(shared.out)}; use it like a run's directory")
     return 0
