@@ -1,0 +1,185 @@
+"""Every method of every room: what it makes is again a model, and stays the same.
+
+A new method is found by itself. Where its defaults do not suit a tiny base it gets a
+line in SETTINGS.
+"""
+
+import importlib
+import importlib.util
+from dataclasses import fields
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from tiny_runs import make_run, sampled
+from toy_methods import METHODS as TOYS
+from toy_methods import ShiftConfig
+
+from pdm_tf import assemble
+from pdm_tf.assemble import deriving, lineage, methods, models
+from pdm_tf.assemble.generators import generator_of
+from pdm_tf.config import InputError
+from pdm_tf.denoisers import Derivation
+from pdm_tf.serving import SavedModelGenerator
+from pdm_tf.storage.arrays import read_arrays
+
+QUICK = {"iterations": 2, "batch_size": 4, "save_every": 2, "warmup": 1}
+SETTINGS: dict[str, dict] = {}  # of a method: those that suit a tiny base
+FOUND = {**methods.method_paths(), **dict.fromkeys(TOYS, "")}
+STEPS, SAMPLER = "5", "ddim"
+
+open_found = methods.open_method
+
+
+def opened_method(name):
+    return TOYS[name] if name in TOYS else open_found(name)
+
+
+def config_of(name):
+    config = opened_method(name).Config
+    known = {field.name for field in fields(config)}
+    given = {n: v for n, v in QUICK.items() if n in known} | SETTINGS.get(name, {})
+    return config(**given)
+
+
+@pytest.fixture(scope="module")
+def recorded():
+    """While entered, toys are methods too, and what `derive` returned is kept."""
+    made: dict[str, Derivation] = {}
+
+    def open_method(name):
+        method = opened_method(name)
+
+        def derive(base, config, context):
+            derivation = method.derive(base, config, context)
+            if not context.restoring:
+                made[name] = derivation
+            return derivation
+
+        return SimpleNamespace(**{**vars(method), "derive": derive})
+
+    with pytest.MonkeyPatch.context() as patched:
+        for module in (deriving, models):
+            patched.setattr(module, "open_method", open_method)
+        yield made
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory, recorded):
+    directory = tmp_path_factory.mktemp("bases") / "run"
+    network = {"num_classes": 10, "channel_multipliers": (1.0, 1.0)}
+    return make_run(directory, 1, ema_every=1, network=network)
+
+
+@pytest.fixture(scope="module")
+def adapted(base):
+    """The base with an adapter, on which everything may stand."""
+    out = base.parent / "adapted"
+    assert derive("shift", base, out, ShiftConfig(0.1))
+    return out
+
+
+@pytest.fixture(scope="module", params=sorted(FOUND))
+def derived(request, base, recorded):
+    """Name, directory, and what `derive` made, of a method applied to the base."""
+    out = base.parent / request.param
+    before = fingerprint(base)
+    assert derive(request.param, base, out, config_of(request.param))
+    assert fingerprint(base) == before
+    return request.param, out, recorded[request.param].denoiser
+
+
+def derive(name, base, out, config):
+    return assemble.derive(name, base, out, config, note=lambda line: None)
+
+
+def fingerprint(path):
+    opened = assemble.open_model(path)
+    return lineage.fingerprint(opened.denoiser, opened.lineage)
+
+
+def pictures_of(generator):
+    return generator.generate(np.arange(3), np.arange(3), STEPS, 1.5, SAMPLER)
+
+
+def test_what_is_opened_is_what_was_made_bit_for_bit(derived):
+    _, out, made = derived
+    opened = assemble.restore(out)
+    assert made.variables.keys() == opened.variables.keys()
+    np.testing.assert_array_equal(sampled(opened), sampled(made))
+
+
+def test_only_what_was_added_is_stored(derived, base):
+    _, out, made = derived
+    entry = lineage.read(out)
+    size = 0
+    if entry["weights"]:
+        stored = read_arrays(out / entry["weights"], entry["sha256"])
+        size = sum(array.nbytes for array in stored.values())
+        for key, array in stored.items():
+            np.testing.assert_array_equal(made.variables[key], array)
+    whole = sum(v.numpy().nbytes for v in made.variables.values())
+    below = assemble.restore(base).variables.values()
+    assert size == whole - sum(v.numpy().nbytes for v in below)
+
+
+def test_it_stands_on_an_adapter_and_is_exported_with_its_chain(derived, adapted):
+    name, out, _ = derived
+    stack = out.parent / f"{name}_on_adapter"
+    assert derive(name, adapted, stack, config_of(name))
+    opened = assemble.open_model(stack)
+    assert [entry["method"] for entry in opened.lineage] == ["shift", name]
+    export = assemble.export_run(stack, samplers=[SAMPLER])
+    served = SavedModelGenerator("model", str(export))
+    assert served.description["lineage"] == list(opened.lineage)
+    found, wanted = pictures_of(served), pictures_of(generator_of(opened))
+    np.testing.assert_array_equal(found, wanted)
+
+
+def test_a_base_with_other_weights_is_refused(derived, base):
+    _, out, _ = derived
+    other = base.parent / "other"
+    if not other.exists():
+        make_run(other, 2, network={"num_classes": 10})
+    entry = lineage.read(out)
+    changed = entry | {"base": entry["base"] | {"path": "../other"}}
+    moved = out.parent / f"{out.name}_on_other"
+    moved.mkdir()
+    lineage.write(moved, changed)
+    with pytest.raises(InputError, match="other weights or settings"):
+        assemble.open_model(moved)
+
+
+# --- the shelves ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", sorted(methods.method_paths()))
+def test_a_method_exports_what_every_method_does(name):
+    method = methods.open_method(name)
+    assert any(method.KIND in kinds for kinds in methods.ORDER)
+    assert method.PAPER.strip() and callable(method.derive)
+    assert all(field.metadata["help"] for field in fields(method.Config))
+
+
+@pytest.mark.parametrize("room", methods.ROOMS)
+def test_a_rooms_command_knows_its_methods(room):
+    try:
+        module = importlib.import_module(f"pdm_tf.{room}")
+    except ModuleNotFoundError:
+        pytest.skip("no such room yet")
+    known = getattr(module, "METHODS", {})
+    if not known:
+        pytest.skip("no methods yet")
+    listed = importlib.import_module(f"pdm_tf.config.{room}").METHODS
+    assert listed.keys() == known.keys()
+    for name, config in listed.items():
+        assert methods.open_method(name).Config is config
+
+
+def test_no_two_rooms_have_a_method_of_one_name():
+    rooms = []
+    for room in methods.ROOMS:
+        if importlib.util.find_spec(f"pdm_tf.{room}"):
+            module = importlib.import_module(f"pdm_tf.{room}")
+            rooms += getattr(module, "METHODS", {})
+    assert len(rooms) == len(set(rooms))
