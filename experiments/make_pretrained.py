@@ -9,7 +9,8 @@ Figures alone are made again, from what is stored, for `pretrained:NAME` in the 
 a run.
 """
 
-import sys
+import argparse
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -28,12 +29,17 @@ from pdm_tf.profiling.parameters import count_parameters
 from pdm_tf.storage.arrays import write_arrays
 from pdm_tf.storage.files import write_text
 
+ARGUMENTS = ("pretrained:mnist", "pretrained:photos")  # the cards alone
 HOME = Path(pretrained.__file__).parent
 PICTURES = 1000  # judged
 COMPARED = 64  # of the same seeds, float16 beside float32
 REFERENCE = 4000  # pictures of the training data, at most
 SHOWN = {"mnist": 50, "photos": 30}  # and how many stand in a row:
 COLUMNS = 10
+HELD_OUT = {
+    "mnist": "the same of held-out digits",
+    "photos": "the same of held-out photographs, which show other things",
+}
 GUIDANCE = 1.5
 BATCH = 50
 
@@ -116,7 +122,7 @@ def measured(name: str, pictures: np.ndarray) -> dict[str, str]:
     floor = metrics.frechet_distance(real["test"], real["train"])
     figures = {
         f"Fréchet distance to training pictures ({about.features})": f"{distance:.4g}",
-        "the same of held-out pictures": f"{floor:.4g}",
+        HELD_OUT[name]: f"{floor:.4g}",
     }
     if name == "mnist":
         share = metrics.accuracy(pictures, np.arange(len(pictures)) % 10)
@@ -146,11 +152,11 @@ def card(name: str, figures: dict[str, str]) -> str:
     count = count_parameters(opened.denoiser.variables)
     classes = f", guidance {GUIDANCE}" if settings.network.num_classes else ""
     rows = "\n".join(f"| {label} | {figure} |" for label, figure in figures.items())
+    about_size = f"{count:,} parameters, stored as float16 in {size / 1e6:.1f} MB"
     return f"""# pretrained:{name}
 
 {about.title}: a patched diffusion model with patches of
-{settings.network.patch_size} pixels and {count:,} parameters, stored as float16 in
-{size / 1e6:.1f} MB.
+{settings.network.patch_size} pixels and {about_size}.
 
     pdm-tf sample --model=pretrained:{name}
 
@@ -178,6 +184,13 @@ files.
 """
 
 
+def main(argv: Sequence[str] | None = None) -> None:
+    """Stores runs and writes their cards, or the cards alone."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("models", nargs="+", help="run directory or pretrained:NAME")
+    for model in parser.parse_args(argv).models:
+        make(model)
+
+
 if __name__ == "__main__":
-    for given in sys.argv[1:]:
-        make(given)
+    main()

@@ -1,0 +1,59 @@
+"""The models that ship: small, whole, with a card, and good at what they say."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors import safe_open
+
+from pdm_tf import assemble, pretrained
+from pdm_tf.errors import SettingError
+from pdm_tf.evaluation import metrics
+
+MODELS = [f"pretrained:{name}" for name in pretrained.names()]
+
+
+def test_both_came_along_and_are_small():
+    assert MODELS == ["pretrained:mnist", "pretrained:photos"]
+    files = [f for m in MODELS for f in pretrained.locate(m).iterdir()]
+    assert sum(file.stat().st_size for file in files) <= 16e6
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_model_is_complete(model):
+    folder = pretrained.locate(model)
+    card = (folder / "card.md").read_text("utf-8")
+    for word in (model, "Data", "Licence", "samples.png", "Fréchet distance", "SQNR"):
+        assert word in card
+    opened = assemble.open_model(model)
+    flagfile = Path("configs") / f"{folder.name}.flags"
+    given = [line for line in flagfile.read_text().splitlines() if line[:2] == "--"]
+    record = (folder / "config.flags").read_text().splitlines()
+    own = {"--run_dir", "--iterations"}
+    assert not [g for g in given if g.split("=")[0] not in own and not in_(g, record)]
+    assert assemble.settings_of(model) == opened.settings and opened.lineage == ()
+    with safe_open(folder / "weights.safetensors", framework="np") as file:
+        kinds = {file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118
+    assert kinds == {"F16"}
+
+
+def in_(line, record):
+    """Whether a flag has this value in a record, however the number is written."""
+    name, _, value = line.partition("=")
+    (found,) = [r.partition("=")[2] for r in record if r.startswith(f"{name}=")]
+    try:
+        return float(found) == float(value)
+    except ValueError:
+        return found == value
+
+
+def test_digits_are_read_as_the_class_asked():
+    generator = assemble.open_generator("model", "pretrained:mnist")
+    seeds = np.arange(50, dtype=np.int32)
+    pictures = generator.generate(seeds, seeds % 10, "20", 1.5, "dpm_solver_sde")
+    assert metrics.accuracy(pictures, seeds % 10) >= 0.94
+
+
+def test_a_name_that_is_not_there_is_refused_with_those_that_are():
+    with pytest.raises(SettingError, match="pretrained:mnist, pretrained:photos"):
+        assemble.open_model("pretrained:mnits")
