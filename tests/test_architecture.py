@@ -281,6 +281,16 @@ def test_what_only_some_need_is_in_the_extra_that_a_message_names():
         assert name not in required()
 
 
+@every_file
+def test_what_only_some_need_is_missed_by_nobody_else(path):
+    # What draws may fail at once without matplotlib; all else imports it late.
+    draws = room_of(path) == "analysis" or path.name == "curve.py"
+    top = [n for n in tree(path).body if isinstance(n, ast.Import | ast.ImportFrom)]
+    names = {getattr(n, "module", None) or n.names[0].name for n in top}
+    optional = {name.split(".")[0] for name in names} & set(OPTIONAL)
+    assert not optional or draws, path
+
+
 def required():
     """Names of the packages in requirements.txt."""
     lines = (ROOT / "requirements.txt").read_text().lower().splitlines()

@@ -56,7 +56,7 @@ def _listing(found: dict[str, Path]) -> str:
             "",
             *lines,
             "",
-            "pdm-tf COMMAND --help explains one; so does python -m pdm_tf.COMMAND.",
+            "pdm-tf COMMAND --help explains one.",
         ]
     )
 

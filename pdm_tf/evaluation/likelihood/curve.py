@@ -5,6 +5,8 @@ import io
 from pathlib import Path
 
 import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
 from pdm_tf.data.images import save_png
 from pdm_tf.diffusion import NoiseSchedule
@@ -42,9 +44,6 @@ def write_curve(path: Path, bound: Bound, schedule: NoiseSchedule) -> None:
 
 def draw_curve(path: Path, bound: Bound) -> None:
     """Draws each term over t, and what has added up from t = T - 1 down, as PNG."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     lengths = np.diff(bound.edges)
     t = bound.edges[:-1] + (lengths - 1) / 2 + 1  # from 1, for the logarithm
     term, band = bound.terms / lengths, 1.96 * bound.errors / lengths
