@@ -16,6 +16,7 @@ from pdm_tf.errors import InputError, SettingError
 from pdm_tf.evaluation import metrics
 from pdm_tf.evaluation.comparison import DIGITS, Request, compare_models
 from pdm_tf.evaluation.features import Extractor, open_features
+from pdm_tf.evaluation.features.random_convolutions import SMALLEST
 from pdm_tf.evaluation.report import plain
 from pdm_tf.evaluation.versions import versions
 from pdm_tf.samplers import SAMPLERS
@@ -42,16 +43,18 @@ def write_report(config: DeriveConfig) -> str:
     """Compares a derived model with its base; writes three files beside it.
 
     Returns:
-      The table of report.md.
+      The table of report.md; or why there is none, for pictures that are too small.
 
     Raises:
       InputError: models that cannot be opened, or steps that they do not take.
     """
     out = Path(config.out).expanduser()
     opened = {"base": open_model(config.base, "base"), "derived": open_model(out)}
-    requests = {name: _request(model, config) for name, model in opened.items()}
     settings = opened["base"].settings
     shape = settings.network.image_shape
+    if min(shape[:2]) < SMALLEST:
+        return f"no report: pictures of less than {SMALLEST} pixels are not compared"
+    requests = {name: _request(model, config) for name, model in opened.items()}
     extractor = open_features("digits" if tuple(shape) in DIGITS else "random")
     data, remark = _data(settings, extractor)
     found = compare_models(
