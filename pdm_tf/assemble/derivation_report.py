@@ -19,7 +19,7 @@ from pdm_tf.evaluation.features import Extractor, open_features
 from pdm_tf.evaluation.features.random_convolutions import SMALLEST
 from pdm_tf.evaluation.report import plain
 from pdm_tf.evaluation.versions import versions
-from pdm_tf.samplers import SAMPLERS
+from pdm_tf.samplers import open_sampler
 from pdm_tf.storage.files import write_json, write_text
 
 REFERENCE = 4000  # pictures of the training data that distances are measured to
@@ -32,11 +32,7 @@ def check_report(config: DeriveConfig) -> None:
         raise SettingError(
             "report_images", config.report_images, "give 2 or more, or 0 for none"
         )
-    if config.report_sampler not in SAMPLERS:
-        shelf = ", ".join(SAMPLERS)
-        raise SettingError(
-            "report_sampler", config.report_sampler, f"choose from {shelf}"
-        )
+    open_sampler(config.report_sampler, setting="report_sampler")
 
 
 def write_report(config: DeriveConfig) -> str:

@@ -15,11 +15,11 @@ from pdm_tf.evaluation.fidelity import Fidelity, compare
 from pdm_tf.evaluation.image_sources import open_pictures
 from pdm_tf.evaluation.metrics import FeatureGaussian, gaussian_of
 from pdm_tf.export.litert_file import check_packages, describe_litert, write_litert
+from pdm_tf.samplers import open_samplers
 from pdm_tf.serving.denoiser_generator import DenoiserGenerator
 from pdm_tf.serving.generator import ImageGenerator, generate_many
 from pdm_tf.serving.litert_generator import callback_denoiser
 from pdm_tf.serving.litert_network import LitertNetwork, report_of
-from pdm_tf.serving.signatures import open_samplers
 from pdm_tf.storage.files import appearing, checksum, write_json
 
 BATCH = 64  # pictures whose features are computed at once

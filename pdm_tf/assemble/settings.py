@@ -5,11 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
-from pdm_tf.config import Config
+from pdm_tf.config import Config, SamplingConfig
 from pdm_tf.denoisers.guidance import check_interval
 from pdm_tf.denoisers.threshold import check_percentile
 from pdm_tf.diffusion import NoiseSchedule
 from pdm_tf.errors import SettingError
+from pdm_tf.samplers import Sampler, open_sampler
 
 _LONGEST = 1_000_000  # timesteps; more than any schedule needs, and soon computed
 _LAST_SEED = 2**31 - 1
@@ -62,9 +63,19 @@ def check_settings(config: Config) -> None:
         raise SettingError("timesteps", config.diffusion.timesteps, remedy)
     _check_directories(training.run_dir, training.init_from)
     build_schedule(config).grid(sampling.sample_steps)
+    sampler_of_grids(sampling)
     check_percentile(sampling.percentile)
     check_interval(sampling.guidance_interval)
     t_range(config)
+
+
+def sampler_of_grids(sampling: SamplingConfig) -> Sampler:
+    """What draws the grids of samples during training.
+
+    Raises:
+      SettingError: no such sampler.
+    """
+    return open_sampler(sampling.sample_sampler, sampling.variance, "sample_sampler")
 
 
 def _check_count(name: str, value: int) -> None:

@@ -209,7 +209,8 @@ def grid_drawer(
     sampling = config.sampling
     seeds = np.arange(sampling.sample_images)
     labels = seeds % max(denoise.num_classes, 1)
-    request = sampling.sample_steps, sampling.sample_guidance, "ddpm"
+    steps, sampler = sampling.sample_steps, sampling.sample_sampler
+    request = steps, sampling.sample_guidance, sampler
     generator = DenoiserGenerator(denoise, sampling)
 
     def draw() -> np.ndarray:

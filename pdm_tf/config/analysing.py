@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from pdm_tf.config.options import option
+from pdm_tf.config.sampling import GRIDS
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,9 @@ class AnalysisConfig:
     judged: int = option(256, "Pictures that errors are averaged over.")
     t: int = option(970, "Timestep of figure4.")
     num_images: int = option(1000, "Pictures drawn for each patch size in table1.")
-    steps: int = option(50, "Steps of the sampler in table1 (the paper takes 250).")
+    steps: int = option(
+        GRIDS.steps, "Steps of the sampler in table1 (the paper takes 250)."
+    )
 
 
 @dataclass(frozen=True)

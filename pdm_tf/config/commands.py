@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from pdm_tf.config.options import option
+from pdm_tf.config.sampling import BEST, GUIDANCE
 
 
 @dataclass(frozen=True)
@@ -21,14 +22,14 @@ class SampleConfig:
     labels: tuple[int, ...] = option(
         (), "Classes, repeated in this order; empty: all classes in turn."
     )
-    guidance: float = option(1.5, "Guidance weight w; 1 is none.")
+    guidance: float = option(GUIDANCE, "Guidance weight w; 1 is none.")
     sampler: str = option(
-        "dpm_solver_sde",
+        BEST.sampler,
         "Sampler; of a SavedModel, one of those that it was exported with. "
         "docs/samplers.md compares them.",
     )
     steps: str = option(
-        "20",
+        str(BEST.steps),
         "Steps of the sampler, each a call of the network (heun: two): a number, ADM's "
         "sections such as 90,60,60,20,20 (least noisy first), or ddimN.",
     )

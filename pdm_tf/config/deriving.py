@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from pdm_tf.config.options import option
+from pdm_tf.config.sampling import COMPARED
 
 
 @dataclass(frozen=True)
@@ -25,8 +26,10 @@ class DeriveConfig:
         "Pictures of base and derived model, of the same seeds, that report.md "
         "compares; 0 leaves the report out. Fréchet distances need thousands.",
     )
-    report_steps: str = option("50", "Steps of the sampler for these, as sample.py's.")
-    report_sampler: str = option("ddim", "Sampler for these.")
+    report_steps: str = option(
+        str(COMPARED.steps), "Steps of the sampler for these, as sample.py's."
+    )
+    report_sampler: str = option(COMPARED.sampler, "Sampler for these.")
     report_guidance: float = option(
         0.0, "Guidance weight w for these; 0: as each model samples by itself."
     )

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from pdm_tf.config.options import Spacing, option
+from pdm_tf.config.sampling import EDITS, GUIDANCE
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,9 @@ class EditingConfig:
     labels: tuple[int, ...] = option(
         (), "Classes, repeated over the results; empty: unconditional."
     )
-    steps: str = option("100", "Steps of the sampler, as for grids of samples.")
+    steps: str = option(
+        str(EDITS.steps), "Steps of the sampler, as for grids of samples."
+    )
     spacing: Spacing = option("uniform", "How the steps are spaced.")
 
 
@@ -37,9 +40,11 @@ class _Sampled:
     """A task that samples: it takes any sampler, and guidance."""
 
     guidance: float = option(
-        1.5, "Guidance weight w where labels are given; 1 is none."
+        GUIDANCE, "Guidance weight w where labels are given; 1 is none."
     )
-    sampler: str = option("ddpm", "Sampler, by name; docs/samplers.md compares them.")
+    sampler: str = option(
+        EDITS.sampler, "Sampler, by name; docs/samplers.md compares them."
+    )
 
 
 @dataclass(frozen=True)

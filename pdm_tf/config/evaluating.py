@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pdm_tf.config.options import option
+from pdm_tf.config.sampling import COMPARED, GUIDANCE, METRICS
 
 FeatureName = Literal["digits", "inception", "random"]
 
@@ -48,8 +49,8 @@ class EvaluationConfig:
     sampler: str = option(
         "", "Sampler of a model, as sample.py's; empty: its first, mostly ddpm."
     )
-    steps: str = option("250", "Steps of the sampler, as sample.py's.")
-    guidance: float = option(1.5, "Guidance weight w of a model; 1 is none.")
+    steps: str = option(str(METRICS.steps), "Steps of the sampler, as sample.py's.")
+    guidance: float = option(GUIDANCE, "Guidance weight w of a model; 1 is none.")
     label_policy: Literal["balanced", "uniform"] = option(
         "balanced", "Labels of a model's pictures: all classes in turn, or at random."
     )
@@ -142,13 +143,13 @@ class CompareConfig:
     )
     num_images: int = option(1000, "Pictures of each model.")
     batch_size: int = option(50, "Pictures computed at once.")
-    sampler: str = option("ddim", "Sampler of both models.")
-    steps: str = option("50", "Steps of the sampler, as sample.py's.")
+    sampler: str = option(COMPARED.sampler, "Sampler of both models.")
+    steps: str = option(str(COMPARED.steps), "Steps of the sampler, as sample.py's.")
     reference_sampler: str = option(
         "", "Sampler of the reference, where it is another."
     )
     reference_steps: str = option("", "Steps of the reference, where they are others.")
-    guidance: float = option(1.5, "Guidance weight w; 1 is none.")
+    guidance: float = option(GUIDANCE, "Guidance weight w; 1 is none.")
     seed: int = option(0, "Seed of the first picture; the same for both models.")
     out: str = option("comparison.json", "File of the report, as JSON.")
 

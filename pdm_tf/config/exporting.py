@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pdm_tf.config.options import option
+from pdm_tf.config.sampling import EXPORTED, GRIDS
 
 Quantisation = Literal["none", "dynamic_int8", "static_int8"]
 
@@ -28,7 +29,7 @@ class ExportConfig:
         "model's directory.",
     )
     sampler: tuple[str, ...] = option(
-        ("ddpm", "ddim", "dpm_solver", "dpm_solver_sde"),
+        EXPORTED,
         "Samplers that a SavedModel holds, by name; the first is that of the signature "
         "sample. A litert file suits all; the first calibrates and compares.",
     )
@@ -56,7 +57,9 @@ class ExportConfig:
         "seeds, to be compared; at least 2, and thousands for distances that mean "
         "something.",
     )
-    check_steps: str = option("50", "Steps of the sampler for these, as sample.py's.")
+    check_steps: str = option(
+        str(GRIDS.steps), "Steps of the sampler for these, as sample.py's."
+    )
     reference: str = option(
         "",
         "Pictures from which both keep a distance, given as for "

@@ -11,6 +11,7 @@ from pdm_tf.config.options import (
     Weighting,
     option,
 )
+from pdm_tf.config.sampling import GRIDS, GUIDANCE
 
 Strategy = Literal["default", "mirrored", "multi_worker", "tpu"]
 
@@ -168,9 +169,12 @@ class SamplingConfig:
     """The grids of samples drawn during training, and an export's defaults."""
 
     sample_images: int = option(64, "Pictures in a grid of samples.")
-    sample_steps: int = option(50, "Steps of the sampler for a grid of samples.")
+    sample_sampler: str = option(GRIDS.sampler, "Sampler for a grid of samples.")
+    sample_steps: int = option(
+        GRIDS.steps, "Steps of the sampler for a grid of samples."
+    )
     sample_guidance: float = option(
-        1.5, "Guidance weight w of sample grids; 1 is none."
+        GUIDANCE, "Guidance weight w of sample grids; 1 is none."
     )
     thresholding: Thresholding = option(
         "dynamic",

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from pdm_tf.assemble.settings import check_settings
+from pdm_tf.assemble.settings import check_settings, sampler_of_grids
 from pdm_tf.assemble.state import State, build_state, build_trainer
 from pdm_tf.config import Config
 from pdm_tf.data.pipeline import training_batches
@@ -29,7 +29,7 @@ from pdm_tf.doctor.findings import (
 from pdm_tf.errors import InputError, SettingError
 from pdm_tf.profiling.flops import count_denoise_flops
 from pdm_tf.profiling.parameters import count_parameters
-from pdm_tf.samplers import DDPM, sample
+from pdm_tf.samplers import sample
 from pdm_tf.training.batch_sharding import check_batch_sharding, distributed
 from pdm_tf.training.distribution import choose_strategy
 
@@ -110,10 +110,10 @@ def _sample(config: Config, state: State) -> Generator[Finding, None, float]:
     """Draws two steps of a grid; returns the seconds of one."""
     sampling, denoise = config.sampling, denoiser_of_grids(config, state)
     grid, seeds = state.denoiser.schedule.grid(2), range(sampling.sample_images)
-    spans = []
+    sampler, spans = sampler_of_grids(sampling), []
     for _ in range(2):
         began = time.perf_counter()
-        x = sample(denoise, DDPM(), grid, seeds, config.network.image_shape).numpy()
+        x = sample(denoise, sampler, grid, seeds, config.network.image_shape).numpy()
         spans.append(time.perf_counter() - began)
     advice = None
     if not np.all(np.isfinite(x)):

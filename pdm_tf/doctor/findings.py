@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import tensorflow as tf
 
-from pdm_tf.assemble.settings import t_range
+from pdm_tf.assemble.settings import sampler_of_grids, t_range
 from pdm_tf.assemble.state import State, build_state, build_trainer
 from pdm_tf.config import Config
 from pdm_tf.data.sources import Source
@@ -18,7 +18,7 @@ from pdm_tf.networks import hardware, shapes
 from pdm_tf.profiling.memory import held_bytes
 from pdm_tf.profiling.parameters import count_parameters
 from pdm_tf.profiling.tpu import find_unsupported
-from pdm_tf.samplers import DDPM, sample
+from pdm_tf.samplers import sample
 
 MIB = 2**20
 _DECODED = 64  # pictures
@@ -126,11 +126,9 @@ def estimate_memory(config: Config, state: State) -> Iterator[Finding]:
         f"{4 * count / MIB:,.0f}, the graph and holes {host / MIB:,.0f}",
     )
     shape, denoise = config.network.image_shape, denoiser_of_grids(config, state)
+    sampler, grid = sampler_of_grids(sampling), state.denoiser.schedule.grid(2)
     draw = tf.function(
-        lambda seeds: sample(
-            denoise, DDPM(), state.denoiser.schedule.grid(2), seeds, shape
-        ),
-        autograph=False,
+        lambda seeds: sample(denoise, sampler, grid, seeds, shape), autograph=False
     )
     seeds = tf.TensorSpec([sampling.sample_images], tf.int32)
     work, host = held_bytes(draw.get_concrete_function(seeds), 4 * count)

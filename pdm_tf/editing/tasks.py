@@ -27,7 +27,7 @@ from pdm_tf.editing.sdedit import sdedit
 from pdm_tf.editing.super_resolve import enlarge, factor_between, super_resolve
 from pdm_tf.editing.variations import variations
 from pdm_tf.errors import SettingError
-from pdm_tf.samplers import SAMPLERS, Sampler
+from pdm_tf.samplers import Sampler, open_sampler
 
 
 class Edited(NamedTuple):
@@ -157,13 +157,12 @@ def _sampled(
     model: Model,
 ) -> tuple[Denoiser, Sampler, Grid, range]:
     """Denoiser, sampler, grid and seeds of a task that samples."""
-    if own.sampler not in SAMPLERS:
-        raise SettingError("sampler", own.sampler, f"choose from {', '.join(SAMPLERS)}")
+    sampler = open_sampler(own.sampler)
     labels = np.resize(config.labels or model.denoise.num_classes, config.count)
     weight = own.guidance if config.labels else 1.0
     denoise = _conditioned(config, model, labels, weight)
     grid = denoise.schedule.grid(config.steps, config.spacing)
-    return denoise, SAMPLERS[own.sampler](), grid, _seeds(config)
+    return denoise, sampler, grid, _seeds(config)
 
 
 def _encoded(config: EditingConfig, model: Model) -> tuple[Denoiser, Grid]:

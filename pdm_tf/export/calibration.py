@@ -10,8 +10,7 @@ from pdm_tf.denoisers.guidance import for_sampling
 from pdm_tf.diffusion import respacing
 from pdm_tf.errors import SettingError
 from pdm_tf.export.quantising import Example
-from pdm_tf.samplers import record
-from pdm_tf.serving.signatures import open_samplers
+from pdm_tf.samplers import open_samplers, record
 
 STEPS = 50  # of one trajectory, about: more are shared among several pictures
 LAST_SEED = 2**31 - 1  # whence seeds fall, so that none is one that is compared

@@ -10,11 +10,10 @@ import tensorflow as tf
 from pdm_tf.config import ExportConfig, SamplingConfig
 from pdm_tf.denoisers.denoiser import Denoiser
 from pdm_tf.errors import SettingError
-from pdm_tf.samplers import SPACINGS, Sampler, evaluations
+from pdm_tf.samplers import SPACINGS, Sampler, evaluations, open_samplers
 from pdm_tf.serving.description import Lineage, describe
 from pdm_tf.serving.signatures import (
     denoise_signature,
-    open_samplers,
     sample_signatures,
 )
 from pdm_tf.serving.weights import with_constants_where_small

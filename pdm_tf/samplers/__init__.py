@@ -1,14 +1,11 @@
-"""Everything that steps: from noise to pictures, one file a paper.
+"""From noise to pictures: one sampling loop, one file a paper.
 
 Recording of trajectories loads on first use: it looks into networks, which need Keras.
 """
 
-from collections.abc import Callable
-from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from pdm_tf.config import Spacing
 from pdm_tf.samplers.ddim import DDIM, encode, invertible
 from pdm_tf.samplers.ddpm import DDPM
 from pdm_tf.samplers.dpm_solver import DPMSolver
@@ -24,23 +21,10 @@ from pdm_tf.samplers.sampler import (
     sample_from,
     start,
 )
+from pdm_tf.samplers.shelf import SAMPLERS, SPACINGS, open_sampler, open_samplers
 
 if TYPE_CHECKING:
     from pdm_tf.samplers.trajectories import Trajectory, record
-
-SAMPLERS: dict[str, Callable[[], Sampler]] = {
-    "ddpm": DDPM,
-    "ddim": DDIM,
-    "heun": Heun,
-    "dpm_solver": DPMSolver,
-    "dpm_solver_sde": partial(DPMSolver, sde=True),
-    "plms": PLMS,
-    "heavy_ball": HeavyBall,
-    "ghvb": GHVB,
-}
-
-# How each spaces its steps where nothing else is asked for (docs/samplers.md).
-SPACINGS: dict[str, Spacing] = dict.fromkeys(SAMPLERS, "uniform")
 
 __all__ = [
     "DDIM",
@@ -61,6 +45,8 @@ __all__ = [
     "evaluations",
     "integrate",
     "invertible",
+    "open_sampler",
+    "open_samplers",
     "record",
     "sample",
     "sample_from",

@@ -9,10 +9,10 @@ import tensorflow as tf
 from pdm_tf.config import SamplingConfig
 from pdm_tf.denoisers.denoiser import Denoiser
 from pdm_tf.diffusion import respacing
-from pdm_tf.samplers import SAMPLERS, SPACINGS, evaluations
+from pdm_tf.samplers import SAMPLERS, SPACINGS, evaluations, open_samplers
 from pdm_tf.serving.description import describe
 from pdm_tf.serving.generator import Steps
-from pdm_tf.serving.signatures import open_samplers, sample_signatures
+from pdm_tf.serving.signatures import sample_signatures
 
 
 class DenoiserGenerator:

@@ -4,33 +4,15 @@ Whoever serves pictures goes through here, an export as well as Python; this is 
 place where estimates become bytes.
 """
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable
 
 import tensorflow as tf
 
-from pdm_tf.config import SamplingConfig, Spacing, Variance
+from pdm_tf.config import SamplingConfig, Spacing
 from pdm_tf.data.images import to_uint8
 from pdm_tf.denoisers.denoiser import Denoiser
 from pdm_tf.denoisers.guidance import for_sampling
-from pdm_tf.errors import SettingError
-from pdm_tf.samplers import DDPM, SAMPLERS, Sampler, sample
-
-
-def open_samplers(names: Sequence[str], variance: Variance) -> dict[str, Sampler]:
-    """The samplers of these names, each once, in this order.
-
-    Raises:
-      SettingError: none, or a name that is not on the shelf.
-    """
-    shelf = ", ".join(SAMPLERS)
-    if not names:
-        raise SettingError("sampler", None, f"is empty; choose from {shelf}")
-    for name in names:
-        if name not in SAMPLERS:
-            raise SettingError("sampler", name, f"choose from {shelf}")
-    makers: dict[str, Callable] = {**SAMPLERS, "ddpm": partial(DDPM, variance)}
-    return {name: makers[name]() for name in names}
+from pdm_tf.samplers import Sampler, sample
 
 
 def _any(name: str) -> tf.TensorSpec:

@@ -16,9 +16,8 @@ from pdm_tf.data.images import to_uint8
 from pdm_tf.denoisers.guidance import for_sampling
 from pdm_tf.export import export_saved_model
 from pdm_tf.export.saved_model import build_module
-from pdm_tf.samplers import SAMPLERS, SPACINGS, sample
+from pdm_tf.samplers import SAMPLERS, SPACINGS, open_samplers, sample
 from pdm_tf.serving import weights
-from pdm_tf.serving.signatures import open_samplers
 
 SEEDS, LABELS, STEPS, WEIGHT = [5, 6, 9], [1, 0, 1], 7, 1.5
 FIRST = next(iter(SAMPLERS))

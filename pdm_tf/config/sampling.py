@@ -1,0 +1,20 @@
+"""The one home of default samplers, steps and guidance; `docs/samplers.md` has why."""
+
+from typing import NamedTuple
+
+GUIDANCE = 1.5  # weight w of every command that guides; the paper's is of this size
+
+
+class SamplerDefault(NamedTuple):
+    """A sampler by its name, and its steps."""
+
+    sampler: str
+    steps: int
+
+
+BEST = SamplerDefault("dpm_solver_sde", 20)  # closest to the data in so few calls
+GRIDS = SamplerDefault("ddpm", 50)  # grids of samples in training, checks of exports
+EDITS = SamplerDefault("ddpm", 100)  # noise in each step fits what an edit holds fast
+COMPARED = SamplerDefault("ddim", 50)  # same seeds, two models: no noise in between
+METRICS = SamplerDefault("ddpm", 250)  # the steps that published figures are of
+EXPORTED = ("ddpm", "ddim", "dpm_solver", "dpm_solver_sde")  # that a SavedModel holds

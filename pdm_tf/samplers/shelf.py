@@ -1,0 +1,58 @@
+"""Samplers by the names that settings give them."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from pdm_tf.config import Spacing, Variance
+from pdm_tf.errors import SettingError
+from pdm_tf.samplers.ddim import DDIM
+from pdm_tf.samplers.ddpm import DDPM
+from pdm_tf.samplers.dpm_solver import DPMSolver
+from pdm_tf.samplers.heun import Heun
+from pdm_tf.samplers.momentum import GHVB, HeavyBall
+from pdm_tf.samplers.plms import PLMS
+from pdm_tf.samplers.sampler import Sampler
+
+SAMPLERS: dict[str, Callable[[], Sampler]] = {
+    "ddpm": DDPM,
+    "ddim": DDIM,
+    "heun": Heun,
+    "dpm_solver": DPMSolver,
+    "dpm_solver_sde": partial(DPMSolver, sde=True),
+    "plms": PLMS,
+    "heavy_ball": HeavyBall,
+    "ghvb": GHVB,
+}
+
+# How each spaces its steps where nothing else is asked for (docs/samplers.md).
+SPACINGS: dict[str, Spacing] = dict.fromkeys(SAMPLERS, "uniform")
+
+
+def open_sampler(
+    name: str, variance: Variance = "learned", setting: str = "sampler"
+) -> Sampler:
+    """The sampler of a name.
+
+    Args:
+      name: a key of `SAMPLERS`.
+      variance: of DDPM's steps.
+      setting: what an error calls the setting that gave the name.
+
+    Raises:
+      SettingError: a name that is not on the shelf.
+    """
+    if name not in SAMPLERS:
+        raise SettingError(setting, name, f"choose from {', '.join(SAMPLERS)}")
+    return DDPM(variance) if name == "ddpm" else SAMPLERS[name]()
+
+
+def open_samplers(names: Sequence[str], variance: Variance) -> dict[str, Sampler]:
+    """The samplers of these names, each once, in this order.
+
+    Raises:
+      SettingError: none, or a name that is not on the shelf.
+    """
+    if not names:
+        remedy = f"is empty; choose from {', '.join(SAMPLERS)}"
+        raise SettingError("sampler", None, remedy)
+    return {name: open_sampler(name, variance) for name in names}
