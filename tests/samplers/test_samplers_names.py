@@ -56,4 +56,4 @@ def test_no_other_home_has_a_default_sampler(path):
     for name, default in defaults(path):
         last = name.rpartition("_")[2]
         if last in ("sampler", "steps", "guidance") and name not in counts:
-            assert default in (None, ""), f"{name} belongs to config/sampling.py"
+            assert not default, f"{name} belongs to config/sampling.py"
