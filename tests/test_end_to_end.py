@@ -5,11 +5,18 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from contextlib import redirect_stderr
+from io import StringIO
 from pathlib import Path
+from unittest.mock import ANY
 
 import numpy as np
 import pytest
 import tensorflow as tf
+
+from pdm_tf import flags
+from pdm_tf.commands import sample, train
 
 ROOT = Path(__file__).resolve().parent.parent
 SMALL = """
@@ -39,6 +46,21 @@ def run(*command: str, code: int = 0) -> subprocess.CompletedProcess:
     )
     assert done.returncode == code, done.stdout + done.stderr
     return done
+
+
+def called(main: Callable[[list[str]], int | None], *words: str) -> tuple[int, str]:
+    """A command without a process of its own: its exit code, and its errors."""
+    with redirect_stderr(StringIO()) as errors, pytest.raises(SystemExit) as end:
+        flags.run(main, ["command", *words])
+    return end.value.code, errors.getvalue()
+
+
+def error_of(main: Callable[[list[str]], int | None], *words: str) -> str:
+    """The one line that says what is wrong with a command."""
+    code, text = called(main, *words)
+    lines = [line for line in text.splitlines() if line.startswith("error: ")]
+    assert code == 2 and len(lines) == 1 and "Traceback" not in text
+    return lines[0]
 
 
 def variables(run_dir: Path) -> dict[str, np.ndarray]:
@@ -120,39 +142,32 @@ def test_ctrl_c_saves_first_and_says_how_to_go_on(flagfile, tmp_path):
 def test_a_folder_of_broken_pictures_is_named(tmp_path):
     folder = tmp_path / "pictures"
     folder.mkdir()
-    flags = [f"--dataset=folder:{folder}", f"--run_dir={tmp_path / 'run'}"]
-    assert "no pictures" in run("train.py", *flags, code=2).stderr
+    words = [f"--dataset=folder:{folder}", f"--run_dir={tmp_path / 'run'}"]
+    assert "no pictures" in error_of(train.main, *words)
     (folder / "broken.png").write_bytes(b"not a picture")
-    said = run("train.py", *flags, code=2).stderr
-    assert "broken.png" in said
-    assert "Traceback" not in said
+    assert "broken.png" in error_of(train.main, *words)
     assert not (tmp_path / "run").exists()
 
 
 def test_resuming_with_another_network_is_refused(whole, flagfile):
     before = {p: p.read_bytes() for p in whole.rglob("*") if p.is_file()}
-    flags = [f"--flagfile={flagfile}", f"--run_dir={whole}", "--width=16"]
-    said = run("train.py", *flags, code=2).stderr.splitlines()[-1]
-    assert said.startswith("error: --run_dir=")
-    assert "another network" in said
+    words = [f"--flagfile={flagfile}", f"--run_dir={whole}", "--width=16"]
+    line = error_of(train.main, *words)
+    assert line.startswith("error: --run_dir=") and "another network" in line
     assert before == {p: p.read_bytes() for p in whole.rglob("*") if p.is_file()}
 
 
-def sample(whole: Path, out: Path, *flags: str) -> np.lib.npyio.NpzFile:
-    run(
-        "sample.py",
-        f"--savedmodel={whole / 'export'}",
-        f"--out_dir={out}",
-        "--steps=4",
-        *flags,
-    )
+def generated(whole: Path, out: Path, *words: str) -> np.lib.npyio.NpzFile:
+    """What sample.py writes."""
+    command = [f"--model={whole / 'export'}", f"--out_dir={out}", "--steps=4"]
+    assert called(sample.main, *command, *words) == (0, ANY)
     return np.load(out / "samples.npz", allow_pickle=False)
 
 
 def test_samples_do_not_depend_on_the_batch(whole, tmp_path):
-    alone = sample(whole, tmp_path / "1", "--num_images=7", "--batch_size=1")
-    threes = sample(whole, tmp_path / "3", "--num_images=7", "--batch_size=3")
-    many = sample(whole, tmp_path / "64", "--num_images=7", "--batch_size=64")
+    alone = generated(whole, tmp_path / "1", "--num_images=7", "--batch_size=1")
+    threes = generated(whole, tmp_path / "3", "--num_images=7", "--batch_size=3")
+    many = generated(whole, tmp_path / "64", "--num_images=7", "--batch_size=64")
     for other in (threes, many):
         np.testing.assert_array_equal(alone["arr_0"], other["arr_0"])
     assert alone["arr_0"].shape == (7, 32, 32, 1)
@@ -163,13 +178,13 @@ def test_samples_do_not_depend_on_the_batch(whole, tmp_path):
 
 def test_a_stopped_sampling_goes_on_and_ends_the_same(whole, tmp_path):
     flags = ["--num_images=6", "--batch_size=2"]
-    full = sample(whole, tmp_path / "full", *flags)["arr_0"]
-    sample(whole, tmp_path / "stopped", *flags)
+    full = generated(whole, tmp_path / "full", *flags)["arr_0"]
+    generated(whole, tmp_path / "stopped", *flags)
     (tmp_path / "stopped" / "samples.npz").unlink()
     parts = tmp_path / "stopped" / ".parts"
     parts.mkdir()
     np.save(parts / "00000000-2.npy", full[:2])
-    again = sample(whole, tmp_path / "stopped", *flags)["arr_0"]
+    again = generated(whole, tmp_path / "stopped", *flags)["arr_0"]
     np.testing.assert_array_equal(full, again)
 
 
@@ -205,7 +220,7 @@ def test_the_export_serves_without_keras_and_through_a_session(whole, tmp_path):
     run("-c", BARE, str(whole / "export"), str(out))
     bare = np.load(out)
     np.testing.assert_array_equal(bare, served_by_session(whole / "export"))
-    # Frozen, as the export is: other kernels, for weights that may change, round
+    # Of constant weights, as the export is: other kernels, for weights that may change, round
     # otherwise, and a value between two levels would go to either.
     denoise = pdm.guided(pdm.restore(whole).with_constant_weights(), [1, 2], weight=1.5)
     grid = denoise.schedule.grid(3)
@@ -227,30 +242,31 @@ def test_one_trace_serves_every_request(whole):
 
 
 @pytest.mark.parametrize(
-    ("command", "flags", "names", "remedy"),
+    ("command", "words", "names", "remedy"),
     [
-        ("train.py", ["--widht=8"], "--widht", "--width"),
-        ("train.py", ["--dataset=folder:/no/such"], "/no/such", ""),
-        ("train.py", ["--image_shape=30,30,1"], "--image_shape=30,30,1", "28 or 32"),
-        ("train.py", ["--batch_size=0"], "--batch_size=0", "at least 1"),
-        ("sample.py", ["--savedmodel=/no/such"], "--model=/no/such", "run"),
-        ("sample.py", [], "--model", "export/"),
+        (train, ["--widht=8"], "--widht", "--width"),
+        (train, ["--dataset=folder:/no/such"], "/no/such", ""),
+        (train, ["--image_shape=30,30,1"], "--image_shape=30,30,1", "28 or 32"),
+        (train, ["--batch_size=0"], "--batch_size=0", "at least 1"),
+        (sample, ["--savedmodel=/no/such"], "--model=/no/such", "run"),
+        (sample, [], "--model", "export/"),
     ],
 )
-def test_bad_input_is_one_line_and_code_2(command, flags, names, remedy, tmp_path):
-    where = [f"--run_dir={tmp_path / 'run'}"] if command == "train.py" else []
-    done = run(command, *flags, *where, code=2)
-    lines = [s for s in done.stderr.splitlines() if s.startswith("error: ")]
-    assert len(lines) == 1
-    assert names in lines[0]
-    assert remedy in lines[0]
-    assert "Traceback" not in done.stderr
+def test_bad_input_is_one_line_and_code_2(command, words, names, remedy, tmp_path):
+    where = [f"--run_dir={tmp_path / 'run'}"] if command is train else []
+    line = error_of(command.main, *words, *where)
+    assert names in line and remedy in line
     assert not (tmp_path / "run").exists()
 
 
+def test_scripts_end_as_their_commands_do():
+    said = run("sample.py", "--savedmodel=/no/such", code=2).stderr
+    assert said.splitlines()[-1].startswith("error: --model=/no/such: ")
+    assert "Traceback" not in said
+
+
 def test_bad_labels_are_refused(whole, tmp_path):
-    flags = [f"--savedmodel={whole / 'export'}", f"--out_dir={tmp_path / 'x'}"]
-    said = run("sample.py", *flags, "--labels=3,11", code=2).stderr
-    assert "--labels=11" in said
-    assert "0 to 9" in said
+    words = [f"--model={whole / 'export'}", f"--out_dir={tmp_path / 'x'}"]
+    line = error_of(sample.main, *words, "--labels=3,11")
+    assert "--labels=11" in line and "0 to 9" in line
     assert not (tmp_path / "x").exists()

@@ -2,9 +2,6 @@
 
 import builtins
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +10,7 @@ import tensorflow as tf
 from pdm_tf.assemble import export_litert
 from pdm_tf.assemble.runs import write_settings
 from pdm_tf.assemble.training import build_state
+from pdm_tf.commands.sample import main as sample
 from pdm_tf.config import (
     Config,
     DiffusionConfig,
@@ -28,7 +26,6 @@ from pdm_tf.serving.litert_network import open_file
 pytest.importorskip("ai_edge_litert")
 pytest.importorskip("ai_edge_quantizer")
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 SHAPE = (16, 16, 1)
 
 
@@ -121,13 +118,11 @@ def test_a_file_that_fails_is_not_left_behind(
     assert words in report["refused"][0] and "sqnr" in report["fidelity"]
 
 
-def test_sample_py_takes_the_file(run_dir, pictures, tmp_path):
+def test_sample_takes_the_file(run_dir, pictures, tmp_path):
     file, _ = export_litert(settings(run_dir, pictures, tmp_path / "files"), {})
-    command = [sys.executable, "sample.py", f"--litert={file}", "--num_images=2"]
-    command += ["--steps=2", f"--out_dir={tmp_path / 'made'}"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert (tmp_path / "made" / "000001.png").is_file()
+    out = tmp_path / "made"
+    sample(["", f"--litert={file}", "--num_images=2", "--steps=2", f"--out_dir={out}"])
+    assert (out / "000001.png").is_file()
 
 
 @pytest.mark.parametrize(
