@@ -220,8 +220,8 @@ def test_the_export_serves_without_keras_and_through_a_session(whole, tmp_path):
     run("-c", BARE, str(whole / "export"), str(out))
     bare = np.load(out)
     np.testing.assert_array_equal(bare, served_by_session(whole / "export"))
-    # Of constant weights, as the export is: other kernels, for weights that may change, round
-    # otherwise, and a value between two levels would go to either.
+    # Of constant weights, as the export is: other kernels, for weights that may change,
+    # round otherwise, and a value between two levels would go to either.
     denoise = pdm.guided(pdm.restore(whole).with_constant_weights(), [1, 2], weight=1.5)
     grid = denoise.schedule.grid(3)
     x = pdm.sample(denoise, pdm.DDPM(), grid, [5, 6], (32, 32, 1))

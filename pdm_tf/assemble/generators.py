@@ -1,15 +1,18 @@
 """Any model that can be named -> what generates its pictures."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pdm_tf import flags
-from pdm_tf.assemble.models import OpenedModel, open_model
 from pdm_tf.serving.denoiser_generator import DenoiserGenerator
 from pdm_tf.serving.description import describe
 from pdm_tf.serving.generator import ImageGenerator
 from pdm_tf.serving.opening import is_export
 from pdm_tf.serving.opening import open_generator as open_export
 from pdm_tf.serving.weights import with_constants_where_small
+
+if TYPE_CHECKING:
+    from pdm_tf.assemble.models import OpenedModel
 
 
 def open_generator(setting: str, path: str | Path) -> ImageGenerator:
@@ -24,10 +27,12 @@ def open_generator(setting: str, path: str | Path) -> ImageGenerator:
     """
     if is_export(path):
         return open_export(setting, path)
+    from pdm_tf.assemble.models import open_model  # loads Keras
+
     return generator_of(open_model(path, setting))
 
 
-def generator_of(model: OpenedModel) -> DenoiserGenerator:
+def generator_of(model: "OpenedModel") -> DenoiserGenerator:
     """The generator of an opened model, which gives what its export would."""
     sampling, record = model.settings.sampling, flags.to_flagfile(model.settings)
     description = describe(model.denoiser, sampling, record, model.lineage)

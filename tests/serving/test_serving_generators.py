@@ -105,7 +105,7 @@ BARE = """
 import sys
 sys.modules["keras"] = None  # any import of keras now fails
 import numpy as np
-from pdm_tf.serving import open_generator
+from pdm_tf.assemble import open_generator
 for path, sampler in zip(sys.argv[1::2], sys.argv[2::2]):
     model = open_generator("model", path)
     print(model.generate([5, 6, 9], [1, 0, 1], 3, 1.5, sampler).sum())
