@@ -22,7 +22,9 @@ class SampleConfig:
     labels: tuple[int, ...] = option(
         (), "Classes, repeated in this order; empty: all classes in turn."
     )
-    guidance: float = option(GUIDANCE, "Guidance weight w; 1 is none.")
+    guidance: float | None = option(
+        None, "Guidance weight w; 1 is none. Left out: the model's own, mostly 1.5."
+    )
     sampler: str = option(
         BEST.sampler,
         "Sampler; of a SavedModel, one of those that it was exported with. "

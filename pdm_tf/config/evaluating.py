@@ -50,7 +50,9 @@ class EvaluationConfig:
         "", "Sampler of a model, as sample.py's; empty: its first, mostly ddpm."
     )
     steps: str = option(str(METRICS.steps), "Steps of the sampler, as sample.py's.")
-    guidance: float = option(GUIDANCE, "Guidance weight w of a model; 1 is none.")
+    guidance: float | None = option(
+        None, "Guidance weight w; 1 is none. Left out: the model's own, mostly 1.5."
+    )
     label_policy: Literal["balanced", "uniform"] = option(
         "balanced", "Labels of a model's pictures: all classes in turn, or at random."
     )
@@ -149,7 +151,11 @@ class CompareConfig:
         "", "Sampler of the reference, where it is another."
     )
     reference_steps: str = option("", "Steps of the reference, where they are others.")
-    guidance: float = option(GUIDANCE, "Guidance weight w; 1 is none.")
+    guidance: float | None = option(
+        None,
+        "Guidance weight w of both models; 1 is none. Left out: each model's own, "
+        "mostly 1.5, and 1 where guidance is distilled into it.",
+    )
     seed: int = option(0, "Seed of the first picture; the same for both models.")
     out: str = option("comparison.json", "File of the report, as JSON.")
 

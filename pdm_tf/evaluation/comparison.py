@@ -206,7 +206,8 @@ def _request(config: CompareConfig, name: str, generator: ImageGenerator) -> Req
         sampler = config.reference_sampler or sampler
         steps = config.reference_steps or steps
     generator.check(sampler, steps)
-    return Request(generator, sampler, steps, config.guidance)
+    weight = generator.guidance if config.guidance is None else config.guidance
+    return Request(generator, sampler, steps, weight)
 
 
 def _extractor(config: CompareConfig, shape: tuple[int, ...]) -> Extractor:

@@ -72,9 +72,11 @@ class GeneratedImages:
         self.image_shape = generator.image_shape
         self._sampler = config.sampler or generator.samplers[0]
         generator.check(self._sampler, config.steps)
-        if not np.isfinite(config.guidance):
+        weight = config.guidance
+        self._weight = generator.guidance if weight is None else weight
+        if not np.isfinite(self._weight):
             raise SettingError(
-                "guidance", config.guidance, "give a finite number; 1 is none"
+                "guidance", self._weight, "give a finite number; 1 is none"
             )
         self._seconds, self._sampled = 0.0, 0
         # Counted now: nothing may fail once hours of pictures are sampled.
@@ -99,13 +101,13 @@ class GeneratedImages:
     def _generate(
         self, seeds: np.ndarray, labels: np.ndarray, steps: str
     ) -> np.ndarray:
-        weight = self._config.guidance
-        return self._model.generate(seeds, labels, steps, weight, self._sampler)
+        request = steps, self._weight, self._sampler
+        return self._model.generate(seeds, labels, *request)
 
     def describe(self) -> dict[str, Any]:
         """How the pictures were sampled."""
         config = self._config
-        classes = {"label_policy": config.label_policy, "guidance": config.guidance}
+        classes = {"label_policy": config.label_policy, "guidance": self._weight}
         return {
             "sampler": self._sampler,
             "steps": config.steps,
@@ -117,7 +119,7 @@ class GeneratedImages:
         """What sampling took; None where it is not known."""
         config = self._config
         evaluations = count_evaluations(
-            self._model, self._sampler, config.steps, config.guidance
+            self._model, self._sampler, config.steps, self._weight
         )
         rate = self._sampled / self._seconds if self._seconds else None
         return {

@@ -40,7 +40,8 @@ def format_help(classes: Sequence[type], description: str) -> str:
             kind, choices = kind_of(kinds[field.name]), ""
             if typing.get_origin(kind) is typing.Literal:
                 choices = f" <{'|'.join(typing.get_args(kind))}>"
-            lines.append(f"  --{field.name}={as_text(field.default)}{choices}")
+            default = "" if field.default is None else as_text(field.default)
+            lines.append(f"  --{field.name}={default}{choices}")
             indent = " " * 6
             lines += textwrap.wrap(
                 field.metadata["help"],

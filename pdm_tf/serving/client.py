@@ -7,7 +7,7 @@ settings goes on where the first was stopped.
 import json
 import shutil
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +49,7 @@ def check(config: SampleConfig, generator: ImageGenerator) -> None:
     for name in ("num_images", "batch_size"):
         if getattr(config, name) < 1:
             raise SettingError(name, getattr(config, name), "at least 1 is needed")
-    if not np.isfinite(config.guidance):
+    if config.guidance is not None and not np.isfinite(config.guidance):
         raise SettingError("guidance", config.guidance, "give a number; 1 is none")
     generator.check(config.sampler, config.steps)
     if not 0 <= config.seed <= 2**31 - 1 - config.num_images:
@@ -66,6 +66,8 @@ def write_samples(generator: ImageGenerator, config: SampleConfig) -> Path:
       InputError: settings that do not fit the model, or a directory with other samples.
     """
     check(config, generator)
+    if config.guidance is None:
+        config = replace(config, guidance=generator.guidance)
     labels = assign_labels(config, generator.num_classes)
     seeds = np.arange(config.seed, config.seed + config.num_images, dtype=np.int32)
     directory = Path(config.out_dir)
@@ -91,6 +93,7 @@ def _write_batches(
     batches: Path,
 ) -> None:
     """Writes every batch that is not there yet, each while the next is computed."""
+    assert config.guidance is not None
     request = config.steps, config.guidance, config.sampler
     bar = tqdm(total=config.num_images, unit="image", desc="sampling")
     with bar, ThreadPoolExecutor(1) as disk:

@@ -37,6 +37,7 @@ class DenoiserGenerator:
         self.image_shape: tuple[int, ...] = tuple(denoiser.image_shape)
         self.num_classes, self.samplers = denoiser.num_classes, tuple(SAMPLERS)
         self.description = description or describe(denoiser, self._sampling)
+        self.guidance = self._sampling.sample_guidance
         self._signatures: dict[str, tuple[Callable, Callable]] = {}
 
     def check(self, sampler: str, steps: Steps) -> None:

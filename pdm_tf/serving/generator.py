@@ -15,12 +15,14 @@ class ImageGenerator(Protocol):
       image_shape: (H, W, C) in pixels.
       num_classes: number of classes; 0 for none.
       samplers: names of its samplers.
+      guidance: guidance weight w that suits it, 1 for none.
       description: what is known of the model, as JSON holds it.
     """
 
     image_shape: tuple[int, ...]
     num_classes: int
     samplers: tuple[str, ...]
+    guidance: float
     description: dict[str, Any]
 
     def check(self, sampler: str, steps: Steps) -> None:

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from pdm_tf.config.sampling import GUIDANCE
 from pdm_tf.diffusion import respacing
 from pdm_tf.errors import SettingError
 from pdm_tf.serving.generator import Steps
 
 REMEDY = "write it again with python -m pdm_tf.export"
-# What an export holds that was written before there was a choice.
+# What an export holds that was written before it said so.
 ONLY = {"ddpm": {"spacing": "uniform", "evaluations": 1}}
 
 
@@ -53,6 +54,8 @@ class SavedModelGenerator:
         self.image_shape = tuple(int(side) for side in self.description["image_shape"])
         self.num_classes = int(self.description["num_classes"])
         self.timesteps = int(self.description["timesteps"])
+        sampling = self.description.get("sampling", {})
+        self.guidance = float(sampling.get("sample_guidance", GUIDANCE))
         self._costs = self.description.get("samplers", ONLY)
         self.samplers: tuple[str, ...] = tuple(self._costs)
 

@@ -22,7 +22,7 @@ SHAPE = (16, 16, 1)
 class Fake:
     """Pictures of noise by seed, plus `offset` grey levels; evaluations by steps."""
 
-    image_shape, num_classes, samplers = SHAPE, 10, ("ddim",)
+    image_shape, num_classes, samplers, guidance = SHAPE, 10, ("ddim",), 1.5
 
     def __init__(self, offset: int, record: str = "") -> None:
         self.offset, self.asked = offset, []

@@ -51,6 +51,20 @@ def test_the_manifest_names_the_sampler_and_guards_it(model, tmp_path):
         written(model, tmp_path, sampler="ddpm")
 
 
+def test_the_guidance_is_the_models_own_unless_another_is_named(tmp_path):
+    settings = pdm.SamplingConfig(thresholding="static", sample_guidance=3.0)
+    export_saved_model(MixtureToy(), tmp_path / "model", "", settings, ["ddpm"])
+    model = str(tmp_path / "model")
+    x = written(model, tmp_path / "own")
+    named, other = (
+        written(model, tmp_path / f"{weight}", guidance=weight) for weight in (3.0, 1.0)
+    )
+    np.testing.assert_array_equal(x, named)
+    assert not np.array_equal(x, other)
+    manifest = json.loads((tmp_path / "own" / "manifest.json").read_text())
+    assert manifest["guidance"] == 3.0
+
+
 def test_sections_and_strides_serve_every_sampler(model, tmp_path):
     for steps in ("2,2", "ddim5"):
         for name in ("ddpm", "ddim"):
