@@ -45,6 +45,8 @@ def other(annotation, default):
     if isinstance(default, str):
         return f"{default}/with a space, comma, # and = 'quote'"
     members = typing.get_args(annotation)
+    if default is None:  # left out: a number of the program's own
+        return 0.125 if float in members else 3
     if kind is not tuple:  # a union: its first member, the tuple
         members = typing.get_args(members[0])
     made = {int: (5, 6, 7), str: ("two words", "and 2.5", "#")}
@@ -266,7 +268,8 @@ def test_help_names_every_flag_with_its_default_and_choices(capsys):
         text = capsys.readouterr().out
         for room in ROOMS if cls is Config else [cls]:
             for field in dataclasses.fields(room):
-                assert f"--{field.name}={as_text(field.default)}" in text
+                default = "" if field.default is None else as_text(field.default)
+                assert f"--{field.name}={default}" in text
                 assert field.metadata["help"].split()[0] in text
     assert "<x|eps|v>" not in text  # the last command has no such choice
 

@@ -52,9 +52,9 @@ def test_the_manifest_names_the_sampler_and_guards_it(model, tmp_path):
 
 
 def test_the_guidance_is_the_models_own_unless_another_is_named(tmp_path):
-    settings = pdm.SamplingConfig(thresholding="static", sample_guidance=3.0)
-    export_saved_model(MixtureToy(), tmp_path / "model", "", settings, ["ddpm"])
+    settings = pdm.SamplingConfig(thresholding="none", sample_guidance=3.0)
     model = str(tmp_path / "model")
+    export_saved_model(MixtureToy(shift=0.2), model, "", settings, ["ddpm"])
     x = written(model, tmp_path / "own")
     named, other = (
         written(model, tmp_path / f"{weight}", guidance=weight) for weight in (3.0, 1.0)
