@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from pdm_tf.config.options import option
-from pdm_tf.config.sampling import BEST, GUIDANCE
+from pdm_tf.config.sampling import BEST
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pdm_tf.config.options import option
-from pdm_tf.config.sampling import COMPARED, GUIDANCE, METRICS
+from pdm_tf.config.sampling import COMPARED, METRICS
 
 FeatureName = Literal["digits", "inception", "random"]
 
