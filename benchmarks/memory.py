@@ -26,9 +26,9 @@ def look(side: int, patch: int, work: str, limit: float) -> tuple[int, int]:
         )
 
         def ask(*words: str) -> tuple[int, int]:
-            command = [sys.executable, "-m", "benchmarks.memory_of", str(path), work]
+            module = "pdm_tf.doctor.measured_memory"
             said = subprocess.run(
-                [*command, "1", *words],
+                [sys.executable, "-m", module, str(path), work, "1", *words],
                 cwd=ROOT,
                 check=True,
                 stdout=subprocess.PIPE,

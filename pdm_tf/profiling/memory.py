@@ -7,7 +7,7 @@ take nothing; convolutions and products copy what they read into a layout of the
 
 The graph takes memory too, for small batches most of it: what each operation takes
 once traced, optimised and made ready to run was measured with TensorFlow 2.21 on two
-processor cores (`benchmarks/memory_of.py`).
+processor cores (`pdm_tf.doctor.measured_memory`).
 """
 
 import math

@@ -13,12 +13,14 @@ from ways import SMALL, source
 from pdm_tf.assemble.building import build_denoiser, named_variables
 from pdm_tf.assemble.runs import read_settings
 from pdm_tf.assemble.state import build_progress, build_state
-from pdm_tf.assemble.training import train_objective
+from pdm_tf.assemble.training import grid_drawer, train_objective
 from pdm_tf.config import InputError
+from pdm_tf.data.images import contact_sheet
 from pdm_tf.denoisers import NetworkDenoiser
 from pdm_tf.networks.transforms import LayerTransform, plan_variables
 from pdm_tf.objectives import DenoisingObjective
 from pdm_tf.training.checkpoints import load_average
+from pdm_tf.training.ema import MovingAverage
 
 KEPT = Path(__file__).resolve().parent.parent / "data" / "version_0_1"
 CONFIG = replace(
@@ -126,6 +128,12 @@ def test_grids_of_samples_and_logs_change_no_bit(straight, tmp_path):
     learner = Learner(tmp_path / "run", iterations=6, sample_every=2).train()
     pictures = sorted((tmp_path / "run" / "samples").iterdir())
     assert [p.name for p in pictures] == [f"step_00000{n}.png" for n in (2, 4, 6)]
+    averaged = Learner(tmp_path / "run")
+    load_average(tmp_path / "run" / "checkpoints", averaged.objective.variables)
+    still = MovingAverage(averaged.objective.variables)
+    drawn = contact_sheet(grid_drawer(averaged.config, averaged.denoise, still)())
+    found = tf.io.decode_png(pictures[-1].read_bytes()).numpy()
+    np.testing.assert_array_equal(found, drawn)
     for name, value in straight[1].numbers().items():
         np.testing.assert_array_equal(learner.numbers()[name], value)
 

@@ -36,3 +36,15 @@ def test_warmup_never_exceeds_the_decay(n):
     average.update(tf.constant(n, tf.int64))
     decay = min(0.9, (1 + n) / (10 + n))
     np.testing.assert_allclose(average.weights["w"], [1 - decay], rtol=1e-5)
+
+
+def test_averages_are_applied_for_a_while_and_whatever_happens_taken_back():
+    w = tf.Variable([2.0])
+    average = MovingAverage({"w": w}, decay=0.5, every=1, warmup=False)
+    w.assign([4.0])
+    average.update(tf.constant(1, tf.int64))
+    with pytest.raises(OSError, match="disk"), average.applied():
+        np.testing.assert_array_equal(w, [3.0])
+        raise OSError("disk")
+    np.testing.assert_array_equal(w, [4.0])
+    np.testing.assert_array_equal(average.weights["w"], [3.0])

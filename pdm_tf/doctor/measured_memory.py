@@ -1,8 +1,8 @@
 """Memory that a run takes in this fresh process, beside what the doctor estimates.
 
-python -m benchmarks.memory_of FLAGFILE train|sample BATCH: prints both, in MiB; with a
-fourth word only the estimate, and 0. Measured is the most that the process ever held,
-less what it held with TensorFlow imported and not yet at work.
+python -m pdm_tf.doctor.measured_memory FLAGFILE train|sample BATCH: prints both, in
+MiB; with a fourth word only the estimate, and 0. Measured is the most that the process
+ever held, less what it held with TensorFlow imported and not yet at work.
 """
 
 import os
@@ -20,6 +20,7 @@ from pdm_tf.assemble.state import build_state, build_trainer
 from pdm_tf.config import Config
 from pdm_tf.denoisers.guidance import for_sampling
 from pdm_tf.doctor.findings import estimate_memory, on_one_device
+from pdm_tf.profiling.peak_memory import peak_memory
 from pdm_tf.samplers import DDPM, sample
 
 STEPS = (1, 3)  # a call for each
@@ -45,10 +46,11 @@ def draw(config: Config) -> None:
     """Some pictures."""
     denoiser, sampling = build_denoiser(config), config.sampling
     labels = tf.range(sampling.sample_images) % max(config.network.num_classes, 1)
-    told = for_sampling(denoiser, labels, sampling.sample_guidance, sampling)
+    denoise = for_sampling(denoiser, labels, sampling.sample_guidance, sampling)
     shape, seeds = config.network.image_shape, range(sampling.sample_images)
     for steps in STEPS:
-        sample(told, DDPM(), denoiser.schedule.grid(steps + 1), seeds, shape).numpy()
+        grid = denoiser.schedule.grid(steps + 1)
+        sample(denoise, DDPM(), grid, seeds, shape).numpy()
 
 
 def main(flagfile: str, work: str, batch: str, only_estimate: str = "") -> None:
@@ -61,18 +63,14 @@ def main(flagfile: str, work: str, batch: str, only_estimate: str = "") -> None:
     )
     tf.constant(1.0) + 1.0
     before = held()
+    most = before
     if not only_estimate:
         {"train": train, "sample": draw}[work](config)
-    most = (
-        before
-        if only_estimate
-        else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    )
+        most = peak_memory()["host"] / 2**20
     name = {"train": "memory, training", "sample": "memory, samples"}[work]
-    (text,) = (
-        f.text for f in estimate_memory(*on_one_device(config, 1)) if f.name == name
-    )
-    estimate = re.search(r"about ([\d,]+) MiB", text)[1].replace(",", "")
+    findings = estimate_memory(*on_one_device(config, 1))
+    (text,) = (finding.text for finding in findings if finding.name == name)
+    estimate = re.findall(r"about ([\d,]+) MiB", text)[0].replace(",", "")
     print(estimate, round(most - before), text)
 
 
