@@ -148,6 +148,20 @@ def test_a_setting_that_an_error_names_gets_its_dashes(capsys):
         assert capsys.readouterr().err == line
 
 
+def test_a_package_that_is_not_installed_is_named_with_its_extra(capsys):
+    def main(argv):
+        raise ModuleNotFoundError("No module", name=argv[1])
+
+    with pytest.raises(SystemExit) as ended:
+        flags.run(main, ["program", "skimage.metrics"])
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: scikit-image is not installed; pip install")
+    assert "pdm_tf[photos]" in said and said.count("\n") == 1
+    with pytest.raises(ModuleNotFoundError):  # what everybody needs is our own fault
+        flags.run(main, ["program", "tensorflow"])
+
+
 def test_reading_flags_loads_nothing_heavy():
     probe = "import sys, pdm_tf.flags; print('tensorflow' in sys.modules)"
     root = Path(__file__).resolve().parent.parent
