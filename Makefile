@@ -14,7 +14,7 @@ quick: $(VENV)/installed  ## draws digits with a model that comes along (a minut
 
 demo: $(VENV)/installed  ## trains on real digits (minutes), samples, shows where
 	$(BIN)/pdm-tf train --flagfile=configs/mnist.flags
-	$(BIN)/pdm-tf sample --savedmodel=runs/mnist/export --out_dir=samples/mnist \
+	$(BIN)/pdm-tf sample --model=runs/mnist --out_dir=samples/mnist \
 		--num_images=100 --guidance=1.5
 	@echo "look at samples/mnist/grid.png"
 

@@ -93,6 +93,13 @@ def test_the_version_stands_in_one_place():
     assert {"version", "dependencies"} <= set(project["dynamic"])
 
 
+def test_a_checkpoint_says_which_version_wrote_it():
+    from pdm_tf.training import manifest
+
+    written = json.loads(manifest.to_text(manifest.compose(0, {}, {}, {})))
+    assert written["pdm_tf"] == pdm_tf.__version__
+
+
 @pytest.mark.slow
 def test_the_wheel_holds_every_file_of_the_package_and_nothing_else(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
