@@ -1,9 +1,10 @@
 """A model's network as a .tflite file, which is compared before it is left anywhere."""
 
-import math
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from pdm_tf import flags
 from pdm_tf.assemble.exporting import export_directory
@@ -56,7 +57,7 @@ def export_litert(
         write_litert(model.denoiser, new, sampling, config)
         network = callback_denoiser(LitertNetwork(new), description)
         altered = DenoiserGenerator(network, sampling, description)
-        first, second = (_generate(g, settings, config) for g in (original, altered))
+        first, second = (_generate(g, config) for g in (original, altered))
         found = compare(first, second, reference, extractor)
         report = _report(new, found, settings, config) | {"model": description}
         report["file"] = file.name
@@ -94,25 +95,23 @@ def _path(config: ExportConfig) -> Path:
     return directory / f"{STEMS.get(config.quantize, config.quantize)}.tflite"
 
 
-def _generate(generator: ImageGenerator, settings: Config, config: ExportConfig) -> Any:
+def _generate(generator: ImageGenerator, config: ExportConfig) -> np.ndarray:
     """The pictures that are compared."""
-    weight, sampler = settings.sampling.sample_guidance, config.sampler[0]
     count, steps = config.check_images, config.check_steps
-    return generate_many(generator, count, steps, weight, sampler)
+    return generate_many(generator, count, steps, generator.guidance, config.sampler[0])
 
 
 def _report(
     file: Path, found: Fidelity, settings: Config, config: ExportConfig
 ) -> dict[str, Any]:
-    measured = asdict(found) | {"change": found.change}
     limits = ("check_images", "check_steps", "features", "min_sqnr")
     return {
         "file": file.name,
         "sha256": checksum(file),
         "bytes": file.stat().st_size,
         "quantize": config.quantize,
-        "refused": _reasons(found, config),
-        "fidelity": {name: _finite(value) for name, value in measured.items()},
+        "refused": found.shortfalls(config.min_sqnr, config.max_distance_change),
+        "fidelity": found.to_json(),
         "compared": {
             **{name: getattr(config, name) for name in limits},
             "max_distance_change": config.max_distance_change,
@@ -122,24 +121,6 @@ def _report(
             "calibration_steps": config.calibration_steps,
         },
     }
-
-
-def _finite(value: float) -> float | None:
-    """The value; None, for JSON, where it is infinite or no number."""
-    return value if math.isfinite(value) else None
-
-
-def _reasons(found: Fidelity, config: ExportConfig) -> list[str]:
-    """Why a file is refused; what is no number is refused as well."""
-    reasons = []
-    if not found.sqnr >= config.min_sqnr:
-        reasons.append(f"{found.sqnr:.1f} dB is below min_sqnr={config.min_sqnr:g}")
-    if not found.change <= config.max_distance_change:
-        reasons.append(
-            f"its Fréchet distance is {found.change:+.1f} % of the model's, above "
-            f"max_distance_change={config.max_distance_change:g}"
-        )
-    return reasons
 
 
 def _refuse_unfaithful(file: Path, report: dict[str, Any]) -> None:

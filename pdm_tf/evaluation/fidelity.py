@@ -1,6 +1,7 @@
 """How faithful a cheaper model's pictures are to those of the model it came from."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -35,6 +36,28 @@ class Fidelity:
     def change(self) -> float:
         """How much farther from the reference the cheaper model's are [%]."""
         return 100.0 * (self.cheaper / self.original - 1.0)
+
+    def shortfalls(self, min_sqnr: float, max_distance_change: float) -> list[str]:
+        """What is not as faithful as asked, in words; what is no number falls short.
+
+        Args:
+          min_sqnr: least `sqnr` [dB].
+          max_distance_change: most `change` [%].
+        """
+        found = []
+        if not self.sqnr >= min_sqnr:
+            found.append(f"{self.sqnr:.1f} dB is below min_sqnr={min_sqnr:g}")
+        if not self.change <= max_distance_change:
+            found.append(
+                f"its Fréchet distance is {self.change:+.1f} % of the model's, above "
+                f"max_distance_change={max_distance_change:g}"
+            )
+        return found
+
+    def to_json(self) -> dict[str, float | None]:
+        """Everything by name; None, for JSON, where it is infinite or no number."""
+        values = asdict(self) | {"change": self.change}
+        return {k: v if math.isfinite(v) else None for k, v in values.items()}
 
 
 def compare(

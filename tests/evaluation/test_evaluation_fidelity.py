@@ -33,3 +33,16 @@ def test_worse_pictures_are_farther(pictures):
 
 def test_change_is_a_percentage():
     assert Fidelity(30.0, 4.0, 5.0, 0.1).change == pytest.approx(25.0)
+
+
+def test_what_falls_short_is_said():
+    found = Fidelity(30.0, 4.0, 5.0, 0.1)
+    assert found.shortfalls(30.0, 25.0) == []
+    assert len(found.shortfalls(30.1, 24.9)) == 2
+    nothing = Fidelity(float("nan"), 1.0, float("nan"), 0.0)
+    assert len(nothing.shortfalls(0.0, 100.0)) == 2
+
+
+def test_json_knows_no_infinity():
+    said = Fidelity(float("inf"), 4.0, 5.0, 0.1).to_json()
+    assert said["sqnr"] is None and said["change"] == pytest.approx(25.0)
