@@ -17,6 +17,7 @@ from pdm_tf.networks.constant_weights import (
 )
 from pdm_tf.networks.transforms import (
     LayerPlan,
+    check_plan,
     plan_variables,
     stacked,
     transformed,
@@ -52,6 +53,7 @@ class NetworkDenoiser(Denoiser):
         self.prediction, self.labels = prediction, labels
         self.image_shape = tuple(network.config.image_shape)
         self.num_classes = network.config.num_classes
+        check_plan(plan or {}, network)
         self.plan, self.apart, self.constant = plan or {}, apart, False
         # As a function of its own the network is optimised by itself: in a split or
         # under guidance it then gives the same bits as alone.

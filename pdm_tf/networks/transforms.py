@@ -140,6 +140,7 @@ class Conditions(NamedTuple):
     labels: tf.Tensor | None  # int32 [B]
 
 
+TIME = "time"  # path of the time embedding as a whole, which has no kernel
 _IDENTITY = LayerTransform()
 _NO_PLAN: LayerPlan = MappingProxyType({})
 _PLAN: ContextVar[LayerPlan] = ContextVar("plan", default=_NO_PLAN)
@@ -200,6 +201,17 @@ def apply_transform(path: str, x: tf.Tensor, layer: Callable) -> tf.Tensor:
 def path_of(layer: keras.layers.Layer) -> str:
     """A layer's path in its network: that of its kernel, less network and kernel."""
     return layer.kernel.path.partition("/")[2].rpartition("/")[0]
+
+
+def check_plan(plan: LayerPlan, network: keras.Model) -> None:
+    """Refuses a plan that names what the network does not have.
+
+    Raises:
+      ValueError: a path of no layer, which would silently change nothing.
+    """
+    unknown = set(plan) - set(layers_of(network)) - {TIME} if plan else set()
+    if unknown:
+        raise ValueError(f"plan: the network has no layer {sorted(unknown)[0]!r}")
 
 
 def layers_of(network: keras.Model) -> dict[str, Any]:

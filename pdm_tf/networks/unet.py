@@ -18,7 +18,7 @@ from pdm_tf.networks.blocks import (
 from pdm_tf.networks.embeddings import position_code, timestep_code
 from pdm_tf.networks.layers import GroupNorm, conv, dense
 from pdm_tf.networks.patches import patchify, unpatchify
-from pdm_tf.networks.transforms import apply_transform, conditions
+from pdm_tf.networks.transforms import TIME, apply_transform, conditions
 
 
 class Embedding(NamedTuple):
@@ -278,7 +278,7 @@ class PatchedUNet(keras.Model):
     def embed(self, t: tf.Tensor, labels: tf.Tensor | None = None) -> Embedding:
         """What every block is conditioned on."""
         with conditions(t, labels):
-            time = apply_transform("time", t, lambda t, _: self._embed_time(t))
+            time = apply_transform(TIME, t, lambda t, _: self._embed_time(t))
         classes = None if self.classes is None else self.classes(labels)
         if classes is not None and not self._gated:
             time, classes = time + classes, None

@@ -1,0 +1,195 @@
+"""What every denoiser made of denoisers must do, alone and in every pair.
+
+A new wrapper adds one line to `WRAPPERS`; a test refuses a class that has none.
+"""
+
+import importlib
+import pkgutil
+from itertools import permutations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tiny_models import SHAPE, small_denoiser
+
+import pdm_tf
+from pdm_tf.denoisers import (
+    StatefulDenoiser,
+    Wrapper,
+    constrained,
+    guided,
+    split,
+    thresholded,
+)
+from pdm_tf.samplers import DDIM, sample
+
+LABELS = tf.constant([2, 0, 1])
+OTHERS = tf.constant([1, 1, 3])
+WRAPPERS = {
+    "Guided": lambda d: guided(d, LABELS, weight=2.0, threshold=None),
+    "Thresholded": lambda d: thresholded(d),
+    "Constrained": lambda d: constrained(d, lambda x: 0.5 * x),
+    "Split": lambda d: split(d, d, snr=1.0),
+}
+ABSTRACT = {"Wrapper", "StatefulDenoiser"}
+# Of these a test elsewhere says what they keep: they look on, or stand for a method.
+ELSEWHERE = {"_Recorded"}
+ALONE = {name: (name,) for name in WRAPPERS}
+PAIRS = {
+    f"{outer}({inner})": (inner, outer)
+    for inner, outer in permutations(WRAPPERS, 2)
+    if "Guided" not in (inner,) or outer != "Guided"
+}
+WHOLE = {"all": ("Split", "Guided", "Thresholded", "Constrained")}
+
+every = pytest.mark.parametrize("names", {**ALONE, **PAIRS}.values(), ids=str)
+some = pytest.mark.parametrize("names", {**ALONE, **WHOLE}.values(), ids=str)
+
+
+def wrapped(denoise, names):
+    for name in names:
+        denoise = WRAPPERS[name](denoise)
+    return denoise
+
+
+def noisy(seed=0):
+    return tf.random.stateless_normal([3, *SHAPE], (1, seed))
+
+
+def predicted(denoise, z, t=500):
+    return denoise(z, denoise.schedule.level(t)).x.numpy()
+
+
+@pytest.fixture
+def base():
+    return small_denoiser()
+
+
+def subclasses(cls):
+    for sub in cls.__subclasses__():
+        yield sub
+        yield from subclasses(sub)
+
+
+def test_every_wrapper_of_the_package_stands_here():
+    for module in pkgutil.walk_packages(pdm_tf.__path__, "pdm_tf."):
+        room = module.name.split(".")[1]
+        if room in ("denoisers", "samplers", "acceleration", "inverse"):
+            importlib.import_module(module.name)
+    found = {
+        cls.__name__
+        for cls in subclasses(StatefulDenoiser)
+        if cls.__module__.startswith("pdm_tf.")
+    }
+    assert found - ABSTRACT - ELSEWHERE == set(WRAPPERS)
+
+
+@every
+def test_what_is_carried_keeps_its_structure(base, names):
+    denoise, z = wrapped(base.conditioned(LABELS), names), noisy()
+    level = denoise.schedule.level(500)
+    first = denoise.init_carry(z)
+    prediction, second = denoise.predict(z, level, first)
+    _, third = denoise.predict(z, level, second)
+    for carry in (second, third):
+        tf.nest.assert_same_structure(first, carry)
+        for old, new in zip(*(tf.nest.flatten(c) for c in (first, carry)), strict=True):
+            assert old.shape == new.shape and old.dtype == new.dtype
+            assert old.shape[0] == 3
+    np.testing.assert_array_equal(prediction.x, denoise(z, level).x)
+
+
+@every
+def test_labels_given_from_outside_reach_the_network(base, names):
+    denoise = wrapped(base.conditioned(LABELS), names)
+    assert denoise.num_classes == 3 and denoise.image_shape == SHAPE
+    z = noisy()
+    again = denoise.conditioned(LABELS)
+    other = denoise.conditioned(OTHERS)
+    np.testing.assert_array_equal(predicted(again, z), predicted(denoise, z))
+    assert np.abs(predicted(other, z) - predicted(denoise, z)).max() > 1e-4
+    np.testing.assert_array_equal(
+        predicted(other.conditioned(LABELS), z), predicted(denoise, z)
+    )
+
+
+@every
+def test_constant_weights_are_really_constant(base, names):
+    denoise, z = wrapped(base.conditioned(LABELS), names), noisy()
+    constant = denoise.with_constant_weights()
+    before = predicted(denoise, z)
+    assert denoise.variables and not constant.variables
+    np.testing.assert_allclose(predicted(constant, z), before, atol=2e-5)
+    for variable in denoise.variables.values():  # the plan's among them
+        variable.assign(variable * 1.7)
+    np.testing.assert_allclose(predicted(constant, z), before, atol=2e-5)
+    assert np.abs(predicted(denoise, z) - before).max() > 1e-3
+    graph = tf.function(lambda z: constant(z, denoise.schedule.level(500)).x)
+    assert not graph.get_concrete_function(noisy()).variables
+
+
+@every
+def test_a_change_of_the_innermost_reaches_it_and_nothing_else(base, names):
+    denoise, z = wrapped(base.conditioned(LABELS), names), noisy()
+    seen = []
+
+    def keep(inner):
+        seen.append(inner)
+        return inner
+
+    same = denoise.map_innermost(keep)
+    assert {id(d.network) for d in seen} == {id(base.network)}
+    assert type(same) is type(denoise)
+    np.testing.assert_array_equal(predicted(same, z), predicted(denoise, z))
+
+
+@every
+def test_a_picture_does_not_depend_on_its_neighbours(base, names):
+    z = noisy()
+    denoise = wrapped(base.conditioned(LABELS), names)
+    alone = denoise.conditioned(LABELS[1:2])
+    np.testing.assert_allclose(
+        predicted(alone, z[1:2])[0], predicted(denoise, z)[1], atol=1e-5
+    )
+
+
+@some
+@pytest.mark.parametrize("constant", [False, True])
+def test_it_samples_from_a_saved_model(tmp_path, names, constant):
+    denoise = wrapped(small_denoiser().conditioned(LABELS), names)
+    wanted = sample(denoise, DDIM(), denoise.schedule.grid(3), [1, 2, 3], SHAPE)
+    module = tf.Module()
+    served = denoise.with_constant_weights() if constant else denoise
+    module.held = dict(served.variables)
+    module.draw = tf.function(
+        lambda seeds, labels: sample(
+            served.conditioned(labels),
+            DDIM(),
+            served.schedule.grid(3),
+            seeds,
+            SHAPE,
+        ),
+        input_signature=[tf.TensorSpec([None], tf.int32)] * 2,
+        autograph=False,
+    )
+    tf.saved_model.save(module, str(tmp_path))
+    loaded = tf.saved_model.load(str(tmp_path))
+    drawn = loaded.draw(tf.constant([1, 2, 3]), LABELS)
+    np.testing.assert_allclose(drawn, wanted, atol=1e-4)
+
+
+@some
+def test_xla_computes_the_same(base, names):
+    denoise, z = wrapped(base.conditioned(LABELS), names), noisy()
+    level = denoise.schedule.level(500)
+    compiled = tf.function(lambda z: denoise(z, level).x, jit_compile=True)
+    np.testing.assert_allclose(compiled(z), predicted(denoise, z), atol=1e-4)
+
+
+def test_a_wrapper_that_says_nothing_is_the_denoiser(base):
+    class Silent(Wrapper):
+        pass
+
+    told, z = base.conditioned(LABELS), noisy()
+    np.testing.assert_array_equal(predicted(Silent(told), z), predicted(told, z))
+    assert dict(Silent(told).variables) == dict(told.variables)
