@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments import digits, pages, samplers_page, scaling, systems
+from experiments import digits, pages, rooms, samplers_page, scaling, systems
 from experiments.__main__ import main, scripts
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,6 +31,9 @@ def test_every_script_explains_itself_and_has_its_page(name, capsys):
         script.main(["--help"])
     assert done.value.code == 0
     assert f"python -m experiments.{name}" in capsys.readouterr().out
+    if name == "rooms":  # a picture of the code itself
+        assert (DOCS / "images" / "rooms.png").is_file()
+        return
     assert (DOCS / f"{name}.json").is_file()
     text = (DOCS / f"{name}.md").read_text()
     assert text.count(pages.marker(name)) == text.count(pages.END) == 1
@@ -145,3 +148,16 @@ def test_a_record_that_makes_no_sense_is_not_written(docs, number, found):
     with pytest.raises(ValueError, match="system"):
         systems.record_system(number, **paths, **found)
     assert paths["record"].read_bytes() == before
+
+
+def test_the_picture_of_rooms_has_every_room_and_only_arrows_downwards():
+    known = rooms.imports()
+    places = rooms.placed(list(known))
+    assert set(places) == set(known) - {"flags"}
+    arrows = [(a, b) for a, below in rooms.reduced(known).items() for b in below]
+    assert ("samplers", "denoisers") in arrows
+    assert not [
+        (a, b)
+        for a, b in arrows
+        if a in places and b in places and places[a][1] < places[b][1]
+    ]
