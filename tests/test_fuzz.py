@@ -22,7 +22,8 @@ import tensorflow as tf
 from PIL import Image
 
 from pdm_tf import flags
-from pdm_tf.assemble import splits
+from pdm_tf.assemble import lineage, splits
+from pdm_tf.assemble.models import settings_of
 from pdm_tf.assemble.runs import read_settings
 from pdm_tf.assemble.settings import check_settings
 from pdm_tf.config import Config, InputError, SampleConfig
@@ -232,6 +233,23 @@ def saved_model(rng, folder, models):
     write_samples(open_generator("model", path), config)
 
 
+SPLIT = {
+    "format": 1,
+    "kind": "split",
+    "parts": [{"run_dir": "a", "sha256": "", "snr_low": 0, "snr_high": None}],
+}
+DERIVED = {
+    "format": 1,
+    "kind": "cached",
+    "method": "deepcache",
+    "base": {"path": "../base", "sha256": "0"},
+    "settings": {"every": 3},
+    "sampling": {"sample_guidance": 1.0},
+    "weights": None,
+    "sha256": None,
+}
+
+
 def run_directory(rng, folder, models):
     checkpoints = folder / "checkpoints"
     checkpoints.mkdir()
@@ -239,7 +257,8 @@ def run_directory(rng, folder, models):
     record = flags.to_flagfile(Config()).encode()
     pieces = {
         "config.flags": record,
-        "split.json": b'{"parts": [{"run_dir": "a", "snr_low": 0, "snr_high": null}]}',
+        "split.json": json.dumps(SPLIT).encode(),
+        "model.json": json.dumps(SPLIT if rng.random() < 0.5 else DERIVED).encode(),
         "checkpoints/manifest.json": json.dumps(manifest).encode(),
         "checkpoints/ckpt-3.json": json.dumps(manifest | {"files": {"x": 1}}).encode(),
         "checkpoints/ckpt-3.index": rng.bytes(50),
@@ -253,14 +272,11 @@ def run_directory(rng, folder, models):
     for read in (
         lambda: find_newest(checkpoints),
         lambda: check(read_settings(folder)),
+        lambda: splits.is_split(folder) and splits.read(folder),
+        lambda: lineage.is_derived(folder) and settings_of(folder),
     ):
         try:
             read()
-        except InputError as error:
-            said(error)
-    if splits.is_split(folder):
-        try:
-            splits.read(folder)
         except InputError as error:
             said(error)
     assert before == {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}

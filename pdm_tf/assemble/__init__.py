@@ -1,7 +1,7 @@
 """Settings -> objects, paths -> models: the only room that knows all others.
 
 A run directory holds config.flags (its record), checkpoints/, samples/, logs/ and
-export/; a split's directory holds split.json; that of a derived model model.json and
+export/; that of a split or derived model holds model.json, of the latter also
 weights.safetensors. Names load on first use, so that a command can ask for its flags
 before TensorFlow is there.
 """

@@ -31,12 +31,12 @@ WEIGHTS = "weights.safetensors"
 FORMAT = 1  # grows when older code could misread a newer file
 
 Entry = dict[str, Any]  # content of a model.json
-_KEYS = {"format", "kind", "method", "base", "settings", "weights", "sha256"}
+_KEYS = {"method", "settings", "weights", "sha256"}
 
 
 def is_derived(directory: Path) -> bool:
     """Whether a directory holds a derived model that is complete."""
-    return (directory / MANIFEST).is_file()
+    return (directory / MANIFEST).is_file() and "method" in read(directory)
 
 
 def compose(
@@ -72,7 +72,7 @@ def write(directory: Path, entry: Entry) -> None:
 
 
 def read(directory: Path) -> Entry:
-    """The entry of a derived model.
+    """The entry of a derived model or of a split.
 
     Raises:
       InputError: damaged, or of a newer version.
@@ -80,11 +80,9 @@ def read(directory: Path) -> Entry:
     path = directory / MANIFEST
     try:
         entry = json.loads(path.read_text("utf-8"))
-        missing = _KEYS - set(entry)
-        known = entry["format"] <= FORMAT
-        base = entry["base"]["path"], entry["base"]["sha256"]
-        if missing or not all(isinstance(text, str) for text in base):
-            raise KeyError(*missing)
+        known = int(entry["format"]) <= FORMAT
+        if known:
+            _check(entry)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{path}: cannot be read ({error!r}); derive the model again, or copy "
@@ -95,6 +93,22 @@ def read(directory: Path) -> Entry:
             f"{path}: format {entry['format']}, of a newer pdm_tf; update pdm_tf"
         )
     return entry
+
+
+def _check(entry: Entry) -> None:
+    """Raises KeyError or TypeError for an entry that is not of its form."""
+    if entry["kind"] == "split":
+        list(entry["parts"])
+        return
+    missing = _KEYS - set(entry)
+    if missing:
+        raise KeyError(*missing)
+    base = entry["base"]
+    for text in (entry["kind"], entry["method"], base["path"], base["sha256"]):
+        if not isinstance(text, str):
+            raise TypeError(text)
+    dict(entry["settings"])
+    dict(entry.get("sampling", {}))
 
 
 def base_of(directory: Path, entry: Entry) -> str:

@@ -16,7 +16,7 @@ from pdm_tf.denoisers.derivation import Context
 from pdm_tf.errors import InputError, SettingError
 from pdm_tf.storage.arrays import read_arrays
 
-_MANIFESTS = (RECORD, splits.MANIFEST, lineage.MANIFEST)
+_MANIFESTS = (RECORD, lineage.MANIFEST, splits.OLD_MANIFEST)
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +79,20 @@ def locate(path: str | Path, setting: str = "model") -> Path:
 
 def _open_split(directory: Path, path: str | Path) -> OpenedModel:
     parts = splits.read(directory)
-    denoiser = splits.join(parts, lambda part: open_model(part).denoiser)
+    by_path = {part.run_dir: part for part in parts}
+
+    def opened(run_dir: str) -> Denoiser:
+        denoiser, wanted = restore(run_dir), by_path[run_dir].sha256
+        if wanted and lineage.fingerprint(denoiser, ()) != wanted:
+            raise SettingError(
+                "model",
+                path,
+                f"its part {run_dir} has other weights than were joined; put it back "
+                "as it was, or join the parts again with pdm-tf split",
+            )
+        return denoiser
+
+    denoiser = splits.join(parts, opened)
     return OpenedModel(str(path), denoiser, settings_of(parts[0].run_dir))
 
 
@@ -143,5 +156,8 @@ def join_runs(run_dirs: Sequence[str], out: str | Path) -> Path:
         high = training.snr_high or math.inf
         parts.append(splits.Part(run_dir, training.snr_low, high))
     ordered = splits.check(parts, "parts", ",".join(run_dirs))
-    splits.join(ordered, restore)  # tried before it is written
-    return splits.write(out, ordered)
+    members = {part.run_dir: restore(part.run_dir) for part in ordered}
+    splits.join(ordered, members.__getitem__)  # tried before it is written
+    sums = [lineage.fingerprint(members[part.run_dir], ()) for part in ordered]
+    pairs = zip(ordered, sums, strict=True)
+    return splits.write(out, [part._replace(sha256=found) for part, found in pairs])

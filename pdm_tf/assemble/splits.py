@@ -1,9 +1,12 @@
-"""A split on disk: split.json names its parts and their ranges of SNR (section 4.1).
+"""A split on disk: model.json names its parts and their ranges of SNR (section 4.1).
 
-{"parts": [{"run_dir": "low", "snr_low": 0.25, "snr_high": null},
-           {"run_dir": "high", "snr_low": 0, "snr_high": 0.25}]}
+{"format": 1, "pdm_tf": "0.2.0", "kind": "split",
+ "parts": [{"run_dir": "../low", "sha256": "…", "snr_low": 0.25, "snr_high": null},
+           {"run_dir": "../high", "sha256": "…", "snr_low": 0, "snr_high": 0.25}]}
 
-Relative directories count from the manifest's own; null is no upper end.
+Relative directories count from that of model.json; null is no upper end; the checksum
+is `lineage.fingerprint` of a part's weights. Version 0.1 wrote split.json, with the
+parts alone and without checksums.
 """
 
 import json
@@ -14,12 +17,15 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
+from pdm_tf.assemble import lineage
 from pdm_tf.denoisers import split
 from pdm_tf.denoisers.denoiser import Denoiser
 from pdm_tf.errors import SettingError
 from pdm_tf.storage.files import write_json
+from pdm_tf.version import __version__
 
-MANIFEST = "split.json"
+KIND = "split"
+OLD_MANIFEST = "split.json"  # of version 0.1
 
 
 class Part(NamedTuple):
@@ -28,11 +34,16 @@ class Part(NamedTuple):
     run_dir: str
     snr_low: float
     snr_high: float  # infinite for the least noisy part
+    sha256: str = ""  # of its weights; empty: not known
 
 
 def is_split(directory: str | Path) -> bool:
     """Whether a directory holds a split's manifest."""
-    return (Path(directory) / MANIFEST).is_file()
+    directory = Path(directory)
+    return (directory / OLD_MANIFEST).is_file() or (
+        (directory / lineage.MANIFEST).is_file()
+        and lineage.read(directory)["kind"] == KIND
+    )
 
 
 def read(directory: str | Path) -> list[Part]:
@@ -41,7 +52,9 @@ def read(directory: str | Path) -> list[Part]:
     Raises:
       InputError: no manifest of that form, or parts that leave gaps or overlap.
     """
-    path = Path(directory) / MANIFEST
+    path = Path(directory) / lineage.MANIFEST
+    if not path.is_file():
+        path = path.with_name(OLD_MANIFEST)
     try:
         listed = json.loads(path.read_text())["parts"]
         parts = [
@@ -49,6 +62,7 @@ def read(directory: str | Path) -> list[Part]:
                 str(path.parent / part["run_dir"]),
                 float(part["snr_low"]),
                 math.inf if part["snr_high"] is None else float(part["snr_high"]),
+                str(part.get("sha256", "")),
             )
             for part in listed
         ]
@@ -56,7 +70,7 @@ def read(directory: str | Path) -> list[Part]:
         raise SettingError(
             "model",
             directory,
-            f"{MANIFEST} cannot be read ({error!r}); write it with pdm-tf split",
+            f"{path.name} cannot be read ({error!r}); write it with pdm-tf split",
         ) from None
     return check(parts, "model", directory)
 
@@ -99,13 +113,15 @@ def write(directory: str | Path, parts: Sequence[Part]) -> Path:
     listed = [
         {
             "run_dir": os.path.relpath(Path(part.run_dir).resolve(), path),
+            "sha256": part.sha256,
             "snr_low": part.snr_low,
             "snr_high": None if math.isinf(part.snr_high) else part.snr_high,
         }
         for part in ordered
     ]
-    write_json(path / MANIFEST, {"parts": listed})
-    return path / MANIFEST
+    entry = {"format": lineage.FORMAT, "pdm_tf": __version__, "kind": KIND}
+    write_json(path / lineage.MANIFEST, entry | {"parts": listed})
+    return path / lineage.MANIFEST
 
 
 def join(parts: Sequence[Part], restore: Callable[[str], Denoiser]) -> Denoiser:

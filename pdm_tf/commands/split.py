@@ -8,7 +8,7 @@ from pdm_tf.config import InputError, SplitConfig
 
 
 def main(argv: list[str]) -> None:
-    """Writes split.json, after trying the parts together."""
+    """Writes model.json, after trying the parts together."""
     (config,) = flags.parse(argv, SplitConfig, description=__doc__ or "")
     for name in ("parts", "out"):
         if not getattr(config, name):

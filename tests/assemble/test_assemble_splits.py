@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from dataclasses import replace
 
 import keras
@@ -26,16 +27,16 @@ def high(tmp_path):
     return make_run(tmp_path / "high", 2, snr_high=0.25, network={"patch_size": 4})
 
 
-def drawn(run_dir):
+def pictures_of(run_dir):
     return sampled(pdm.restore(run_dir))
 
 
-def test_a_split_of_a_run_with_itself_draws_the_same_pictures(tmp_path):
+def test_a_split_of_a_run_with_itself_gives_the_same_pictures(tmp_path):
     run_dir = make_run(tmp_path / "run", 1)
     ends = [(0.25, math.inf), (0, 0.25)]
     parts = [splits.Part(str(run_dir), *end) for end in ends]
     splits.write(tmp_path / "both", parts)
-    np.testing.assert_array_equal(drawn(run_dir), drawn(tmp_path / "both"))
+    np.testing.assert_array_equal(pictures_of(run_dir), pictures_of(tmp_path / "both"))
 
 
 @pytest.mark.parametrize(("snr", "part"), [(1e-9, 0), (1e9, 1)])
@@ -46,7 +47,9 @@ def test_a_split_at_an_end_is_its_part(tmp_path, snr, part):
         splits.Part(str(runs[1]), 0, snr),
     ]
     splits.write(tmp_path / "both", parts)
-    np.testing.assert_array_equal(drawn(runs[part]), drawn(tmp_path / "both"))
+    np.testing.assert_array_equal(
+        pictures_of(runs[part]), pictures_of(tmp_path / "both")
+    )
 
 
 def test_parts_know_their_ranges_and_may_differ_in_patch_size(tmp_path, low, high):
@@ -55,10 +58,18 @@ def test_parts_know_their_ranges_and_may_differ_in_patch_size(tmp_path, low, hig
     assert [part["run_dir"] for part in listed] == ["../low", "../high"]
     assert [part["snr_low"] for part in listed] == [0.25, 0]
     denoise = pdm.restore(tmp_path / "both")
-    assert np.all(np.isfinite(drawn(tmp_path / "both")))
+    assert np.all(np.isfinite(sampled(denoise)))
     level = denoise.schedule.level(100)
     z = np.random.default_rng(0).normal(size=(2, 8, 8, 1)).astype("f4")
     np.testing.assert_array_equal(denoise(z, level).x, pdm.restore(low)(z, level).x)
+
+
+def test_a_part_with_other_weights_is_refused(tmp_path, low, high):
+    assemble.join_runs([str(high), str(low)], tmp_path / "both")
+    shutil.rmtree(low)
+    make_run(low, 3, snr_low=0.25)
+    with pytest.raises(InputError, match="has other weights than were joined"):
+        pdm.restore(tmp_path / "both")
 
 
 def test_an_exported_split_equals_the_python_path(tmp_path, low, high):
@@ -74,7 +85,7 @@ def test_an_exported_split_equals_the_python_path(tmp_path, low, high):
         steps=tf.constant(6),
         guidance=tf.constant(1.0),
     )["images"]
-    np.testing.assert_array_equal(served, to_uint8(drawn(tmp_path / "both")))
+    np.testing.assert_array_equal(served, to_uint8(pictures_of(tmp_path / "both")))
 
 
 @pytest.mark.parametrize(

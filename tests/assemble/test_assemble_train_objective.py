@@ -43,7 +43,7 @@ class Scale(LayerTransform):
 
 
 class Learner:
-    """An adapter of two layers, of a base that is drawn from a seed."""
+    """An adapter of two layers, of a base that comes from a seed."""
 
     def __init__(self, run_dir, remat=False, **training):
         keras.utils.set_random_seed(0)
