@@ -121,7 +121,7 @@ def base_of(directory: Path, entry: Entry) -> str:
     if pretrained.is_pretrained(path):
         return path
     base = Path(os.path.normpath(directory / path))
-    if not base.is_dir():
+    if not base.is_dir() or base.resolve() == directory.resolve():
         raise InputError(
             f"{directory}: its base {base} is not there; move both together, or write "
             f"where it is into {directory / MANIFEST}"

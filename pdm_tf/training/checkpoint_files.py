@@ -64,7 +64,7 @@ def examine(directory: Path, number: int) -> CheckpointFile:
             raise Damaged(f"{file} cannot be read: {error.strerror}") from None
         if found != expected:
             raise Damaged(f"{file} differs from its checksum")
-    if manifest["step"] != number and "files" in manifest:
+    if manifest.get("step") != number and "files" in manifest:
         raise Damaged(f"{own.name} is of step {manifest['step']}")
     return CheckpointFile(number, str(directory / name), manifest)
 
