@@ -49,9 +49,9 @@ def table(cells: dict[str, tuple[int, int]]) -> str:
         row = [str(patch)]
         for side in SIDES:
             for work in WORKS:
-                told, seen = cells.get(f"{side}:{patch}:{work}", (0, 0))
+                estimated, seen = cells.get(f"{side}:{patch}:{work}", (0, 0))
                 right = f"{seen / 1024:.2f}" if seen else "–"
-                row.append(f"{told / 1024:.2f} / {right}")
+                row.append(f"{estimated / 1024:.2f} / {right}")
         lines.append("| " + " | ".join(row) + " |")
     return "\n".join(lines)
 

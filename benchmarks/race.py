@@ -95,7 +95,7 @@ def run(
       flops: operations of the work; 0 leaves the limit out.
       turns: how often each candidate's turn comes.
       pythons: interpreter of each candidate; those without one are left out.
-      order: what the candidates are told; by default the case on the processor.
+      order: what the candidates are given; by default the case on the processor.
     """
     order, result = order or case.order(), Result(case.name, case.batch, flops)
     limit = (LIMIT,) if flops else ()

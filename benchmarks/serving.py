@@ -1,4 +1,4 @@
-"""A candidate's side of the race: told a case, it runs it as often as it is asked.
+"""A candidate's side of the race: given a case, it runs it as often as it is asked.
 
 Orders come as lines of JSON on standard input and are answered on standard output,
 so that every candidate may live in an environment of its own.

@@ -1,4 +1,4 @@
-"""Builds a sampler from parts, with one part of its own, and walks four ways.
+"""Builds a sampler from parts, with one part of its own, and samples in four ways.
 
 With the directory of a run it draws with that run's averaged weights; without one it
 builds a small network that has learnt nothing, and draws what that estimates in.
@@ -63,7 +63,7 @@ def untrained() -> pdm.NetworkDenoiser:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Walks from noise to pictures.")
+    parser = argparse.ArgumentParser(description="Samples pictures from noise.")
     parser.add_argument("--run_dir", default="", help="directory of a run")
     parser.add_argument("--count", type=int, default=10, help="pictures a row")
     parser.add_argument(
@@ -82,14 +82,14 @@ def main() -> None:
 
     grid = model.schedule.grid(flags.steps)
     even = model.schedule.grid(flags.steps, "log_snr")
-    walks = {
+    ways = {
         "DDPM": (pdm.DDPM(), grid),
         "DDIM": (pdm.DDIM(), grid),
         "our own": (Straight(), grid),
         "DPM-Solver++": (pdm.DPMSolver(), even),
     }
     rows = {}
-    for name, (sampler, levels) in walks.items():
+    for name, (sampler, levels) in ways.items():
         before = time.monotonic()
         x = pdm.sample(denoise, sampler, levels, seeds, model.image_shape)
         rows[name] = tf.clip_by_value(x, -1.0, 1.0)

@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -369,3 +370,22 @@ def test_the_commands_are_listed_without_tensorflow():
 def test_a_script_is_its_command(script):
     text, _ = run(str(script), "--help")
     assert text == run("-m", "pdm_tf", script.stem, "--help")[0]
+
+
+# --- words ----------------------------------------------------------------------------
+
+PRIVATE_WORDS = re.compile(  # each has a word of the field: docs/glossary.md
+    r"\b(belie(f|fs|ve|ves|ved|ving)|walk(s|ed)|road|roads|told|untold|hears?|heard|"
+    r"troubles|dealer|hosted|steered|remember(s|ed|ing)|travel(s|led)?|bereft)\b",
+    re.IGNORECASE,
+)
+
+
+@every_source
+def test_words_are_those_of_the_field(path):
+    found = [
+        f"{number}: {match.group()}"
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        for match in PRIVATE_WORDS.finditer(line.replace("_", " "))
+    ]
+    assert not found

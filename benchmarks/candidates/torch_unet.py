@@ -161,7 +161,7 @@ class PatchedUNet(nn.Module):
                 h = layer(h, time, classes)
         out = F.pixel_shuffle(self.patches_out(F.silu(self.norm(h))), self.patch)
         seen = torch.cat([first, h], dim=1).detach()
-        told = self.variance_time(F.silu(time.detach()))[:, :, None, None]
-        hidden = F.silu(self.variance_in(seen + told))
+        time = self.variance_time(F.silu(time.detach()))[:, :, None, None]
+        hidden = F.silu(self.variance_in(seen + time))
         variance = torch.sigmoid(self.variance_out(hidden))
         return out, F.pixel_shuffle(variance, self.patch)

@@ -152,7 +152,7 @@ class TrainingConfig:
     )
     remat: bool = option(
         False,
-        "Compute each block a second time on the way back rather than remember it: "
+        "Compute each block a second time on the way back rather than keep it: "
         "less memory, about a third more time.",
     )
     skip_nonfinite: bool = option(

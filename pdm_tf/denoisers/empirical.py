@@ -126,8 +126,8 @@ class EmpiricalDenoiser(Denoiser):
         counted = (tf.range(size) + first >= i)[None]
         if self.labels is not None:
             classes = tf.slice(self._classes, [first], [size])
-            told = self.labels[:, None]
-            counted &= (told == classes) | (told == self.num_classes)
+            wanted = self.labels[:, None]
+            counted &= (wanted == classes) | (wanted == self.num_classes)
         return x, tf.where(counted, scores, -np.inf)
 
     def _share(self, spread: tf.Tensor, level: NoiseLevel) -> tf.Tensor:

@@ -1,4 +1,4 @@
-"""Noise levels: where on the road from picture to noise (section 2.1)."""
+"""Noise levels: how far from picture to noise (section 2.1)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class NoiseLevel(NamedTuple):
     relative precision in float32, and a TPU has no float64.
     """
 
-    t: tf.Tensor  # int32 [] or [B]: what the network is told, 0 … T-1
+    t: tf.Tensor  # int32 [] or [B]: what the network is conditioned on, 0 … T-1
     log_snr: tf.Tensor  # float32 [] or [B]: log(alpha / (1 - alpha)), falls with t
 
     @classmethod

@@ -22,7 +22,7 @@ class DenoisingObjective:
     dimension]; the total is their sum.
 
     Attributes:
-      denoise: what learns to denoise, unconditional or told no class yet.
+      denoise: what learns to denoise, unconditional or not conditioned yet.
       variables: those that learn, by the names that a checkpoint keeps them under.
       weighting: name of gamma_t, see `diffusion.losses.weight`.
       label_dropout: share of labels that are replaced by the null label.

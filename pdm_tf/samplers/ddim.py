@@ -118,10 +118,10 @@ def encode(
 ) -> tf.Tensor:
     """The noise at the grid's first level from which DDIM draws the picture x.
 
-    `walk(denoise, DDIM(), grid, seeds, z)` on the same grid decodes.
+    `sample_from(denoise, DDIM(), grid, seeds, z)` on the same grid decodes.
 
     Args:
-      denoise: what is asked, without guidance: guided estimates are hard to invert.
+      denoise: what is inverted, without guidance: guided estimates are hard to invert.
       grid: the levels, as for sampling; of a trained model those of `invertible`.
       seeds: int32 [N], one for each picture.
       x: pictures [N, H, W, C] in [-1, 1].

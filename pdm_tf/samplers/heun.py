@@ -23,7 +23,7 @@ class Heun:
     Attributes:
       churn: gamma, the share by which sigma is raised with fresh noise before a step:
         S_churn divided by the number of steps; 0 draws no noise. It raises the noise
-        no further than to the level before, since the network is told a timestep,
+        no further than to the level before, since the network takes a timestep,
         and between two levels visited that timestep is known.
       churn_from, churn_to: S_tmin and S_tmax, the sigmas between which to churn.
       churn_scale: S_noise, standard deviation of the fresh noise.
@@ -43,7 +43,7 @@ class Heun:
         return None if self.churn else 2
 
     def init(self, z: tf.Tensor) -> NoiseLevel:
-        """The level before: none, which is told by an SNR that falls to nothing."""
+        """The level before: none, shown by an SNR that falls to nothing."""
         return NoiseLevel(tf.constant(0), tf.constant(math.inf, z.dtype))
 
     def step(
