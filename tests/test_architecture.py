@@ -209,6 +209,45 @@ def test_a_room_has_no_words_for_what_it_must_not_know(path):
     assert not [word for word in words for part in banned if part in word]
 
 
+def texts(path):
+    """Strings of a file, its docstrings left out; what is filled in reads {}."""
+    left_out = {
+        id(node.body[0].value)
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+        and isinstance(node.body[0], ast.Expr)
+    }
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.JoinedStr):
+            left_out |= {id(part) for part in node.values}
+            yield "".join(
+                getattr(part, "value", None) or ""
+                if isinstance(part, ast.Constant)
+                else "{}"
+                for part in node.values
+            )
+    for node in ast.walk(tree(path)):
+        value = getattr(node, "value", None) if isinstance(node, ast.Constant) else None
+        if isinstance(value, str) and id(node) not in left_out:
+            yield value
+
+
+# They read or write what a command line takes: help texts, flagfiles.
+SPEAK_OF_FLAGS = {"commands", "config", "flags"}
+READ_FLAGFILES = {"assemble/runs.py", "evaluation/comparison.py"}
+
+
+@every_file
+def test_rooms_name_settings_without_dashes(path):
+    if is_command(path) or room_of(path) in SPEAK_OF_FLAGS:
+        return
+    if str(path.relative_to(PACKAGE)) in READ_FLAGFILES:
+        return
+    dashed = [text for text in texts(path) if re.search(r"(?<![\w-])--[a-z{]", text)]
+    # A whole command may stand in a remedy, as it is typed.
+    assert not [text for text in dashed if not re.search(r"\b(python|pip) ", text)]
+
+
 def modules_imported(path, modules):
     """Modules of ours that a file imports, a package for what it re-exports."""
     for name in imports(path):

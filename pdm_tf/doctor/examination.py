@@ -45,7 +45,7 @@ def examine(config: Config) -> Iterator[Finding]:
     check_settings(config)
     replicas = strategy.num_replicas_in_sync
     check_batch_sharding(replicas, training.batch_size, training.microbatch)
-    yield Finding("devices", f"{replicas} with --strategy={training.strategy}")
+    yield Finding("devices", f"{replicas} with strategy {training.strategy}")
     source = open_source(
         config.data.dataset,
         config.network.image_shape,

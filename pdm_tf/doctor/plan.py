@@ -31,7 +31,7 @@ def dry_run(config: Config) -> Iterator[str]:
     yield from describe(config, state.denoiser)
     for finding in estimate_memory(alone, state):
         yield f"{finding.name}: {finding.text}"
-    yield "ready to train; leave --dry_run out to begin"
+    yield "ready to train; leave dry_run out to begin"
 
 
 def describe(config: Config, denoiser: NetworkDenoiser) -> list[str]:

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from pdm_tf.config import ExportConfig, SamplingConfig
 from pdm_tf.denoisers.denoiser import Denoiser
-from pdm_tf.errors import InputError
+from pdm_tf.errors import SettingError
 from pdm_tf.export.calibration import calibration_examples
 from pdm_tf.export.litert import convert
 from pdm_tf.export.quantising import Example, check_installed, quantise
@@ -63,7 +63,9 @@ def _check_stateless(denoiser: Denoiser) -> None:
     """Raises InputError for a denoiser with a carry, which the file's runtime drops."""
     z = tf.zeros([1, *denoiser.image_shape])
     if tf.nest.flatten(denoiser.init_carry(z)):
-        raise InputError(
+        raise SettingError(
+            "format",
+            "litert",
             "a .tflite file holds one evaluation, and this model carries state from "
-            "step to step; export it with --format=savedmodel"
+            "step to step; export it with `format=savedmodel`",
         )

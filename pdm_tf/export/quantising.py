@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from pdm_tf.config import InputError, Quantisation
+from pdm_tf.config import Quantisation
+from pdm_tf.errors import SettingError
 from pdm_tf.export.litert import SIGNATURE
 from pdm_tf.networks.sensitivity import SENSITIVE_LAYERS
 from pdm_tf.serving.litert_network import INSTALL
@@ -60,9 +61,8 @@ def check_installed() -> None:
     try:
         import ai_edge_quantizer  # noqa: F401
     except ImportError:
-        raise InputError(
-            f"--quantize needs ai-edge-quantizer, which is not installed; {INSTALL}"
-        ) from None
+        remedy = f"needs ai-edge-quantizer, which is not installed; {INSTALL}"
+        raise SettingError("quantize", None, remedy) from None
 
 
 def _recipe(how: Quantisation) -> Any:

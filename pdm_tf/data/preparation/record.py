@@ -124,8 +124,11 @@ def format_record(config: PrepareConfig, record: Record) -> str:
     if len(record.skipped) > 10:
         lines.append(f"  … all of them in {record.path}")
     shape = f"{config.image_size},{config.image_size},{config.channels}"
-    classes = f" --num_classes={len(record.class_names)}" if config.labels else ""
+    classes = len(record.class_names) if config.labels else 0
     sheet = record.path.parent / f"contact_sheet_{record.split}.png"
-    lines.append(f"look at {sheet}; train with")
-    lines.append(f"  --dataset=tfds:{config.out} --image_shape={shape}{classes}")
+    lines.append(f"look at {sheet}; then train:")
+    lines.append(
+        f"  python train.py --dataset=tfds:{config.out} --image_shape={shape} "
+        f"--num_classes={classes}"
+    )
     return "\n".join(lines)
