@@ -1,4 +1,4 @@
-"""A method applied to a base: trained if it asks for that, written, opened again."""
+"""A method applied to a base: trained if it has an objective, written, opened again."""
 
 import dataclasses
 import json

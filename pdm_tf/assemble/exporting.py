@@ -41,10 +41,10 @@ def export_run(
 
 
 def export_directory(model: str | Path, export_dir: str | Path, name: str) -> Path:
-    """Where an export goes: as asked, or NAME/ within the model's own directory.
+    """Where an export goes: as set, or NAME/ within the model's own directory.
 
     Raises:
-      SettingError: nothing was asked for, and the model came with the package.
+      SettingError: no directory is set, and the model came with the package.
     """
     if export_dir:
         return Path(export_dir)

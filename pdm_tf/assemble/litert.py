@@ -40,7 +40,7 @@ def export_litert(
 
     Raises:
       InputError: settings that make no sense, a package that is missing, or a file
-        that is less faithful than asked.
+        that is less faithful than the limits.
     """
     check_packages(config)
     file = _path(config)

@@ -76,7 +76,7 @@ class UNetConfig:
     )
     attention_levels: tuple[int, ...] = option(
         (),
-        "Levels with attention, 0 the finest, in the place of "
+        "Levels with attention, 0 the finest, instead of "
         "--attention_resolutions; empty: by the height of their grid.",
     )
     num_classes: int = option(0, "Number of classes; 0 for an unconditional model.")

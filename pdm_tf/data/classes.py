@@ -1,4 +1,4 @@
-"""Agreement between the classes a source has and the classes that are asked for."""
+"""Whether the classes of a source are those that a setting names."""
 
 from pdm_tf.errors import SettingError
 
@@ -8,7 +8,7 @@ def check_classes(dataset: str, num_classes: int, class_names: tuple[str, ...]) 
 
     Args:
       dataset: name of the source, for the message.
-      num_classes: what the user asks for.
+      num_classes: the setting.
       class_names: what the source has.
 
     Raises:

@@ -90,7 +90,7 @@ def _existing(name: str, argument: str) -> Path:
 
 
 def _splits(name: str, root: Path, split: str) -> tuple[Path, Path]:
-    """The folder that training reads, and the folder of the split asked for."""
+    """The folder that training reads, and the folder of a split."""
     held_out = [root / sub for sub in _HELD_OUT if (root / sub).is_dir()]
     if held_out and (root / "train").is_dir():
         return root / "train", held_out[0] if split == "test" else root / "train"

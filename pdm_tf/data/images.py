@@ -84,7 +84,7 @@ def read_picture(path: Path | str | bytes, image_shape: tuple[int, ...]) -> np.n
     """One picture file, upright, on white, centre-cropped as ADM crops.
 
     EXIF orientation is obeyed, transparency laid over white, 16-bit grey reduced to
-    its high byte; palettes, grey and CMYK become what `image_shape` asks for. Of an
+    its high byte; palettes, grey and CMYK become what `image_shape` says. Of an
     animation the first frame counts.
 
     Args:

@@ -12,7 +12,7 @@ import tensorflow as tf
 from pdm_tf import seeds
 from pdm_tf.data.reading import InMemory
 from pdm_tf.data.sources import Source
-from pdm_tf.data.stopping import StoppableReader
+from pdm_tf.data.stoppable_reader import StoppableReader
 from pdm_tf.errors import SettingError
 
 FLIP_STREAM = 0x666C6970  # "flip", apart from the streams of the training's noise
@@ -87,18 +87,18 @@ def pictures_in_order(
 def _order(step: tf.Tensor, batch_size: int, size: int, seed: int) -> tf.Tensor:
     """Indices of a step's examples, int64 [batch_size].
 
-    Example i of all steps stands in epoch i // size; its place there is moved by a
+    Example i of all steps stands in epoch i // size; its position there is moved by a
     permutation drawn from (seed, epoch). Nothing is kept, so any step costs the same.
     """
     i = step * batch_size + tf.range(batch_size, dtype=tf.int64)
-    places, first = i % size, i[0] // size
+    positions, first = i % size, i[0] // size
     epochs = first + tf.range((batch_size - 2) // size + 2, dtype=tf.int64)
 
     def permuted(epoch: tf.Tensor) -> tf.Tensor:
         key = tf.stack([tf.constant(seed, tf.int64), epoch])
-        return tf.random.experimental.index_shuffle(places, key, size - 1)
+        return tf.random.experimental.index_shuffle(positions, key, size - 1)
 
-    # The op takes one seed for all places: each epoch within reach moves them all.
+    # The op takes one seed for all positions: each epoch within reach moves them all.
     orders = tf.map_fn(permuted, epochs)  # [epochs, batch_size]
     return tf.gather(tf.transpose(orders), i // size - first, batch_dims=1)
 

@@ -1,4 +1,4 @@
-"""Two ways to hold a source: all pictures in memory, or made when asked for."""
+"""Two ways to hold a source: all pictures in memory, or made when needed."""
 
 import math
 import os

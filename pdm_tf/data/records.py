@@ -89,7 +89,7 @@ def index_records(
     """
     counts = list(counts)
     sizes = np.array([_size(file) for file in files], np.int64)
-    index = _recall(kept, sizes) if kept else None
+    index = _read_kept(kept, sizes) if kept else None
     if index is None:
         bar = tqdm(files, "finding records", unit=" files", delay=2, leave=False)
         index = [scan(file) for file in bar]
@@ -114,7 +114,7 @@ def _size(file: Path) -> int:
         ) from error
 
 
-def _recall(kept: Path, sizes: np.ndarray) -> list[np.ndarray] | None:
+def _read_kept(kept: Path, sizes: np.ndarray) -> list[np.ndarray] | None:
     with contextlib.suppress(Exception), np.load(kept) as known:
         if np.array_equal(known["sizes"], sizes):
             return np.split(known["records"], known["ends"])

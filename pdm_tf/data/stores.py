@@ -9,14 +9,14 @@ from pdm_tf.errors import SettingError
 INFO = "dataset_info.json"  # what makes a directory a prepared data set
 
 
-def open_store(name: str, place: str, data_dir: str, download: bool) -> Any:
+def open_store(name: str, location: str, data_dir: str, download: bool) -> Any:
     """A builder of TensorFlow Datasets whose files are there.
 
     Nothing is ever fetched unless `download` says so.
 
     Args:
       name: the data set as the user wrote it, for messages.
-      place: a directory with a dataset_info.json, or NAME[/CONFIG][:VERSION].
+      location: a directory with a dataset_info.json, or NAME[/CONFIG][:VERSION].
       data_dir: where NAME lies; empty for the library's default.
       download: prepare NAME where it is missing.
 
@@ -25,14 +25,14 @@ def open_store(name: str, place: str, data_dir: str, download: bool) -> Any:
     """
     import tensorflow_datasets as tfds
 
-    directory = Path(place).expanduser()
-    if place and directory.is_dir():
+    directory = Path(location).expanduser()
+    if location and directory.is_dir():
         return _in_directory(name, directory)
     options = {"data_dir": data_dir} if data_dir else {}
     try:
-        builder = tfds.builder(place, **options)
+        builder = tfds.builder(location, **options)
     except Exception as error:  # of several kinds: names, versions, imports
-        raise _unknown(name, place, directory, error) from error
+        raise _unknown(name, location, directory, error) from error
     if (Path(builder.data_dir) / INFO).is_file():
         return builder
     if not download:
@@ -68,13 +68,13 @@ def _in_directory(name: str, directory: Path) -> Any:
         ) from error
 
 
-def _unknown(name: str, place: str, directory: Path, error: Exception) -> InputError:
+def _unknown(name: str, location: str, directory: Path, error: Exception) -> InputError:
     reason = str(error).partition("\n")[0][:200] or type(error).__name__
     return SettingError(
         "dataset",
         name,
         f"there is no directory {directory}, and TensorFlow Datasets does not know "
-        f"{place or 'an empty name'} ({reason}); give tfds:PATH of a prepared data "
+        f"{location or 'an empty name'} ({reason}); give tfds:PATH of a prepared data "
         "set, made with python -m pdm_tf.data --source=FILES --out=DIR, or a name "
         "from tensorflow.org/datasets",
     )

@@ -39,7 +39,7 @@ def open_tfds(
     Args:
       argument: "NAME[/CONFIG][:VERSION][:SPLIT]" or "PATH[:SPLIT]", where PATH holds a
         dataset_info.json. SPLIT may be a slice such as train[:90%]; it is what
-        training reads, in the place of train.
+        training reads, instead of train.
       image_shape: (H, W, C) in pixels, C of 1 or 3.
       num_classes: 0, or the data set's number of classes.
       split: "train", or "test" for the data set's test (or validation, or val).
@@ -62,10 +62,10 @@ def read_tfds(
     data_dir: str = "",
     download: bool = False,
 ) -> OnDemand:
-    """The same, with every picture read from disk when it is asked for."""
+    """The same, with every picture read from disk when it is needed."""
     name = f"tfds:{argument}"
-    place, wanted = _parted(argument)
-    builder = open_store(name, place, data_dir, download)
+    location, wanted = _parted(argument)
+    builder = open_store(name, location, data_dir, download)
     image, label, class_names = _features(name, builder.info.features, num_classes)
     check_classes(name, num_classes, class_names)
     records = _records(name, builder.info, _chosen(name, builder.info, wanted, split))
@@ -76,7 +76,7 @@ def read_tfds(
 
 
 def _parted(argument: str) -> tuple[str, str]:
-    """ "place:split" -> place, split; the colon of a version stays in the place."""
+    """ "location:split" -> location, split; a version keeps its colon."""
     parted = _PARTED.fullmatch(argument)
     if not parted or Path(argument).expanduser().exists():
         return argument, ""
@@ -121,7 +121,7 @@ def _features(
 
 
 def _chosen(name: str, info: Any, wanted: str, split: str) -> str:
-    """The data set's name for the split that is asked for."""
+    """The data set's name for a split."""
     has = ", ".join(info.splits)
     if split == "test":
         if wanted:

@@ -1,4 +1,4 @@
-"""Fixed sine codes of time and place (Appendix C)."""
+"""Fixed sine codes of time and position (Appendix C)."""
 
 import math
 

@@ -16,7 +16,7 @@ EPSILON = 1e-3  # of group normalisation, as in the paper's tensorflow-addons la
 
 
 class Transformable:
-    """A layer with a kernel and a bias that asks the plan in force for a transform."""
+    """A layer with a kernel and a bias that a plan can transform."""
 
     kernel: keras.Variable
     bias: keras.Variable

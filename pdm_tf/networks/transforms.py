@@ -120,7 +120,7 @@ def stacked(base: LayerPlan, above: LayerPlan) -> dict[str, LayerTransform]:
 
 
 def constant_plan(plan: LayerPlan) -> dict[str, LayerTransform]:
-    """The plan with constants in the place of its variables."""
+    """The plan with constants instead of its variables."""
     return {path: change.with_constant_weights() for path, change in plan.items()}
 
 
@@ -215,7 +215,7 @@ def check_plan(plan: LayerPlan, network: keras.Model) -> None:
 
 
 def layers_of(network: keras.Model) -> dict[str, Any]:
-    """Every layer of a network that asks for a transform, by path, in order."""
+    """Every layer of a network that takes a transform, by path, in order."""
     return {
         path_of(layer): layer
         for layer in network._flatten_layers()

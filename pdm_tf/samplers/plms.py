@@ -22,7 +22,7 @@ def check_order(name: str, order: int) -> None:
 
 
 class History(NamedTuple):
-    """What the latest steps saw, newest first."""
+    """What the latest steps estimated, newest first."""
 
     count: tf.Tensor  # steps so far, int32 []
     entries: tuple[tf.Tensor, ...]  # each [B, H, W, C]

@@ -137,7 +137,7 @@ def _tpu(name: str) -> tf.distribute.Strategy:
         resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu=name)
         tf.config.experimental_connect_to_cluster(resolver)  # nothing to do for local
         tf.tpu.experimental.initialize_tpu_system(resolver)
-    # An OSError where a name is looked up and no network answers.
+    # An OSError where a name is looked up and no network is there.
     except (ValueError, RuntimeError, OSError, tf.errors.OpError) as error:
         reason = " ".join(str(error).split())[:150]
         raise SettingError(

@@ -11,7 +11,7 @@ class Unscaled:
     """Gradients as they come, for float32 and bfloat16: every step is taken."""
 
     def scaled(self, loss: tf.Tensor) -> tf.Tensor:
-        """What is differentiated in the place of the loss []."""
+        """What is differentiated instead of the loss []."""
         return loss
 
     def unscaled(self, gradient: tf.Tensor) -> tf.Tensor:
@@ -40,7 +40,7 @@ class Unscaled:
         return norm
 
     def alarming(self, norm: tf.Tensor) -> tf.Tensor:
-        """Whether a norm tells of a training gone wrong, bool []."""
+        """Whether a norm is that of a training gone wrong, bool []."""
         return ~tf.math.is_finite(norm)
 
 
@@ -104,7 +104,7 @@ class LossScale(Guarded, tf.Module):
         self.good_steps = tf.Variable(0, False, dtype=tf.int64, aggregation=first)
 
     def scaled(self, loss: tf.Tensor) -> tf.Tensor:
-        """What is differentiated in the place of the loss []."""
+        """What is differentiated instead of the loss []."""
         return loss * self.scale.read_value()
 
     def unscaled(self, gradient: tf.Tensor) -> tf.Tensor:

@@ -1,4 +1,4 @@
-"""The record of a preparation: what was asked for, and what is done."""
+"""The record of a preparation: its settings, and what is done."""
 
 import json
 from dataclasses import asdict, dataclass, field

@@ -70,7 +70,7 @@ def write_metadata(
     splits: Mapping[str, Sequence[tuple[int, int]]],
     description: str,
 ) -> None:
-    """Writes what `tfds.builder_from_directory` asks for.
+    """Writes what `tfds.builder_from_directory` needs.
 
     Args:
       out: directory of the data set.

@@ -7,7 +7,7 @@ import threading
 import numpy as np
 import pytest
 
-from pdm_tf.data.stopping import StoppableReader, stop
+from pdm_tf.data.stoppable_reader import StoppableReader, stop
 
 SHAPE = (2, 3, 1)
 

@@ -15,7 +15,7 @@ _CALM = 0.1  # seconds without a call after which the threads are taken to be id
 
 @dataclass(eq=False)
 class StoppableReader:
-    """`source.read`, answered with black pictures once it is stopped.
+    """`source.read`, which returns black pictures once it is stopped.
 
     Counts its calls, so that `stop` can wait for the end of them.
     """
