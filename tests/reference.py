@@ -1,6 +1,6 @@
 """Naive NumPy versions, with loops and in float64, that the fast ones must equal.
 
-The network's reference reads weights by path and walks Appendix C and Table 3 by
+The network's reference reads weights by path and follows Appendix C and Table 3 by
 itself. The diffusion's is in reference_diffusion.py.
 """
 
@@ -158,8 +158,8 @@ class UNet:
 
     def residual(self, x, name, time, gate):
         h = self.conv(silu(self.norm(x, f"{name}/norm_in")), f"{name}/conv_in")
-        told = self.dense(time, f"{name}/time")[:, None, None, :]
-        scale, shift = np.split(told, 2, axis=-1)
+        embedded = self.dense(time, f"{name}/time")[:, None, None, :]
+        scale, shift = np.split(embedded, 2, axis=-1)
         h = silu(normalise(h) * (1.0 + scale) + shift)
         h = self.conv(h, f"{name}/conv_out")
         if gate is not None:

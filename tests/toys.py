@@ -128,7 +128,7 @@ def mixture_flow(z, level, to):
 class CountingToy(StatefulDenoiser):
     """Its estimate is the number of calls before this one, as a picture.
 
-    Told no class it counts in tens, so that both halves of guidance are told apart.
+    Without a class it counts in tens, so that both halves of guidance differ.
     """
 
     image_shape, num_classes, parts = SHAPE, 2, {}
@@ -153,5 +153,5 @@ class CountingToy(StatefulDenoiser):
 
 
 def level_at(log_snr):
-    """A level of any log SNR, for data that are not told a timestep."""
+    """A level of any log SNR, for data that know no timestep."""
     return NoiseLevel(tf.constant(0), tf.constant(log_snr))

@@ -72,7 +72,7 @@ def write_report(config: DeriveConfig) -> str:
 
 
 def _request(model: OpenedModel, config: DeriveConfig) -> Request:
-    """What is asked of a model: its own guidance unless another is given."""
+    """The request to a model: its own guidance unless another is given."""
     generator = generator_of(model)
     weight = config.report_guidance or model.settings.sampling.sample_guidance
     try:
@@ -126,7 +126,7 @@ def _report(
 
 _ROWS = (
     ("Fréchet distance to training pictures", "frechet", 1.0, "{:.4g}"),
-    ("pictures read as the class asked [%]", "accuracy", 100.0, "{:.1f}"),
+    ("pictures read as their label [%]", "accuracy", 100.0, "{:.1f}"),
     ("evaluations a picture", "evaluations_per_picture", 1.0, "{:.0f}"),
     ("seconds a picture", "seconds_per_picture", 1.0, "{:.4g}"),
     ("bytes of weights", "bytes", 1.0, "{:,.0f}"),
@@ -154,7 +154,7 @@ def format_table(report: dict[str, Any]) -> str:
 def format_report(report: dict[str, Any], table: str) -> str:
     """report.md."""
     settings = ", ".join(f"{n}={v}" for n, v in report["settings"].items())
-    asked = report["base"]
+    base = report["base"]
     lines = [
         f"# {report['method']} of {report['base_path']}",
         "",
@@ -162,8 +162,8 @@ def format_report(report: dict[str, Any], table: str) -> str:
         "",
         table,
         "",
-        f"{report['pictures']} pictures of the same seeds, {asked['steps']} steps of "
-        f"{asked['sampler']}, guidance {asked['guidance']:g} (base) and "
+        f"{report['pictures']} pictures of the same seeds, {base['steps']} steps of "
+        f"{base['sampler']}, guidance {base['guidance']:g} (base) and "
         f"{report['derived']['guidance']:g} (derived); distances in the space "
         f"“{report['features']}”. Times are medians of batches, the models in turn.",
         "",

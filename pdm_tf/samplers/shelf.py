@@ -24,7 +24,7 @@ SAMPLERS: dict[str, Callable[[], Sampler]] = {
     "ghvb": GHVB,
 }
 
-# How each spaces its steps where nothing else is asked for (docs/samplers.md).
+# How each spaces its steps where nothing else is given (docs/samplers.md).
 SPACINGS: dict[str, Spacing] = dict.fromkeys(SAMPLERS, "uniform")
 
 

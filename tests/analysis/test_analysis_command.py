@@ -100,7 +100,7 @@ def test_ctrl_c_amid_judging_leaves_no_halves(tmp_path, small, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "expected"),
     [
         ([], "the figure is missing"),
         (["figure9"], "figure1, figure2"),
@@ -109,8 +109,8 @@ def test_ctrl_c_amid_judging_leaves_no_halves(tmp_path, small, monkeypatch):
         (["figure2", "--wide=2"], "--widen"),
     ],
 )
-def test_bad_input_is_named(tmp_path, words, told):
-    with pytest.raises(InputError, match=told):
+def test_bad_input_is_named(tmp_path, words, expected):
+    with pytest.raises(InputError, match=expected):
         command.main(["analysis", *words, f"--out={tmp_path}"])
 
 

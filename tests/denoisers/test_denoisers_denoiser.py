@@ -78,11 +78,11 @@ def test_labels_belong_to_the_copy_and_not_to_the_original():
     network, level = CountingNetwork(), SCHEDULE.level(500)
     denoise = NetworkDenoiser(network, SCHEDULE, "eps")
     before = denoise(noisy(), level)
-    told = denoise.conditioned(LABELS)
-    assert told is not denoise and told.prediction == "eps"
-    assert tf.reduce_max(tf.abs(told(noisy(), level).x - before.x)) > 0.1
+    conditioned = denoise.conditioned(LABELS)
+    assert conditioned is not denoise and conditioned.prediction == "eps"
+    assert tf.reduce_max(tf.abs(conditioned(noisy(), level).x - before.x)) > 0.1
     same(denoise(noisy(), level), before)
-    same(told.conditioned([3] * 4)(noisy(), level), before)
+    same(conditioned.conditioned([3] * 4)(noisy(), level), before)
 
 
 def test_labels_are_refused_by_a_model_without_classes():

@@ -102,14 +102,16 @@ def test_told_a_class_it_knows_that_class_alone(chunk_size):
     denoise = over_bytes(chunk_size)
     for t in (0, 400, 999):
         z = noisy(t)
-        told = denoise.conditioned([1, 2, 0, CLASSES, CLASSES])(z, SCHEDULE.level(t))
-        untold = denoise(z, SCHEDULE.level(t))
+        conditioned = denoise.conditioned([1, 2, 0, CLASSES, CLASSES])(
+            z, SCHEDULE.level(t)
+        )
+        unconditional = denoise(z, SCHEDULE.level(t))
         for n, label in enumerate((1, 2, 0)):  # not their own
             own = EmpiricalDenoiser(to_float(BYTES[label == LABELS]), SCHEDULE)
             alone = own(z[n : n + 1], SCHEDULE.level(t))
-            np.testing.assert_allclose(told.x[n], alone.x[0], atol=1e-6)
-            assert np.abs(told.x[n] - untold.x[n]).max() > 1e-3
-        np.testing.assert_array_equal(told.x[3:], untold.x[3:])
+            np.testing.assert_allclose(conditioned.x[n], alone.x[0], atol=1e-6)
+            assert np.abs(conditioned.x[n] - unconditional.x[n]).max() > 1e-3
+        np.testing.assert_array_equal(conditioned.x[3:], unconditional.x[3:])
 
 
 def test_over_normal_data_it_tends_to_the_closed_form():

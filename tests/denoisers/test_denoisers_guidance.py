@@ -58,13 +58,13 @@ def test_weight_one_is_the_conditional_denoiser_for_one_call(
 def test_estimates_are_mixed_linearly_in_one_call(level, weight, graph):
     network = CountingNetwork()
     denoise = NetworkDenoiser(network, SCHEDULE, "v")
-    told, null = (denoise.conditioned(y)(noisy(), level) for y in (LABELS, NULL))
+    conditioned, null = (denoise.conditioned(y)(noisy(), level) for y in (LABELS, NULL))
     for_sampling = guided(denoise, LABELS, weight, threshold=None)
     said, calls, pictures = asked(network, for_sampling, noisy(), level, graph)
     assert (calls, pictures) == (1, 6)  # both halves in one batch
-    wanted = weight * told.x - (weight - 1) * null.x
+    wanted = weight * conditioned.x - (weight - 1) * null.x
     np.testing.assert_allclose(said.x, wanted, rtol=1e-5, atol=1e-5)
-    np.testing.assert_allclose(said.variance, told.variance, rtol=1e-6)
+    np.testing.assert_allclose(said.variance, conditioned.variance, rtol=1e-6)
 
 
 @pytest.mark.parametrize("weight", [0.5, 1.5, 4.0])

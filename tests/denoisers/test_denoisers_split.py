@@ -119,8 +119,8 @@ def test_parts_hear_labels_and_may_be_guided():
     assert whole.image_shape == SHAPE and whole.num_classes == 3
     for t, member in ((0, members[0]), (999, members[1])):
         level = SCHEDULE.level(t)
-        told = whole.conditioned(LABELS)(noisy(), level)
-        same(told, member.conditioned(LABELS)(noisy(), level))
+        conditioned = whole.conditioned(LABELS)(noisy(), level)
+        same(conditioned, member.conditioned(LABELS)(noisy(), level))
         for_sampling = guided(whole, LABELS, 2.0)(noisy(), level)
         same(for_sampling, guided(member, LABELS, 2.0)(noisy(), level))
 

@@ -84,8 +84,8 @@ def test_a_thresholded_denoiser_is_still_one_that_can_be_told_labels():
     assert (denoise.image_shape, denoise.num_classes) == (SHAPE, 3)
     assert denoise.schedule == SCHEDULE and denoise.denoise.network is network
     z, level = tf.zeros([3, *SHAPE]), SCHEDULE.level(0)
-    told = denoise.conditioned([0, 1, 2])(z, level).x
-    np.testing.assert_array_equal(told[:, 0, 0, 0], [0.0, 1.0, 1.0])
+    conditioned = denoise.conditioned([0, 1, 2])(z, level).x
+    np.testing.assert_array_equal(conditioned[:, 0, 0, 0], [0.0, 1.0, 1.0])
 
 
 @pytest.mark.parametrize("percentile", [0.0, -1.0, 100.1, float("nan")])

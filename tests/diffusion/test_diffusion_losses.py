@@ -91,9 +91,9 @@ def test_simple_loss_is_the_weighted_mean_square_and_zero_at_the_truth(name):
 @pytest.mark.parametrize("error", [0.0, 0.01, 0.1, 1.0])
 def test_bound_equals_float64_at_the_start_and_after(end, error):
     schedule = NoiseSchedule.linear(beta_end=end)
-    told = example(schedule, error=error)
-    got = vlb(schedule, *told)
-    x, z, denoised, variance, _ = (np.float64(part) for part in (*told[:4], 0))
+    values = example(schedule, error=error)
+    got = vlb(schedule, *values)
+    x, z, denoised, variance, _ = (np.float64(part) for part in (*values[:4], 0))
     for n, t in enumerate(TIMESTEPS):
         wanted = reference.bound(
             schedule.betas, t, z[n], x[n], denoised[n], variance[n]
@@ -173,7 +173,7 @@ def test_eager_graph_and_xla_agree():
     wanted = vlb(SCHEDULE, x, z, denoised, variance, level)
     for jit in (False, True):
         compute = tf.function(
-            lambda *told: vlb(SCHEDULE, *told[:4], SCHEDULE.level(told[4])),
+            lambda *values: vlb(SCHEDULE, *values[:4], SCHEDULE.level(values[4])),
             jit_compile=jit,
         )
         got = compute(x, z, denoised, variance, tf.constant(TIMESTEPS))
@@ -183,10 +183,10 @@ def test_eager_graph_and_xla_agree():
 def test_gradients_are_finite_at_every_level():
     x, z, denoised, variance, level = example()
     for share in (0.0, 1.0, variance):
-        told = tf.constant(np.zeros_like(variance) + share)
+        learned = tf.constant(np.zeros_like(variance) + share)
         with tf.GradientTape() as tape:
-            tape.watch(told)
-            loss = vlb(SCHEDULE, x, z, denoised, told, level)
-        gradient = tape.gradient(loss, told)
+            tape.watch(learned)
+            loss = vlb(SCHEDULE, x, z, denoised, learned, level)
+        gradient = tape.gradient(loss, learned)
         assert np.isfinite(gradient).all()
         assert (np.abs(gradient).max(axis=(1, 2, 3)) > 0).all()

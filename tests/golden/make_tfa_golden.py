@@ -195,10 +195,10 @@ def norm_case(rng: np.random.RandomState, case: tuple) -> dict[str, np.ndarray]:
     return {**seen, **weights, **gradients}
 
 
-def block_case(block: type, weights: dict, told: dict) -> dict[str, np.ndarray]:
+def block_case(block: type, weights: dict, given: dict) -> dict[str, np.ndarray]:
     """Inputs and kernels as bytes, other weights and the output as they are."""
-    stored = {"y": block(weights)(*told.values()).numpy()}
-    for name, value in told.items():
+    stored = {"y": block(weights)(*given.values()).numpy()}
+    for name, value in given.items():
         stored[name] = np.int8(value / INPUT_GRID)
     for path, value in weights.items():
         is_kernel = path.endswith("kernel")
@@ -209,7 +209,7 @@ def block_case(block: type, weights: dict, told: dict) -> dict[str, np.ndarray]:
 def main() -> None:
     rng = np.random.RandomState(0)  # the one whose numbers never change
 
-    def told(**shapes: tuple) -> dict[str, np.ndarray]:
+    def given(**shapes: tuple) -> dict[str, np.ndarray]:
         return {
             name: on_grid(rng.standard_normal(shape), INPUT_GRID)
             for name, shape in shapes.items()
@@ -218,17 +218,17 @@ def main() -> None:
     norms = {name: norm_case(rng, case) for name, case in NORMS.items()}
     blocks = {
         "attention of two heads": block_case(
-            Attention, draw(rng, shapes_of_attention(128)), told(x=(2, 3, 4, 128))
+            Attention, draw(rng, shapes_of_attention(128)), given(x=(2, 3, 4, 128))
         ),
         "residual, skip and gate": block_case(
             Residual,
             draw(rng, shapes_of_residual(64, 32, 12, 8)),
-            told(x=(2, 4, 5, 64), time=(2, 12), classes=(2, 8)),
+            given(x=(2, 4, 5, 64), time=(2, 12), classes=(2, 8)),
         ),
         "residual, neither": block_case(
             Residual,
             draw(rng, shapes_of_residual(32, 32, 12)),
-            told(x=(2, 4, 3, 32), time=(2, 12), classes=(2, 8)),
+            given(x=(2, 4, 3, 32), time=(2, 12), classes=(2, 8)),
         ),
     }
     versions = {

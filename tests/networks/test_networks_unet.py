@@ -76,8 +76,8 @@ def test_eager_graph_and_xla_agree(kind, name):
     network = reference.randomise(NETWORKS[kind](config))
     z, t, labels = inputs(config, 3)
     wanted = network(z, t, labels)
-    graph = tf.function(lambda *told: network(*told))
-    compiled = tf.function(lambda *told: network(*told), jit_compile=True)
+    graph = tf.function(lambda *given: network(*given))
+    compiled = tf.function(lambda *given: network(*given), jit_compile=True)
     close(graph(z, t, labels), wanted)
     close(compiled(z, t, labels), wanted)
 
@@ -125,8 +125,8 @@ def test_half_precision_is_within_two_percent(name):
     for mine, its in zip(half.variables, network.variables, strict=True):
         assert mine.dtype == "float32"
         mine.assign(its)
-    told = inputs(config, 4)
-    for got, wanted in zip(half(*told), network(*told), strict=True):
+    given = inputs(config, 4)
+    for got, wanted in zip(half(*given), network(*given), strict=True):
         assert got.dtype == tf.float32
         assert tf.norm(got - wanted) < 0.02 * tf.norm(wanted)
         assert tf.norm(got - wanted) > 0  # it did compute in half precision

@@ -20,14 +20,14 @@ def counted(denoise, sampler, steps=9, seeds=(3, 8)):
 
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_a_walk_remembers_every_call(name):
-    told = CountingToy().conditioned([0, 0])
+    conditioned = CountingToy().conditioned([0, 0])
     calls = 8 * PER_STEP.get(name, 1)
-    assert counted(told, SAMPLERS[name]()) == [calls, calls]
+    assert counted(conditioned, SAMPLERS[name]()) == [calls, calls]
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
-def test_guidance_has_two_memories(name):
-    # 3 times the told half's count, less 2 times that of the half that counts in tens.
+def test_guidance_has_two_carries(name):
+    # 3 times the conditioned half's count, less 2 times that of the one in tens.
     denoise = guided(CountingToy(), [0, 1], weight=3.0, threshold=None)
     calls = 8 * PER_STEP.get(name, 1)
     assert counted(denoise, SAMPLERS[name]()) == [(3 - 20) * calls] * 2
@@ -48,14 +48,14 @@ def test_parts_of_a_split_remember_their_own_calls():
     # Of 10 levels 5 lie below the boundary; the least noisy part speaks last.
     grid = SCHEDULE.grid(10)
     middle = float(tf.exp(0.5 * (grid.log_snr[4] + grid.log_snr[5])))
-    told = CountingToy().conditioned([0, 0])
-    denoise = split(told, told, snr=middle)
+    conditioned = CountingToy().conditioned([0, 0])
+    denoise = split(conditioned, conditioned, snr=middle)
     assert counted(denoise, DDPM(), steps=10) == [4, 4]
 
 
 def test_levels_of_one_batch_keep_their_memories_apart():
-    told = CountingToy().conditioned([0, 0])
-    denoise = split(told, told, snr=1.0)
+    conditioned = CountingToy().conditioned([0, 0])
+    denoise = split(conditioned, conditioned, snr=1.0)
     z, level = tf.zeros([2, *SHAPE]), SCHEDULE.level([0, 999])
     _, carry = denoise.predict(z, level, denoise.init_carry(z))
     assert [part["calls"].numpy().tolist() for part in carry] == [[1, 0], [0, 1]]

@@ -40,9 +40,11 @@ def test_noises_written_down_give_the_same_picture_as_their_seeds(sampler):
 
 
 def test_a_copy_of_a_denoiser_does_not_use_the_graphs_of_the_first():
-    told = TOY.conditioned([0, 0, 0])
-    first = sample(told, DDIM(), GRID, SEEDS, SHAPE).numpy()
-    other = type(told)(shift=1.0)
-    other.__dict__.update({**told.__dict__, "shift": 1.0})
+    conditioned = TOY.conditioned([0, 0, 0])
+    first = sample(conditioned, DDIM(), GRID, SEEDS, SHAPE).numpy()
+    other = type(conditioned)(shift=1.0)
+    other.__dict__.update({**conditioned.__dict__, "shift": 1.0})
     assert np.abs(sample(other, DDIM(), GRID, SEEDS, SHAPE).numpy() - first).max() > 0.1
-    np.testing.assert_array_equal(sample(told, DDIM(), GRID, SEEDS, SHAPE), first)
+    np.testing.assert_array_equal(
+        sample(conditioned, DDIM(), GRID, SEEDS, SHAPE), first
+    )

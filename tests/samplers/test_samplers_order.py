@@ -47,7 +47,7 @@ def errors(sampler, toy, flow):
         tf.TensorSpec(z.shape, tf.float64),
     ]
     seeds = tf.zeros([len(z)], tf.int32)
-    walked = tf.function(
+    integrated = tf.function(
         lambda t, log_snr, z: integrate(toy, sampler, Grid(t, log_snr), seeds, z),
         input_signature=signature,
         autograph=False,
@@ -56,7 +56,7 @@ def errors(sampler, toy, flow):
     for steps in STEPS:
         grid = even_grid(steps)
         truth = flow(z, grid.level(0), grid.level(steps))
-        found.append(np.sqrt(np.mean((walked(*grid, z).numpy() - truth) ** 2)))
+        found.append(np.sqrt(np.mean((integrated(*grid, z).numpy() - truth) ** 2)))
     return found
 
 

@@ -22,7 +22,7 @@ def plain():
     return MixtureToy()
 
 
-def told():
+def conditioned():
     return guided(MixtureToy(shift=0.2), LABELS, weight=2.0, threshold=None)
 
 
@@ -36,7 +36,7 @@ def held():
     return constrained(MixtureToy(), lambda x: tf.where(mask, x, KNOWN))
 
 
-KINDS = {"plain": plain, "guided": told, "split": parted, "constrained": held}
+KINDS = {"plain": plain, "guided": conditioned, "split": parted, "constrained": held}
 
 
 def drawn(denoise, sampler, seeds=SEEDS, steps=12):

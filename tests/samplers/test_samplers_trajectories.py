@@ -36,8 +36,8 @@ def denoise():
 
 @pytest.mark.parametrize("sampler", [DDIM(), DDPM(), Heun()], ids=repr)
 def test_each_row_is_what_the_network_makes_of_it(denoise, sampler):
-    told = denoise.conditioned([2, 0])
-    found = record(told, sampler, GRID, [3, 4], taps=[TAP])
+    conditioned = denoise.conditioned([2, 0])
+    found = record(conditioned, sampler, GRID, [3, 4], taps=[TAP])
     calls = 5 if not isinstance(sampler, Heun) else 9
     assert found.evaluation.tolist() == np.repeat(range(calls), 2).tolist()
     assert found.labels.tolist() == [2, 0] * calls
@@ -48,7 +48,7 @@ def test_each_row_is_what_the_network_makes_of_it(denoise, sampler):
         x = alone(found.z[i : i + 1], level).x
         np.testing.assert_allclose(x, found.x[i : i + 1], atol=1e-5)
     # The last estimate is the picture; the network's loop is undisturbed.
-    x = sample(told, sampler, GRID, [3, 4], SHAPE)
+    x = sample(conditioned, sampler, GRID, [3, 4], SHAPE)
     np.testing.assert_allclose(found.x[-2:], x, atol=1e-5)
 
 
