@@ -93,7 +93,7 @@ class EmpiricalDenoiser(Denoiser):
         flat = tf.reshape(tf.cast(z, tf.float64), [-1, int(np.prod(self.image_shape))])
         log_snr = tf.cast(tf.reshape(level.log_snr, [-1, 1]), tf.float64)
         log_snr = tf.minimum(log_snr, _CLEANEST)
-        asked = flat * tf.sqrt(tf.sigmoid(log_snr)) / tf.sigmoid(-log_snr)
+        query = flat * tf.sqrt(tf.sigmoid(log_snr)) / tf.sigmoid(-log_snr)
         column = tf.zeros_like(flat[:, :1])
         lowest = column + column.dtype.min  # finite, so that no class is inf - inf
         start = Moments(lowest, column, tf.zeros_like(flat), tf.zeros_like(flat))
@@ -101,7 +101,7 @@ class EmpiricalDenoiser(Denoiser):
             lambda i, _: i < self._count,
             lambda i, seen: (
                 i + self._chunk_size,
-                _joined(seen, *self._weighed(i, asked, tf.exp(log_snr))),
+                _joined(seen, *self._weighed(i, query, tf.exp(log_snr))),
             ),
             (tf.constant(0), start),
             parallel_iterations=1,  # one chunk in memory
@@ -109,7 +109,7 @@ class EmpiricalDenoiser(Denoiser):
         return seen
 
     def _weighed(
-        self, i: tf.Tensor, asked: tf.Tensor, snr: tf.Tensor
+        self, i: tf.Tensor, query: tf.Tensor, snr: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """The chunk of picture i: x float64 [n, D] and its log weights [B, n].
 
@@ -122,7 +122,7 @@ class EmpiricalDenoiser(Denoiser):
         chunk = tf.slice(self._pictures, [first, 0, 0, 0], [size, *self.image_shape])
         x = tf.reshape(tf.cast(self._decoded(chunk), tf.float64), [size, -1])
         norms = tf.reduce_sum(tf.square(x), axis=1)
-        scores = tf.matmul(asked, x, transpose_b=True) - 0.5 * snr * norms
+        scores = tf.matmul(query, x, transpose_b=True) - 0.5 * snr * norms
         counted = (tf.range(size) + first >= i)[None]
         if self.labels is not None:
             classes = tf.slice(self._classes, [first], [size])
