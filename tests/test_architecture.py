@@ -307,6 +307,24 @@ def test_only_images_know_how_bytes_become_numbers(path):
     assert 127.5 not in numbers or path == PACKAGE / "data" / "images.py"
 
 
+@every_file
+def test_files_are_written_by_storage_alone(path):
+    if room_of(path) == "storage":
+        return
+    calls = [node for node in ast.walk(tree(path)) if isinstance(node, ast.Call)]
+    methods = {ast.unparse(call.func) for call in calls}
+    writing = r"\.(write_text|write_bytes|savez|savez_compressed|mkdtemp)$|^np\.save$"
+    assert not [name for name in methods if re.search(writing, name)]
+    modes = {
+        mode.value
+        for call in calls
+        if ast.unparse(call.func).rpartition(".")[2] == "open"
+        for mode in call.args
+        if isinstance(mode, ast.Constant)
+    }
+    assert not modes & {"w", "wb", "a", "ab", "x", "xb", "w+b"}
+
+
 def test_every_package_imported_is_asked_for():
     asked = required() | {name for name, _ in OPTIONAL.values()}
     for path in FILES + SCRIPTS:

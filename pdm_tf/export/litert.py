@@ -57,7 +57,7 @@ def adapt(directory: str | Path) -> None:
         for function in graph.library.function:
             function.attr.pop("_noinline", None)
             _take_depth(function.node_def)
-    path.write_bytes(model.SerializeToString())
+    write_bytes(path, model.SerializeToString())
 
 
 def _take_depth(nodes: list[NodeDef]) -> None:
