@@ -1,6 +1,8 @@
-"""Quiet, quick and repeatable: what every test starts with."""
+"""Quiet, quick and repeatable: what every test starts with, and models to share."""
 
 import os
+import tarfile
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +11,28 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 THREADS = "1" if "PYTEST_XDIST_WORKER" in os.environ else "2"
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", THREADS)
 os.environ.setdefault("TF_NUM_INTEROP_THREADS", THREADS)
+
+
+DATA = Path(__file__).resolve().parent / "data"
+
+
+@pytest.fixture(scope="session")
+def models_0_1(tmp_path_factory) -> Path:
+    """Tiny models that version 0.1 trained, see tests/data/version_0_1. Only read."""
+    directory = tmp_path_factory.mktemp("version_0_1")
+    with tarfile.open(DATA / "version_0_1" / "models.tar.xz") as archive:
+        archive.extractall(directory, filter="data")
+    return directory
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory) -> Path:
+    """A run with ten classes, two levels and random weights. Only read."""
+    from tiny_runs import make_run
+
+    directory = tmp_path_factory.mktemp("tiny") / "run"
+    network = {"num_classes": 10, "channel_multipliers": (1.0, 1.0)}
+    return make_run(directory, 1, ema_every=1, network=network)
 
 
 @pytest.fixture

@@ -8,25 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import reference
 import tensorflow as tf
+from tiny_runs import make_run
 
 import pdm_tf as pdm
 from pdm_tf.assemble import export_run
-from pdm_tf.assemble.runs import write_settings
-from pdm_tf.assemble.training import build_state
-from pdm_tf.config import Config, TrainingConfig
 
 ROOT = Path(__file__).resolve().parent.parent
-TINY = pdm.UNetConfig(
-    image_shape=(32, 32, 1),
-    patch_size=4,
-    width=8,
-    channel_multipliers=(1.0,),
-    blocks_per_level=1,
-    attention_resolutions=(),
-    num_classes=10,
-)
 BLOCKS = re.findall(
     r"^```python\n(.*?)^```", (ROOT / "docs" / "pipeline.md").read_text(), re.M | re.S
 )
@@ -43,14 +31,8 @@ def home(tmp_path_factory) -> Path:
     """A directory with runs/mnist in it: a run of random weights, and its export."""
     home = tmp_path_factory.mktemp("home")
     run_dir = home / "runs" / "mnist"
-    config = Config(network=TINY, training=TrainingConfig(run_dir=str(run_dir)))
-    state = build_state(config, tf.distribute.get_strategy())
-    reference.randomise(state.denoiser.network)
-    for path, average in state.average.weights.items():
-        by_path = {v.path: v.value for v in state.denoiser.network.variables}
-        average.assign(by_path[path])
-    write_settings(config)
-    state.checkpoints.save()
+    network = {"image_shape": (32, 32, 1), "patch_size": 4, "num_classes": 10}
+    make_run(run_dir, 0, scale=0.1, network=network)
     export_run(run_dir)
     return home
 

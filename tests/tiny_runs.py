@@ -9,7 +9,13 @@ import tensorflow as tf
 import pdm_tf as pdm
 from pdm_tf.assemble.runs import write_settings
 from pdm_tf.assemble.state import build_state
-from pdm_tf.config import Config, TrainingConfig, UNetConfig
+from pdm_tf.config import (
+    Config,
+    DiffusionConfig,
+    SamplingConfig,
+    TrainingConfig,
+    UNetConfig,
+)
 
 SMALL = UNetConfig(
     image_shape=(8, 8, 1),
@@ -21,16 +27,36 @@ SMALL = UNetConfig(
 )
 
 
-def make_run(directory: Path, seed: int, **settings) -> Path:
-    """A run directory with a checkpoint of random weights."""
-    network = replace(SMALL, **settings.pop("network", {}))
-    training = TrainingConfig(run_dir=str(directory), seed=seed, **settings)
-    config = Config(network=network, training=training)
+def make_run(
+    directory: Path,
+    seed: int,
+    *,
+    scale: float = 0.3,
+    network: dict | None = None,
+    diffusion: dict | None = None,
+    sampling: dict | None = None,
+    **training,
+) -> Path:
+    """A run directory with a checkpoint of random weights.
+
+    Args:
+      directory: where it is made.
+      seed: of the weights, whose standard deviation is `scale`.
+      network: settings that differ from SMALL.
+      diffusion: settings that differ from the defaults, as those of `sampling` and
+        `training` do.
+    """
+    config = Config(
+        diffusion=DiffusionConfig(**diffusion or {}),
+        network=replace(SMALL, **network or {}),
+        training=TrainingConfig(run_dir=str(directory), seed=seed, **training),
+        sampling=SamplingConfig(**sampling or {}),
+    )
     write_settings(config)
     state = build_state(config, tf.distribute.get_strategy())
     rng = np.random.default_rng(seed)
     for weights in state.average.weights.values():
-        weights.assign(0.3 * rng.normal(size=weights.shape))
+        weights.assign(scale * rng.normal(size=weights.shape))
     state.checkpoints.save()
     return directory
 

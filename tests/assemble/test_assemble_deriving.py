@@ -23,15 +23,9 @@ def toys(monkeypatch):
         monkeypatch.setattr(module, "open_method", METHODS.__getitem__)
 
 
-@pytest.fixture(scope="module")
-def run_dir(tmp_path_factory):
-    directory = tmp_path_factory.mktemp("runs") / "run"
-    return make_run(directory, 1, ema_every=1, network={"num_classes": 10})
-
-
 @pytest.fixture
-def base(run_dir, tmp_path):
-    return Path(shutil.copytree(run_dir, tmp_path / "run"))
+def base(tiny_run, tmp_path):
+    return Path(shutil.copytree(tiny_run, tmp_path / "run"))
 
 
 def derive(name, base, out, config):

@@ -5,20 +5,13 @@ import json
 
 import numpy as np
 import pytest
-import tensorflow as tf
+from tiny_runs import make_run
 
 from pdm_tf.assemble import export_litert
-from pdm_tf.assemble.runs import write_settings
-from pdm_tf.assemble.training import build_state
 from pdm_tf.commands.sample import main as sample
 from pdm_tf.config import (
-    Config,
-    DiffusionConfig,
     ExportConfig,
     InputError,
-    SamplingConfig,
-    TrainingConfig,
-    UNetConfig,
 )
 from pdm_tf.export.__main__ import main
 from pdm_tf.serving.litert_network import open_file
@@ -32,28 +25,17 @@ SHAPE = (16, 16, 1)
 @pytest.fixture(scope="module")
 def run_dir(tmp_path_factory) -> str:
     """A run with a checkpoint of random weights."""
-    directory = str(tmp_path_factory.mktemp("litert") / "run")
-    config = Config(
-        diffusion=DiffusionConfig(timesteps=20, beta_end=0.6),
-        network=UNetConfig(
-            image_shape=SHAPE,
-            patch_size=4,
-            width=8,
-            channel_multipliers=(1.0,),
-            blocks_per_level=1,
-            attention_resolutions=(),
-            num_classes=3,
-        ),
-        training=TrainingConfig(run_dir=directory),
-        sampling=SamplingConfig(thresholding="static"),
+    directory = tmp_path_factory.mktemp("litert") / "run"
+    return str(
+        make_run(
+            directory,
+            0,
+            scale=0.1,
+            network={"image_shape": SHAPE, "patch_size": 4, "num_classes": 3},
+            diffusion={"timesteps": 20, "beta_end": 0.6},
+            sampling={"thresholding": "static"},
+        )
     )
-    write_settings(config)
-    state = build_state(config, tf.distribute.get_strategy())
-    rng = np.random.default_rng(0)
-    for weights in state.average.weights.values():
-        weights.assign(0.1 * rng.normal(size=weights.shape))
-    state.checkpoints.save()
-    return directory
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,6 @@
 """Any objective trains by the one loop: resumed exactly, its variables alone saved."""
 
-import tarfile
 from dataclasses import replace
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -22,7 +20,6 @@ from pdm_tf.objectives import DenoisingObjective
 from pdm_tf.training.checkpoints import load_average
 from pdm_tf.training.ema import MovingAverage
 
-KEPT = Path(__file__).resolve().parent.parent / "data" / "version_0_1"
 CONFIG = replace(
     SMALL,
     training=replace(
@@ -178,10 +175,8 @@ def test_a_checkpoint_of_other_variables_is_refused(straight):
         state.checkpoints.restore()
 
 
-def test_a_checkpoint_of_version_0_1_restores_exactly(tmp_path):
-    with tarfile.open(KEPT / "models.tar.xz") as archive:
-        archive.extractall(tmp_path, filter="data")
-    config = read_settings(tmp_path / "low")
+def test_a_checkpoint_of_version_0_1_restores_exactly(models_0_1):
+    config = read_settings(models_0_1 / "low")
     state = build_state(config, tf.distribute.get_strategy())
     assert state.checkpoints.restore()
     parts = {
@@ -190,7 +185,7 @@ def test_a_checkpoint_of_version_0_1_restores_exactly(tmp_path):
         "optimizer/v": state.optimizer.v,
         "ema/weights": state.average.weights,
     }
-    found = saved(tmp_path / "low", 40)
+    found = saved(models_0_1 / "low", 40)
     assert int(state.step) == found.pop("step/.ATTRIBUTES/VARIABLE_VALUE") == 40
     for part, variables in parts.items():
         for path, variable in variables.items():

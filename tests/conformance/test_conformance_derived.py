@@ -65,10 +65,8 @@ def recorded():
 
 
 @pytest.fixture(scope="module")
-def base(tmp_path_factory, recorded):
-    directory = tmp_path_factory.mktemp("bases") / "run"
-    network = {"num_classes": 10, "channel_multipliers": (1.0, 1.0)}
-    return make_run(directory, 1, ema_every=1, network=network)
+def base(tiny_run, recorded):
+    return tiny_run
 
 
 @pytest.fixture(scope="module")

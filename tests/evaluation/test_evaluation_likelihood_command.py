@@ -9,20 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tensorflow as tf
 from PIL import Image
+from tiny_runs import make_run
 
 import pdm_tf as pdm
 from pdm_tf import flags
 from pdm_tf.assemble import splits
-from pdm_tf.assemble.runs import write_settings
-from pdm_tf.assemble.training import build_state
 from pdm_tf.config import (
-    Config,
-    DiffusionConfig,
     LikelihoodConfig,
-    TrainingConfig,
-    UNetConfig,
 )
 from pdm_tf.data.sources import open_source
 from pdm_tf.evaluation import __main__ as command
@@ -30,42 +24,24 @@ from pdm_tf.evaluation.likelihood.bound import measure_bound
 from pdm_tf.evaluation.likelihood.report import format_likelihood, report_likelihood
 
 SHAPE = (8, 8, 1)
-SMALL = UNetConfig(
-    image_shape=SHAPE,
-    patch_size=2,
-    width=8,
-    channel_multipliers=(1.0,),
-    blocks_per_level=1,
-    attention_resolutions=(),
-    num_classes=10,
-)
 
 
-def make_run(directory: Path, seed: int, **network) -> str:
-    """A run directory with a checkpoint of random weights, T = 20."""
-    config = Config(
-        diffusion=DiffusionConfig(timesteps=20, beta_end=0.6),
-        network=replace(SMALL, **network),
-        training=TrainingConfig(run_dir=str(directory), seed=seed),
-    )
-    write_settings(config)
-    state = build_state(config, tf.distribute.get_strategy())
-    rng = np.random.default_rng(seed)
-    for weights in state.average.weights.values():
-        weights.assign(0.3 * rng.normal(size=weights.shape))
-    state.checkpoints.save()
-    return str(directory)
+def short_run(directory: Path, seed: int, **network) -> str:
+    """A run directory with a checkpoint of random weights, ten classes, T = 20."""
+    diffusion = {"timesteps": 20, "beta_end": 0.6}
+    network = {"num_classes": 10, **network}
+    return str(make_run(directory, seed, network=network, diffusion=diffusion))
 
 
 @pytest.fixture(scope="module")
 def run_dir(tmp_path_factory) -> str:
-    return make_run(tmp_path_factory.mktemp("runs") / "one", 1)
+    return short_run(tmp_path_factory.mktemp("runs") / "one", 1)
 
 
 @pytest.fixture(scope="module")
 def plain_run(tmp_path_factory) -> str:
     """Without classes."""
-    return make_run(tmp_path_factory.mktemp("runs") / "plain", 2, num_classes=0)
+    return short_run(tmp_path_factory.mktemp("runs") / "plain", 2, num_classes=0)
 
 
 def settings(run_dir: str, directory: Path, **others) -> LikelihoodConfig:
