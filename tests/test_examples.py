@@ -74,7 +74,7 @@ def test_serving_needs_neither_keras_nor_us_and_pipelines_change_nothing(home):
 
 
 @pytest.mark.parametrize("flags", [["--run_dir=runs/mnist"], []])
-def test_a_sampler_of_ones_own_walks_like_those_on_the_shelf(home, flags):
+def test_a_sampler_of_ones_own_samples_like_those_on_the_shelf(home, flags):
     script = str(ROOT / "examples" / "build_a_sampler.py")
     out = home / f"ways_{len(flags)}.png"
     said = run(home, script, *flags, "--count=3", "--steps=3", f"--out={out}")
