@@ -23,6 +23,7 @@ from pdm_tf.samplers import open_sampler
 from pdm_tf.storage.files import write_json, write_text
 
 REFERENCE = 4000  # pictures of the training data that distances are measured to
+ENOUGH = 1000  # pictures for a Fréchet distance that means something
 SHOWN = 10  # pictures of each in samples.png
 
 
@@ -168,6 +169,8 @@ def format_report(report: dict[str, Any], table: str) -> str:
         f"“{report['features']}”. Times are medians of batches, the models in turn.",
         "",
     ]
+    if report["pictures"] < ENOUGH:
+        lines += [f"Distances of fewer than {ENOUGH} pictures are mostly bias.", ""]
     for title, key in (
         ("The paper reports", "paper_reports"),
         ("What does not carry over", "not_reproduced"),
