@@ -29,11 +29,11 @@ def make(config: AnalysisConfig, obtain: Obtain) -> list[Result]:
     """Trains the three networks and compares them on held-out pictures."""
     pictures = read_pictures(config, "test", config.judged)
     networks = [obtain(plan(config, p)) for p in PATCHES]
-    rows = judge(networks, pictures, config.batch_size, config.seed)
+    rows = tabulate(networks, pictures, config.batch_size, config.seed)
     return [Result("figure2", COLUMNS, rows, draw(rows), claims(rows))]
 
 
-def judge(
+def tabulate(
     networks: Iterable[Denoiser],
     pictures: np.ndarray,
     batch_size: int,

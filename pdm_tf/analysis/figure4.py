@@ -52,7 +52,7 @@ def make(config: AnalysisConfig, obtain: Obtain) -> list[Result]:
         for denoise in (optimal, *networks)
     )
     z = noisy_pictures(pictures[:SHOWN], config.t, networks[0].schedule).numpy()
-    rows = judge(best, denoised)
+    rows = tabulate(best, denoised)
     shown = {"x": to_float(pictures[:SHOWN]), "z": z}
     shown |= {
         f"{kind}\nRMSE {row[3]:.3g}": denoised[:SHOWN]
@@ -62,7 +62,7 @@ def make(config: AnalysisConfig, obtain: Obtain) -> list[Result]:
     return [Result("figure4", COLUMNS, rows, figure, claims(rows, config.t))]
 
 
-def judge(best: np.ndarray, denoised: list[np.ndarray]) -> list[list]:
+def tabulate(best: np.ndarray, denoised: list[np.ndarray]) -> list[list]:
     """Rows of `COLUMNS`, from x* and the estimates of `KINDS`, [N, H, W, C] each.
 
     `relative` is the error over that of the last kind; `energy_beyond` the energy of

@@ -28,7 +28,7 @@ def make(config: AnalysisConfig) -> Result:
     for t in tqdm(TIMES, desc="figure1b", unit=" t", disable=None):
         z = noisy_pictures(chosen, t, schedule).numpy()
         weights = posterior(learnt, z, t, schedule)
-        rows.append(judge(learnt, weights, t, schedule, config.seed))
+        rows.append(tabulate(learnt, weights, t, schedule, config.seed))
         first = reconstruct(learnt, weights[:1], SHOWN, config.seed)[0]
         mean = np.tensordot(weights[0], to_float(learnt), 1)
         shown.append([z[0], *to_float(first), mean])
@@ -36,7 +36,7 @@ def make(config: AnalysisConfig) -> Result:
     return Result("figure1b", COLUMNS, rows, figure, claims(rows))
 
 
-def judge(
+def tabulate(
     pictures: np.ndarray,
     weights: np.ndarray,
     t: int,

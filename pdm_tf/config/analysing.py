@@ -12,7 +12,7 @@ class AnalysisConfig:
 
     dataset: str = option(
         "mnist",
-        "Pictures to learn and to judge by: mnist, photos, or another source of "
+        "Pictures to learn from and to measure by: mnist, photos, or another source of "
         "train.py that has a held-out part.",
     )
     image_shape: tuple[int, ...] = option(
@@ -33,7 +33,7 @@ class AnalysisConfig:
     learning_rate: float = option(1e-3, "Step size of Adam.")
     widen: int = option(1, "Multiplies the width of every network.")
     seed: int = option(0, "Seed of weights, data order, noise and samples.")
-    batch_size: int = option(128, "Pictures judged at once; changes no figure.")
+    batch_size: int = option(128, "Pictures computed at once; changes no figure.")
     pictures: int = option(
         0, "Pictures of the data set that x* averages over, at most; 0: all."
     )

@@ -1,6 +1,5 @@
 """What a model costs whose pictures are asked for: evaluations, operations, bytes."""
 
-from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -49,19 +48,15 @@ def flops_of(model: ImageGenerator) -> int | None:
 
 
 def bytes_of(model: ImageGenerator, path: str | Path) -> int | None:
-    """Bytes of the weights: of a file or SavedModel as it lies on the disk.
+    """Bytes of the weights; of a file or SavedModel as it lies on the disk.
 
     Args:
       model: the model.
       path: where it was opened.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     if path.is_file():
         return path.stat().st_size
     if (path / "saved_model.pb").is_file():
         return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
-    denoiser: Any = getattr(model, "denoiser", None)
-    if denoiser is None:
-        return None
-    held = denoiser.variables.values()
-    return sum(prod(v.shape) * tf.as_dtype(v.dtype).size for v in held)
+    return model.description.get("bytes")

@@ -22,6 +22,12 @@ def count_parameters(
     return sum(prod(v.shape) for v in held if tf.as_dtype(v.dtype).is_floating)
 
 
+def count_bytes(variables: Mapping[str, Any] | Iterable[Any]) -> int:
+    """Bytes of variables of any type, as `count_parameters` takes them."""
+    held: Any = variables.values() if isinstance(variables, Mapping) else variables
+    return sum(prod(v.shape) * tf.as_dtype(v.dtype).size for v in held)
+
+
 def count_saved_parameters(directory: str | Path) -> int:
     """The same of a SavedModel's variables, read from its files alone."""
     prefix = Path(directory) / "variables" / "variables"

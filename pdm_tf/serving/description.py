@@ -10,7 +10,7 @@ from pdm_tf.config import SamplingConfig
 from pdm_tf.denoisers.denoiser import Denoiser
 from pdm_tf.diffusion import NoiseSchedule
 from pdm_tf.errors import InputError
-from pdm_tf.profiling.parameters import count_parameters
+from pdm_tf.profiling.parameters import count_bytes, count_parameters
 from pdm_tf.version import __version__
 
 Lineage = Sequence[dict[str, Any]]
@@ -33,6 +33,7 @@ def describe(
     """
     return {
         "parameters": count_parameters(denoiser.variables),
+        "bytes": count_bytes(denoiser.variables),
         "image_shape": list(denoiser.image_shape),
         "num_classes": denoiser.num_classes,
         "timesteps": denoiser.schedule.timesteps,

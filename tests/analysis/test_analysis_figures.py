@@ -163,7 +163,7 @@ def test_figure_4_measures_the_way_to_the_optimum(tmp_path):
     assert len(result.figure.axes) == figure4.SHOWN * (3 + len(figure4.KINDS))
     same(result.column("relative"), result.column("rmse") / result.column("rmse")[-1])
     best = np.zeros((3, 8, 8, 1))
-    rows = figure4.judge(best, [best + 0.6, best + 0.2, best - 0.1])
+    rows = figure4.tabulate(best, [best + 0.6, best + 0.2, best - 0.1])
     same([row[3] for row in rows], [0.6, 0.2, 0.1])
     assert [claim.agrees for claim in figure4.claims(rows, 970)] == [True, False]
 

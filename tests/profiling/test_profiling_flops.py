@@ -5,7 +5,11 @@ import pytest
 import tensorflow as tf
 
 from pdm_tf.profiling.flops import count_call_flops, count_denoise_flops, count_flops
-from pdm_tf.profiling.parameters import count_parameters, count_saved_parameters
+from pdm_tf.profiling.parameters import (
+    count_bytes,
+    count_parameters,
+    count_saved_parameters,
+)
 from pdm_tf.profiling.peak_memory import peak_memory
 
 ONE = tf.TensorSpec([1, 8, 6, 2], tf.float32)
@@ -127,6 +131,7 @@ def test_parameters_are_the_floating_point_numbers(tmp_path):
     module.step = tf.Variable(7, dtype=tf.int64)
     named = {"kernel": module.kernel, "half": module.half, "step": module.step}
     assert count_parameters(named) == count_parameters(named.values()) == 19
+    assert count_bytes(named) == 15 * 4 + 4 * 2 + 8
     tf.saved_model.save(module, str(tmp_path / "model"))
     assert count_saved_parameters(tmp_path / "model") == 19
 

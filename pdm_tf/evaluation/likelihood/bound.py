@@ -73,7 +73,7 @@ def measure_bound(
 ) -> Bound:
     """The variational bound of a denoiser on pictures.
 
-    What it says of a picture depends on the picture, its place and the seed alone,
+    What it says of a picture depends on the picture, its index and the seed alone,
     not on the batches.
 
     Args:
@@ -91,14 +91,14 @@ def measure_bound(
       InputError: terms that do not fit T, or a bound that is not finite.
     """
     edges = cut_sections(denoise.schedule.timesteps, terms)
-    ask = Terms(thresholded(denoise) if clip else denoise, variance, use_labels)
+    term = Terms(thresholded(denoise) if clip else denoise, variance, use_labels)
     sums, squares = np.zeros(len(edges) - 1), np.zeros(len(edges) - 1)
     rows = []  # prior, decoder and steps of each picture
     for pictures, labels in batches:
         x = tf.constant(to_float(pictures))
         seeds = tf.range(seed, seed + len(pictures), dtype=tf.int32)
         seed += len(pictures)
-        table = _tabled(ask, edges, (x, tf.constant(labels), seeds), progress)
+        table = _tabled(term, edges, (x, tf.constant(labels), seeds), progress)
         sums, squares = sums + table.sum(axis=0), squares + (table**2).sum(axis=0)
         prior = prior_bits(denoise.schedule, x)
         rows.append(np.stack([prior, table[:, 0], table[:, 1:].sum(axis=1)]))
@@ -110,7 +110,7 @@ def measure_bound(
 
 
 def _tabled(
-    ask: Terms,
+    term: Terms,
     edges: np.ndarray,
     batch: tuple[tf.Tensor, tf.Tensor, tf.Tensor],
     progress: Callable[[int], object],
@@ -118,7 +118,7 @@ def _tabled(
     """The sum of each section for each picture of a batch: float64 [B, S]."""
     table = np.empty([len(batch[0]), len(edges) - 1])
     for s, (first, end) in enumerate(pairwise(edges.tolist())):
-        table[:, s] = ask.section(*batch, s, first, end - first)
+        table[:, s] = term.section(*batch, s, first, end - first)
         if not np.isfinite(table[:, s]).all():
             raise InputError(
                 f"likelihood: the term of t = {first} is not finite; the estimate is "

@@ -60,10 +60,10 @@ class Terms:
         Each picture draws one timestep of the section by its own seed, so that the
         estimate is unbiased and pictures stay independent.
         """
-        place = tf.constant(first)
+        t = tf.constant(first)
         if length == 1:  # one level for all: a split then asks one part alone
-            return self._at(x, labels, seeds, place).numpy().astype(np.float64)
-        within = self._within(x, labels, seeds, tf.constant(index), place, length)
+            return self._at(x, labels, seeds, t).numpy().astype(np.float64)
+        within = self._within(x, labels, seeds, tf.constant(index), t, length)
         return within.numpy().astype(np.float64) * length
 
     def within(
@@ -77,8 +77,8 @@ class Terms:
     ) -> tf.Tensor:
         """Terms at timesteps drawn from first … first + length - 1, [B]."""
         # Streams below 0; those from 1 on are the noise of the terms.
-        place = noises.uniform(noises.keys(seeds, -1 - index))
-        offset = tf.cast(place * tf.cast(length, tf.float32), tf.int32)
+        share = noises.uniform(noises.keys(seeds, -1 - index))
+        offset = tf.cast(share * tf.cast(length, tf.float32), tf.int32)
         return self.at(x, labels, seeds, first + tf.minimum(offset, length - 1))
 
     def at(
