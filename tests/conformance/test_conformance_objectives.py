@@ -1,0 +1,195 @@
+"""What every objective must do, so that the one train loop can train it.
+
+A new objective adds one line to `OBJECTIVES`; a test refuses a class that has none.
+"""
+
+import importlib
+import inspect
+import pkgutil
+from functools import cache
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from tiny_models import SHAPE, Scaled, small_denoiser
+
+from pdm_tf import objectives
+from pdm_tf.assemble.building import named_variables
+from pdm_tf.denoisers import NetworkDenoiser
+from pdm_tf.networks.transforms import plan_variables
+from pdm_tf.objectives import DenoisingObjective
+from pdm_tf.training.accumulation import accumulated
+from pdm_tf.training.ema import MovingAverage
+from pdm_tf.training.optimizer import Adam, LinearWarmup
+from pdm_tf.training.train_step import Trainer
+
+BATCH = 8
+PATHS = ("down_0_0/conv_out", "middle_attention/qkv", "variance_in")
+
+
+def inlined(plan=None):
+    keras.utils.set_random_seed(0)
+    base = small_denoiser()
+    return NetworkDenoiser(base.network, base.schedule, apart=False, plan=plan)
+
+
+def denoising():
+    """All weights of a network learn."""
+    denoise = inlined()
+    variables = named_variables(denoise.network)
+    objective = DenoisingObjective(denoise, variables, "sqrt_snr", 0.2, (0, 999))
+    return objective, denoise
+
+
+def denoising_of_an_adapter():
+    """The network stays, some transforms of its layers learn."""
+    plan = {path: Scaled() for path in PATHS}
+    denoise, variables = inlined(plan), plan_variables(plan)
+    objective = DenoisingObjective(denoise, variables, "sqrt_snr", 0.2, (0, 999))
+    return objective, denoise
+
+
+# Each returns a fresh objective, and a denoiser that holds all variables it reads.
+OBJECTIVES = {
+    "DenoisingObjective": denoising,
+    "DenoisingObjective of an adapter": denoising_of_an_adapter,
+}
+
+every = pytest.mark.parametrize("make", OBJECTIVES.values(), ids=OBJECTIVES)
+
+
+def pictures():
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 256, (BATCH, *SHAPE), np.uint8)
+    return tf.constant(x), tf.range(BATCH) % 3
+
+
+def floats():
+    x, labels = pictures()
+    return tf.cast(x, tf.float32) / 127.5 - 1.0, labels
+
+
+def loss_of(objective, step=5):
+    return objective(*floats(), objective.draw(0, tf.constant(step), BATCH))
+
+
+def trainer_of(objective, microbatch=0, remat=False):
+    variables, step = objective.variables, tf.Variable(0, dtype=tf.int64)
+    adam = Adam(variables, LinearWarmup(1e-2, 0))
+    average = MovingAverage(variables, every=1)
+    device = tf.distribute.get_strategy()
+    settings = {"microbatch": microbatch, "remat": remat}
+    return Trainer(device, objective, adam, average, step, BATCH, 0, **settings)
+
+
+@cache
+def trained(make, **settings):
+    """Metrics and values of all variables after a step, those that learn apart."""
+    objective, denoise = make()
+    trainer = trainer_of(objective, **settings)
+    metrics = trainer.run_steps(
+        iter(tf.data.Dataset.from_tensors(pictures()).repeat()), tf.constant(1)
+    )
+    learnt = {name: v.numpy() for name, v in objective.variables.items()}
+    own = {id(v) for v in objective.variables.values()}
+    rest = denoise.variables.items()
+    return metrics, learnt, {n: v.numpy() for n, v in rest if id(v) not in own}
+
+
+def test_every_objective_of_the_package_stands_here():
+    found = set()
+    for module in pkgutil.iter_modules(objectives.__path__, "pdm_tf.objectives."):
+        classes = inspect.getmembers(
+            importlib.import_module(module.name), inspect.isclass
+        )
+        found |= {name for name, cls in classes if hasattr(cls, "buckets")}
+    assert found == {name.partition(" ")[0] for name in OBJECTIVES}
+
+
+@every
+def test_draws_are_rows_and_a_function_of_seed_and_step(make):
+    objective, _ = make()
+    draws = [
+        objective.draw(seed, tf.constant(step), BATCH)
+        for seed, step in [(0, 5), (0, 5), (0, 6), (1, 5)]
+    ]
+    flat = [tf.nest.flatten(draw) for draw in draws]
+    for first, again in zip(*flat[:2], strict=True):
+        assert first.shape[0] == BATCH
+        np.testing.assert_array_equal(first, again)
+    for other in flat[2:]:
+        assert any((a != b).numpy().any() for a, b in zip(flat[0], other, strict=True))
+
+
+@every
+def test_losses_have_the_form_that_is_recorded(make):
+    objective, _ = make()
+    loss = loss_of(objective)
+    assert tuple(loss.terms) == tuple(objective.terms)
+    for value in (loss.total, *loss.terms.values()):
+        assert value.shape == [BATCH] and value.dtype == tf.float32
+        assert np.isfinite(value).all()
+    assert loss.bucket.shape == [BATCH] and loss.bucket.dtype == tf.int32
+    assert np.min(loss.bucket) >= 0 and np.max(loss.bucket) < objective.buckets
+
+
+@every
+def test_losses_of_an_example_do_not_depend_on_its_batch(make):
+    objective, _ = make()
+    draws, (x, labels) = objective.draw(0, tf.constant(5), BATCH), floats()
+    whole = loss_of(objective)
+    rest = tf.nest.map_structure(lambda d: d[4:], draws)
+    half = objective(x[4:], labels[4:], rest)
+    np.testing.assert_allclose(half.total, whole.total[4:], rtol=1e-3, atol=1e-6)
+
+
+@every
+def test_calling_it_changes_no_variable(make):
+    objective, denoise = make()
+    before = {name: v.numpy() for name, v in denoise.variables.items()}
+    loss_of(objective)
+    for name, variable in denoise.variables.items():
+        np.testing.assert_array_equal(variable.numpy(), before[name])
+
+
+@every
+def test_all_of_its_variables_learn_and_no_other(make):
+    objective, denoise = make()
+    own = {id(v) for v in objective.variables.values()}
+    before = {name: v.numpy() for name, v in objective.variables.items()}
+    rest = denoise.variables.items()
+    still = {name: v.numpy() for name, v in rest if id(v) not in own}
+    _, learnt, others = trained(make)
+    moved = [np.abs(learnt[name] - value).max() > 0 for name, value in before.items()]
+    assert all(moved), [name for name, m in zip(before, moved, strict=True) if not m]
+    assert others.keys() == still.keys()
+    for name, value in others.items():
+        np.testing.assert_array_equal(value, still[name], err_msg=name)
+
+
+@every
+def test_parts_of_a_batch_and_blocks_computed_again_teach_the_same(make):
+    metrics, learnt, _ = trained(make)
+    others, again, _ = trained(make, microbatch=4, remat=True)
+    for name, value in metrics.terms.items():
+        np.testing.assert_allclose(value, others.terms[name], rtol=1e-4)
+    # Adam's first step is the sign of the gradient: compare where it is not rounding.
+    off = [np.abs(learnt[n] - again[n]) > 1e-3 for n in learnt]
+    assert sum(map(np.sum, off)) <= 0.002 * sum(map(np.size, off))
+
+
+def test_losses_of_parts_are_put_together_in_their_nest():
+    """Of one part each the losses and the sum of gradients are the whole batch's."""
+    x = tf.range(6, dtype=tf.float32)
+    w = tf.Variable(2.0)
+
+    def differentiate(x):
+        return {"a": w * x, "b": (x, tf.cast(x, tf.int32))}, [tf.reduce_sum(x)]
+
+    kinds = {"a": tf.float32, "b": (tf.float32, tf.int32)}
+    whole = accumulated(differentiate, (x,), 1, [w], kinds)
+    parts = accumulated(differentiate, (x,), 3, [w], kinds)
+    tf.nest.assert_same_structure(whole, parts)
+    for a, b in zip(*map(tf.nest.flatten, (whole, parts)), strict=True):
+        np.testing.assert_array_equal(a, b)
