@@ -10,6 +10,7 @@ from typing import Any
 from pdm_tf.assemble import lineage
 from pdm_tf.assemble.methods import check_stacking, open_method
 from pdm_tf.assemble.models import OpenedModel, open_model
+from pdm_tf.assemble.settings import check_settings
 from pdm_tf.assemble.training import train_objective
 from pdm_tf.config import Config, TrainingConfig
 from pdm_tf.data.sources import open_source
@@ -57,13 +58,16 @@ def derive(
     if lineage.is_derived(directory):
         note(f"{out} is complete")
         return Ending.COMPLETE
+    training = training_of(opened.settings, config, directory)
+    check_settings(replace(opened.settings, training=training))
     context = Context(
         opened.settings, lambda: open_pictures(opened.settings), note=note
     )
     derivation = method.derive(opened.denoiser, config, context)
     entry["sampling"] = json.loads(json.dumps(dict(derivation.sampling)))
     if derivation.objective is not None:
-        ending = _train(derivation, opened.settings, config, directory, entry)
+        settings = replace(opened.settings, training=training)
+        ending = _train(derivation, settings, entry)
         if not ending:
             return ending
     _write(directory, entry, derivation, opened)
@@ -92,7 +96,8 @@ def _refuse_others(directory: Path, entry: lineage.Entry, out: str | Path) -> No
     if not there.is_file():
         there = directory / BEGUN
     if not there.is_file():
-        if directory.exists() and any(directory.iterdir()):
+        # A lock is left by a command that was stopped before it wrote anything.
+        if directory.exists() and {f.name for f in directory.iterdir()} - {".lock"}:
             raise SettingError(
                 "out", out, "holds something else; give a new or empty directory"
             )
@@ -119,19 +124,13 @@ def _difference(found: lineage.Entry, entry: lineage.Entry, name: str) -> str:
     return "unreadable"
 
 
-def _train(
-    derivation: Derivation,
-    settings: Config,
-    config: Any,
-    directory: Path,
-    entry: lineage.Entry,
-) -> Ending:
+def _train(derivation: Derivation, settings: Config, entry: lineage.Entry) -> Ending:
     """Trains the variables of an objective; they end as their averages."""
-    training = training_of(settings, config, directory)
-    objective: Any = derivation.objective
+    directory, objective = Path(settings.training.run_dir), derivation.objective
+    assert objective is not None
     ending = train_objective(
         objective,
-        replace(settings, training=training),
+        settings,
         open_pictures(settings),
         derivation.denoiser,
         begin=lambda: write_json(directory / BEGUN, entry),
@@ -152,7 +151,7 @@ def training_of(settings: Config, config: Any, directory: Path) -> TrainingConfi
     shared = {field.name for field in fields(TrainingConfig)}
     own = {n: v for n, v in dataclasses.asdict(config).items() if n in shared}
     own |= {"run_dir": str(directory), "init_from": "", "export": False}
-    return replace(settings.training, **own)
+    return replace(settings.training, **{"microbatch": 0, **own})
 
 
 def _write(
@@ -160,7 +159,7 @@ def _write(
 ) -> None:
     """Writes what was added, and model.json last."""
     added = lineage.added_variables(derivation.denoiser, base.denoiser)
-    directory.mkdir(parents=True, exist_ok=True)
+    write_json(directory / BEGUN, entry)  # so that a killed command may go on
     if added:
         arrays = {name: variable.numpy() for name, variable in added.items()}
         entry["weights"] = lineage.WEIGHTS

@@ -14,6 +14,7 @@ from pdm_tf.config import Config
 from pdm_tf.denoisers.denoiser import Denoiser
 from pdm_tf.denoisers.derivation import Context
 from pdm_tf.errors import InputError, SettingError
+from pdm_tf.serving.opening import is_export
 from pdm_tf.storage.arrays import read_arrays
 
 _MANIFESTS = (RECORD, lineage.MANIFEST, splits.OLD_MANIFEST)
@@ -68,6 +69,12 @@ def locate(path: str | Path, setting: str = "model") -> Path:
     directory = Path(path).expanduser()
     if any((directory / name).is_file() for name in _MANIFESTS):
         return directory
+    if is_export(directory):
+        raise SettingError(
+            setting,
+            path,
+            "is an export, which serves to sample alone; name the model it was made of",
+        )
     raise SettingError(
         setting,
         path,

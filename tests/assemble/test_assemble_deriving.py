@@ -12,8 +12,8 @@ from toy_methods import METHODS, ScaleConfig, ShiftConfig, TrainConfig
 
 from pdm_tf import assemble
 from pdm_tf.assemble import deriving, lineage, models, training
-from pdm_tf.config import InputError
 from pdm_tf.data.images import to_uint8
+from pdm_tf.errors import InputError, SettingError
 from pdm_tf.training.train_loop import Ending
 
 
@@ -89,6 +89,37 @@ def test_what_may_not_stand_on_a_model_is_refused_in_one_line(base, tmp_path):
         derive("shift", tmp_path / "cached", tmp_path / "out", ShiftConfig())
     assert "\n" not in str(no.value)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_derivation_killed_while_it_writes_goes_on(base, tmp_path, monkeypatch):
+    out, write = tmp_path / "out", lineage.write
+
+    def killed(directory, entry):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(lineage, "write", killed)
+    with pytest.raises(KeyboardInterrupt):
+        derive("shift", base, out, ShiftConfig(0.5))
+    with pytest.raises(InputError, match="no config"):
+        assemble.open_model(out)
+    monkeypatch.setattr(lineage, "write", write)
+    with pytest.raises(InputError, match="another settings"):
+        derive("shift", base, out, ShiftConfig(0.25))
+    assert derive("shift", base, out, ShiftConfig(0.5))
+    assert {f.name for f in out.iterdir()} == {"model.json", "weights.safetensors"}
+
+
+def test_settings_that_no_training_takes_are_refused_by_name(base, tmp_path):
+    with pytest.raises(SettingError, match="iterations=0: at least 1") as refused:
+        derive("trained", base, tmp_path / "out", TrainConfig(iterations=0))
+    assert refused.value.setting == "iterations"
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_export_is_no_base(base, tmp_path):
+    assemble.export_run(base, samplers=["ddim"])
+    with pytest.raises(SettingError, match="is an export"):
+        derive("shift", base / "export", tmp_path / "out", ShiftConfig())
 
 
 @pytest.mark.parametrize("changed", ["weights", "settings"])
