@@ -33,6 +33,7 @@ from pdm_tf.training.distribution import choose_strategy
 from pdm_tf.training.ema import MovingAverage
 from pdm_tf.training.lock import locked
 from pdm_tf.training.reports import NullReporter, Reporter
+from pdm_tf.training.settings import check_training
 from pdm_tf.training.train_loop import Ending, run
 from pdm_tf.training.watchdog import Watchdog
 
@@ -95,6 +96,7 @@ def train_objective(
     Raises:
       InputError: settings, data or a run directory that do not fit each other.
     """
+    check_training(config.training)
     strategy = strategy or tf.distribute.get_strategy()
     chief, coordination = is_chief(strategy), Coordination(strategy)
     directory = Path(config.training.run_dir)
