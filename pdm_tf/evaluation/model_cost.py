@@ -13,8 +13,12 @@ from pdm_tf.serving.generator import ImageGenerator
 def count_evaluations(
     model: ImageGenerator, sampler: str, steps: str, guidance: float
 ) -> int:
-    """Evaluations of the network for one picture: twice as many under guidance."""
-    guided = model.num_classes and guidance != 1
+    """Evaluations of the network for one picture: twice as many under guidance.
+
+    A model into which its guidance was distilled is never guided again.
+    """
+    distilled = model.description.get("distilled_guidance") is not None
+    guided = model.num_classes and guidance != 1 and not distilled
     return model.evaluations(sampler, steps) * (2 if guided else 1)
 
 

@@ -56,6 +56,12 @@ def test_a_model_beside_itself_is_the_same():
     assert made["pictures"] == 12
 
 
+def test_a_model_that_guides_by_itself_is_evaluated_once_a_step():
+    student, teacher = Fake(0), Fake(0)
+    student.description["distilled_guidance"] = 1.5
+    assert [request(m).evaluations() for m in (student, teacher)] == [4, 8]
+
+
 def test_numbers_are_those_of_the_metrics_and_of_each_model():
     extract, seeds = open_features("random"), range(3, 15)
     altered, unaltered = Fake(5), Fake(0)
