@@ -11,6 +11,8 @@ from pdm_tf.networks import PatchedUNet, shapes
 
 BASE = UNetConfig(image_shape=(32, 32, 3), width=32)
 
+M4 = (1.0, 1.0, 2.0, 2.0)
+
 
 def fits(config):
     try:
@@ -109,3 +111,29 @@ def test_the_network_refuses_what_its_plan_refuses():
     ):
         with pytest.raises(InputError):
             PatchedUNet(replace(BASE, **wrong))
+
+
+def test_attention_is_chosen_by_level_or_by_the_height_of_its_grid():
+    config = UNetConfig(image_shape=(32, 64, 3), patch_size=2, channel_multipliers=M4)
+    # Grids of 16, 8, 4 and 2 patches high.
+    by_height = replace(config, attention_resolutions=(8, 2, 99))
+    assert shapes.attention_levels(by_height) == (1, 3)
+    by_level = replace(by_height, attention_levels=(2, 0))
+    assert shapes.attention_levels(by_level) == (0, 2)
+    with pytest.raises(InputError, match="attention_levels=4: choose"):
+        shapes.attention_levels(replace(config, attention_levels=(4,)))
+
+
+@pytest.mark.parametrize("heights", [(8, 2), ()])
+def test_another_size_keeps_attention_where_it_was(heights):
+    config = UNetConfig(
+        image_shape=(32, 64, 3),
+        patch_size=2,
+        channel_multipliers=M4,
+        attention_resolutions=heights,
+    )
+    larger = shapes.resized(config, (64, 32, 3))
+    assert shapes.grid_shape(larger) == (32, 16)
+    assert shapes.attention_levels(larger) == shapes.attention_levels(config)
+    with pytest.raises(InputError, match="multiple of 16"):
+        shapes.resized(config, (40, 32, 3))
