@@ -141,11 +141,21 @@ def compare_models(
         "features": extractor.name,
         "sqnr": metrics.sqnr(y, x),
         "psnr": metrics.psnr(y, x),
-        "ssim": metrics.ssim(y, x) if min(x.shape[1:3]) >= SSIM else None,
+        "ssim": _ssim(y, x),
         "frechet": metrics.frechet_distance(first, second),
         "model": _row(model, *altered, first, extractor, data, numbers),
         "reference": _row(reference, *unaltered, second, extractor, data, numbers),
     }
+
+
+def _ssim(x: np.ndarray, y: np.ndarray) -> float | None:
+    """Structural similarity; None for small pictures and without scikit-image."""
+    if min(x.shape[1:3]) < SSIM:
+        return None
+    try:
+        return metrics.ssim(x, y)
+    except ModuleNotFoundError:  # an extra that not everybody installs
+        return None
 
 
 def _row(

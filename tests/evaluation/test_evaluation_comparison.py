@@ -1,6 +1,7 @@
 """Two models beside each other: identities, and a model altered in a known way."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -81,6 +82,15 @@ def test_numbers_are_those_of_the_metrics_and_of_each_model():
         assert made[name]["seconds_per_picture"] > 0
     evaluations = [made[k]["evaluations_per_picture"] for k in ("model", "reference")]
     assert evaluations == [8, 16]  # guided
+
+
+def test_without_scikit_image_all_but_one_number_is_there(monkeypatch):
+    monkeypatch.setitem(sys.modules, "skimage.metrics", None)
+    extract = open_features("random")
+    made = compare_models(
+        request(Fake(1)), request(Fake(0)), extract, None, range(4), 2
+    )
+    assert made["ssim"] is None and made["psnr"] > 40
 
 
 def test_both_get_the_same_seeds_and_labels_in_turn():

@@ -205,3 +205,11 @@ def test_pictures_that_were_sampled_are_refused(run_dir, tmp_path):
     (tmp_path / "export" / "saved_model.pb").touch()
     with pytest.raises(pdm.InputError, match="not sampled"):
         measure(run_dir, tmp_path, reference=str(tmp_path / "export"))
+
+
+def test_without_matplotlib_the_numbers_are_written(run_dir, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    report = measure(run_dir, tmp_path, terms=3)
+    assert any("not drawn" in text for text in report["warnings"])
+    assert (tmp_path / "l.json").is_file() and (tmp_path / "l.csv").is_file()
+    assert not (tmp_path / "l.png").exists()

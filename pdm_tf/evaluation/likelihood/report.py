@@ -108,7 +108,10 @@ def report_likelihood(
     }
     table, picture = _curve_files(config.out)
     write_curve(table, bound, denoise.schedule)
-    draw_curve(picture, bound)
+    try:
+        draw_curve(picture, bound)
+    except ModuleNotFoundError as error:  # an extra that not everybody installs
+        made["warnings"] = [*made["warnings"], f"the curve is not drawn: {error}"]
     means = {name: mean._asdict() for name, mean in made["likelihood"].items()}
     write_report(config.out, {**made, "likelihood": means})
     return made
