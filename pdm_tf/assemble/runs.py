@@ -1,7 +1,10 @@
 """A run's directory: its record config.flags, and its averaged weights."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+
+import tensorflow as tf
 
 from pdm_tf import flags
 from pdm_tf.assemble.building import build_denoiser, named_variables
@@ -48,7 +51,14 @@ def read_settings(run_dir: str | Path, setting: str = "run_dir") -> Config:
 
 
 def restore_run(run_dir: str | Path, config: Config) -> NetworkDenoiser:
-    """The denoiser of a run with its averaged weights.
+    """The denoiser of a run with its averaged weights, see `load_weights`."""
+    denoiser = build_denoiser(config)
+    load_weights(run_dir, named_variables(denoiser.network))
+    return denoiser
+
+
+def load_weights(run_dir: str | Path, variables: Mapping[str, tf.Variable]) -> None:
+    """Puts a run's averaged weights into variables, by path.
 
     They are those of weights.safetensors where there is one, as in a model of the
     package, or else of the newest checkpoint.
@@ -56,18 +66,18 @@ def restore_run(run_dir: str | Path, config: Config) -> NetworkDenoiser:
     Raises:
       InputError: nothing saved in it yet, or weights of another network.
     """
-    directory, denoiser = Path(run_dir), build_denoiser(config)
-    variables = named_variables(denoiser.network)
-    if not (directory / WEIGHTS).is_file():
-        load_average(directory / "checkpoints", variables)
-        return denoiser
-    stored = read_arrays(directory / WEIGHTS)
-    shapes = {name: tuple(v.shape) for name, v in variables.items()}
-    if shapes != {name: array.shape for name, array in stored.items()}:
-        raise InputError(
-            f"{directory / WEIGHTS}: weights of another network than {RECORD} "
-            "describes; copy both from the same place"
-        )
+    file = Path(run_dir) / WEIGHTS
+    if not file.is_file():
+        load_average(Path(run_dir) / "checkpoints", variables)
+        return
+    stored = read_arrays(file)
+    for name in sorted(variables.keys() | stored.keys()):
+        wanted = variables[name].shape.as_list() if name in variables else "nothing"
+        saved = list(stored[name].shape) if name in stored else "nothing"
+        if wanted != saved:
+            raise InputError(
+                f"{file}: weights of another network: {name} saved {saved}, built "
+                f"{wanted}; give the settings in the {RECORD} beside it"
+            )
     for name, variable in variables.items():
         variable.assign(stored[name])
-    return denoiser

@@ -13,13 +13,14 @@ from pdm_tf.assemble.building import (
     build_objective,
     named_variables,
 )
-from pdm_tf.assemble.runs import read_settings
+from pdm_tf.assemble.runs import load_weights, read_settings
 from pdm_tf.config import Config
 from pdm_tf.denoisers import NetworkDenoiser
 from pdm_tf.denoisers.objective import Objective
+from pdm_tf.pretrained import is_pretrained, locate
 from pdm_tf.training.batch_sharding import check_batch_sharding
 from pdm_tf.training.checkpoint_files import is_begun
-from pdm_tf.training.checkpoints import Checkpoints, load_average
+from pdm_tf.training.checkpoints import Checkpoints
 from pdm_tf.training.coordination import is_chief
 from pdm_tf.training.ema import MovingAverage
 from pdm_tf.training.loss_scale import Guarded, LossScale, Unscaled
@@ -73,9 +74,11 @@ def build_learner(config: Config, strategy: tf.distribute.Strategy) -> NetworkDe
         denoiser = build_denoiser(config)
     directory = Path(training.run_dir) / "checkpoints"
     if training.init_from and not is_begun(directory):
-        read_settings(training.init_from)
-        variables = named_variables(denoiser.network)
-        load_average(Path(training.init_from) / "checkpoints", variables)
+        source = training.init_from
+        if is_pretrained(source):
+            source = str(locate(source, "init_from"))
+        read_settings(source, "init_from")
+        load_weights(source, named_variables(denoiser.network))
     return denoiser
 
 

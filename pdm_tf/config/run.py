@@ -129,7 +129,9 @@ class TrainingConfig:
         0.0, "Train on signal-to-noise ratios up to here; 0: no upper end."
     )
     init_from: str = option(
-        "", "Directory of a run whose averaged weights a new run starts from."
+        "",
+        "Directory of a run, or pretrained:NAME, whose averaged weights a new run "
+        "starts from.",
     )
     dry_run: bool = option(
         False, "Build everything, say what would be trained, and stop."

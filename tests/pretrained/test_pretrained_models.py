@@ -1,13 +1,17 @@
 """The models that ship: small, whole, with a card, and good at what they say."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from safetensors import safe_open
 
 from pdm_tf import assemble, pretrained
-from pdm_tf.errors import SettingError
+from pdm_tf.assemble.state import build_learner
+from pdm_tf.config import TrainingConfig
+from pdm_tf.errors import InputError, SettingError
 from pdm_tf.evaluation import metrics
 
 MODELS = [f"pretrained:{name}" for name in pretrained.names()]
@@ -57,3 +61,20 @@ def test_digits_are_read_as_the_class_asked():
 def test_a_name_that_is_not_there_is_refused_with_those_that_are():
     with pytest.raises(SettingError, match="pretrained:mnist, pretrained:photos"):
         assemble.open_model("pretrained:mnits")
+
+
+def test_a_training_starts_from_one(tmp_path):
+    model = "pretrained:mnist"
+    settings = assemble.settings_of(model)
+
+    def started(**changes):
+        training = TrainingConfig(run_dir=str(tmp_path / "run"), init_from=model)
+        network = replace(settings.network, **changes)
+        config = replace(settings, training=training, network=network)
+        return build_learner(config, tf.distribute.get_strategy())
+
+    source = assemble.restore(model).variables
+    for name, variable in started().variables.items():
+        np.testing.assert_array_equal(variable, source[name])
+    with pytest.raises(InputError, match=r"another network: unet/\S+ saved \["):
+        started(width=16)
