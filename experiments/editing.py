@@ -28,7 +28,7 @@ from pdm_tf.editing.variations import variations
 from pdm_tf.evaluation.metrics import accuracy, psnr
 from pdm_tf.samplers import encode, invertible, sample, sample_from
 
-ARGUMENTS = ("runs/mnist",)
+ARGUMENTS = ("pretrained:mnist",)
 GUIDANCE, SHOWN = 1.5, 10
 STRENGTHS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 SHOWN_AS = {True: "yes", False: "no"}
@@ -37,7 +37,7 @@ SHOWN_AS = {True: "yes", False: "no"}
 def decibels(x: np.ndarray, y: np.ndarray) -> float:
     """Mean over pictures of the PSNR of bytes, those without an error left out."""
     altered = (x != y).any(axis=(1, 2, 3))
-    return psnr(x[altered], y[altered])
+    return psnr(x[altered], y[altered]) if altered.any() else np.inf
 
 
 def halves(count: int) -> np.ndarray:
@@ -162,7 +162,7 @@ def text_of(rows: Sequence[dict[str, Any]], names: Iterable[str]) -> str:
 def main(argv: Sequence[str] | None = None) -> None:
     """Measures, draws the sheet, records, writes the page."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("model", help="directory of a run of digits")
+    parser.add_argument("model", help="a model of digits, any way to name one")
     parser.add_argument("--many", type=int, default=200, help="digits behind a share")
     parser.add_argument("--few", type=int, default=50, help="digits behind a PSNR")
     parser.add_argument("--steps", type=int, default=50, help="steps of the sampler")

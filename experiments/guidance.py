@@ -13,7 +13,7 @@ from experiments.pages import DOCS, table, write_page, write_record
 from pdm_tf.assemble import open_model
 from pdm_tf.config import Thresholding
 
-ARGUMENTS = ("runs/mnist",)
+ARGUMENTS = ("pretrained:mnist",)
 WEIGHTS = (1.0, 1.5, 2.0, 3.0, 4.0)
 THRESHOLDS: tuple[Thresholding, ...] = ("none", "static", "dynamic")
 
@@ -57,7 +57,7 @@ def text_of(rows: Sequence[dict[str, Any]]) -> str:
 def main(argv: Sequence[str] | None = None) -> None:
     """Measures, records, writes the page."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("model", help="directory of a run of digits")
+    parser.add_argument("model", help="a model of digits, any way to name one")
     parser.add_argument("--count", type=int, default=300, help="digits a row")
     parser.add_argument("--steps", type=int, default=25, help="steps of DDPM")
     parser.add_argument("--weights", type=float, nargs="+", default=WEIGHTS)

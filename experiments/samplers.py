@@ -31,7 +31,7 @@ from pdm_tf.evaluation.features import open_features
 from pdm_tf.evaluation.metrics import gaussian_of
 from pdm_tf.samplers import SAMPLERS, Sampler, evaluations, sample
 
-ARGUMENTS = ("runs/mnist", "runs/photos")
+ARGUMENTS = ("pretrained:mnist", "pretrained:photos")
 FEW = (5, 10, 15)  # steps at which overshooting is looked at too
 COUNTS = {"mnist": 500, "photos": 200}  # pictures of a cell
 BATCH, GUIDANCE = 100, 1.5
@@ -112,7 +112,7 @@ class Bench:
 def main(argv: Sequence[str] | None = None) -> None:
     """Measures what is not yet on record of each run, and writes the page."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("models", nargs="*", help="directories of runs; none: the page")
+    parser.add_argument("models", nargs="*", help="models; none: the page alone")
     parser.add_argument("--docs", type=Path, default=DOCS, help="folder of pages")
     words = parser.parse_args(argv)
     record = words.docs / "samplers.json"

@@ -50,7 +50,7 @@ def test_make_runs_the_scripts_that_are_named_and_nothing_else(monkeypatch):
         script = import_module(f"experiments.{name}")
         monkeypatch.setattr(script, "main", lambda argv, n=name: runs.append((n, argv)))
     main(["guidance"])
-    assert runs == [("guidance", ["runs/mnist"])]
+    assert runs == [("guidance", ["pretrained:mnist"])]
     runs.clear()
     main([])
     assert [name for name, _ in runs] == SCRIPTS and SCRIPTS[-1] == "systems"
@@ -168,3 +168,21 @@ def test_the_picture_of_rooms_has_every_room_and_only_arrows_downwards():
         for a, b in arrows
         if a in places and b in places and places[a][1] < places[b][1]
     ]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize(
+    "name, words",
+    [
+        ("guidance", ["--count=10", "--steps=2", "--weights", "1.0", "1.5"]),
+        ("editing", ["--many=4", "--few=2", "--steps=12"]),
+        ("momentum", ["--count=2", "--solution=30"]),
+    ],
+)
+def test_a_script_measures_and_writes_its_page(name, words, docs):
+    script = import_module(f"experiments.{name}")
+    before = pages.read_record(docs / f"{name}.json")
+    script.main(["pretrained:mnist", *words, f"--docs={docs}"])
+    rows = pages.read_record(docs / f"{name}.json")
+    assert rows != before and rows[0].keys() == before[0].keys()
