@@ -1,0 +1,8 @@
+"""Methods that make sampling cheaper without training, one file each.
+
+Loaded by name, so that a command line can list them without TensorFlow.
+"""
+
+METHODS: dict[str, str] = {
+    "deepcache": "pdm_tf.acceleration.deepcache",
+}
