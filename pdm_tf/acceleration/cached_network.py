@@ -65,13 +65,13 @@ class CachedNetwork(Wrapper):
 
     def _compile(self) -> None:
         """Functions of the network as its denoiser holds it, one for each way."""
-        self._full = self.denoise.compiled(_of_inputs(self.full, self.num_classes))
-        found = self._full.get_concrete_function().structured_outputs[2]
-        self._kept = tf.nest.map_structure(
+        self.run_full = self.denoise.compiled(_of_inputs(self.full, self.num_classes))
+        found = self.run_full.get_concrete_function().structured_outputs[2]
+        self.kept = tf.nest.map_structure(
             lambda spec: tf.TensorSpec(spec.shape, spec.dtype), found
         )
         cheap = _of_inputs(self.cheap, self.num_classes)
-        self._cheap = self.denoise.compiled(cheap, [self._kept])
+        self.run_cheap = self.denoise.compiled(cheap, [self.kept])
 
     def with_constant_weights(self) -> Self:
         return self.map_innermost(lambda denoise: denoise.with_constant_weights())
@@ -93,7 +93,7 @@ class CachedNetwork(Wrapper):
             return tf.ensure_shape(zeros, [z.shape[0], *spec.shape[1:]])
 
         phase = tf.ensure_shape(tf.zeros(count, tf.int32), z.shape[:1])
-        return Carried(phase, tf.nest.map_structure(empty, self._kept))
+        return Carried(phase, tf.nest.map_structure(empty, self.kept))
 
     def predict(
         self, z: tf.Tensor, level: NoiseLevel, carry: Carried
@@ -104,10 +104,10 @@ class CachedNetwork(Wrapper):
         inputs = self.denoise.inputs(z, level)
 
         def full() -> tuple:
-            return _like(z, carry, self._full(*inputs))
+            return _like(z, carry, self.run_full(*inputs))
 
         def cheap() -> tuple:
-            found = self._cheap(*inputs, carry.features)
+            found = self.run_cheap(*inputs, carry.features)
             return _like(z, carry, (*found, carry.features))
 
         def both() -> tuple:

@@ -24,6 +24,14 @@ from pdm_tf.diffusion import NoiseSchedule
 from pdm_tf.errors import SettingError
 
 PAPER = "DeepCache: Accelerating Diffusion Models for Free, arXiv 2312.00858"
+KIND = "cached"
+REPORTED = (
+    "Stable Diffusion 2.3 times and LDM-4-G 4.1 times faster, at an FID 0.22 higher"
+)
+NOT_REPRODUCED = (
+    "these factors: the outer blocks of a patched U-Net, which every evaluation "
+    "computes, are a larger part of it"
+)
 Config = DeepCacheConfig
 
 

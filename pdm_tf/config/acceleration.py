@@ -22,3 +22,6 @@ class DeepCacheConfig:
     )
     centre: int = option(50, "Step about which they lie densest, with `power` above 1.")
     steps: int = option(100, "Steps of a sampler that `centre` refers to.")
+
+
+METHODS: dict[str, type] = {"deepcache": DeepCacheConfig}
