@@ -5,4 +5,6 @@ Loaded by name, so that a command line can list them without TensorFlow.
 
 METHODS: dict[str, str] = {
     "deepcache": "pdm_tf.acceleration.deepcache",
+    "encoder_propagation": "pdm_tf.acceleration.encoder_propagation",
+    "time_table": "pdm_tf.acceleration.time_table",
 }

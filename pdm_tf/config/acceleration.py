@@ -24,4 +24,37 @@ class DeepCacheConfig:
     steps: int = option(100, "Steps of a sampler that `centre` refers to.")
 
 
-METHODS: dict[str, type] = {"deepcache": DeepCacheConfig}
+@dataclass(frozen=True)
+class EncoderPropagationConfig:
+    """Keeps the encoder over many steps (Faster Diffusion, arXiv 2312.09608)."""
+
+    keys: tuple[int, ...] = option(
+        (0, 1, 2, 3, 5, 10, 15, 25, 35),
+        "Steps that compute the encoder, counted from the noisiest, of `steps` evenly "
+        "spaced ones; samplers of other steps compute it when they pass these.",
+    )
+    last_keys: int = option(
+        4, "Steps at the end, of `steps`, that compute the encoder too."
+    )
+    steps: int = option(50, "Steps of a sampler that `keys` and `last_keys` refer to.")
+    live_input: bool = option(
+        True,
+        "Compute the input convolution in every step, for the decoder's last block and "
+        "the variance; false: it is kept like the rest of the encoder.",
+    )
+
+
+@dataclass(frozen=True)
+class TimeTableConfig:
+    """Looks up what layers make of timestep and class (exact; arXiv 2407.19547)."""
+
+    largest: int = option(
+        256, "Size of all tables [MiB] beyond which none are made; see docs."
+    )
+
+
+METHODS: dict[str, type] = {
+    "deepcache": DeepCacheConfig,
+    "encoder_propagation": EncoderPropagationConfig,
+    "time_table": TimeTableConfig,
+}

@@ -1,0 +1,67 @@
+"""Small U-Nets with random weights, their denoisers and pictures of them."""
+
+import numpy as np
+import reference
+import tensorflow as tf
+
+import pdm_tf as pdm
+from pdm_tf.networks.transforms import LayerTransform
+
+GATED = pdm.UNetConfig(
+    image_shape=(8, 8, 1),
+    patch_size=2,
+    width=8,
+    channel_multipliers=(1.0, 2.0),
+    blocks_per_level=1,
+    attention_resolutions=(2,),
+    num_classes=3,
+)
+SHAPE = GATED.image_shape
+LABELS = (0, 1, 2)
+
+
+def denoiser(config=GATED, seed=0):
+    """A denoiser of a network whose every weight is random."""
+    network = reference.randomise(pdm.PatchedUNet(config), seed)
+    return pdm.NetworkDenoiser(network, pdm.NoiseSchedule.linear())
+
+
+def sampled(denoise, steps=7, seeds=(3, 4, 5), labels=LABELS, guidance=1.5):
+    """Pictures, float32 [N, H, W, C], guided where there are classes."""
+    if denoise.num_classes:
+        denoise = pdm.guided(denoise, labels, guidance, threshold=None)
+    denoise = pdm.thresholded(denoise)
+    grid = denoise.schedule.grid(steps)
+    return pdm.sample(denoise, pdm.DDIM(), grid, seeds, SHAPE).numpy()
+
+
+def silence(layers):
+    """Zeroes kernels, so that what layers give does not depend on what they read."""
+    for layer in layers:
+        layer.kernel.assign(tf.zeros_like(layer.kernel.value))
+
+
+class Counted:
+    """A function that counts its calls where they are executed."""
+
+    def __init__(self, function):
+        self.function, self.calls = function, tf.Variable(0)
+
+    def __call__(self, *given):
+        self.calls.assign_add(1)
+        return self.function(*given)
+
+
+class Shifted(LayerTransform):
+    """A layer with its output moved."""
+
+    def __init__(self, by):
+        self.by = tf.Variable(by, dtype=tf.float32)
+
+    def output(self, y, x, t):
+        return y + tf.cast(self.by, y.dtype)
+
+
+def rows(array, row):
+    """One row, still a batch."""
+    return np.asarray(array)[row : row + 1]
