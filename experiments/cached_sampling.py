@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from experiments.cached_table import EQUAL
 from experiments.pages import read_record, write_record
 from pdm_tf.acceleration.cached_network import CachedNetwork
 from pdm_tf.assemble import open_model
@@ -170,7 +171,7 @@ def measure_quality(
     for name, denoise in cached.items():
         equal = round(steps / record.find(name)["ceiling"])
         todo[name] = denoise, steps
-        todo[f"{name}: uncached at equal operations"] = bench.base, equal
+        todo[f"{name}: {EQUAL}"] = bench.base, equal
     for name, (denoise, count) in todo.items():
         if "distance" not in record.find(name):
             record.write(name, **bench.quality(denoise, count, steps))

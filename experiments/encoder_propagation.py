@@ -1,4 +1,4 @@
-"""Measures encoder propagation against the bar of system 22: docs/acceleration.md.
+"""Measures encoder propagation against the bar of system 22.
 
 Stopped, it goes on where it was: what was measured lies in
 docs/encoder_propagation.json. Without a model it only writes the page again.
@@ -9,6 +9,7 @@ Example: python -m experiments.encoder_propagation pretrained:mnist pretrained:p
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +21,9 @@ from experiments.cached_sampling import (
     measure_quality,
     measure_times,
 )
-from experiments.pages import DOCS
+from experiments.cached_table import comparison, summary, verdict
+from experiments.pages import DOCS, read_record, table, write_page
+from experiments.systems import record_system
 from pdm_tf.acceleration.encoder_propagation import NoiseInjected, derive
 from pdm_tf.config.acceleration import EncoderPropagationConfig
 from pdm_tf.samplers import DDIM
@@ -32,6 +35,7 @@ VARIANTS = {
     "9 keys and the last 4": EncoderPropagationConfig(),
     "9 keys, input kept": EncoderPropagationConfig(last_keys=0, live_input=False),
 }
+JUDGED = [(data, "9 keys") for data in ("mnist", "photos")]
 INJECTED = "9 keys, noise injected"
 
 
@@ -39,7 +43,7 @@ def measure(bench: Bench, record: Record) -> None:
     """Everything of one model that is not on record yet."""
     cached = {}
     for name, config in VARIANTS.items():
-        denoise = derive(bench.base, config).denoiser
+        denoise: Any = derive(bench.base, config).denoiser
         cached[name] = denoise
         keys = len(denoise.key_steps.keys)
         record.write(name, keys=keys, ceiling=ceiling(denoise, STEPS, keys))
@@ -70,6 +74,14 @@ def high_power(pictures: np.ndarray) -> float:
     return float(np.mean(power[:, beyond]))
 
 
+def text_of(rows: Sequence[dict[str, Any]]) -> str:
+    """The tables of the page."""
+    powers = [row for row in rows if "high" in row]
+    lines = [[row["data"], row["name"], f"{row['high']:.4f}"] for row in powers]
+    header = ("model", "what", "power of high frequencies")
+    return f"{comparison(rows, STEPS)}\n\n{table(header, lines)}"
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Measures what is not yet on record of each model, and writes the page."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -77,9 +89,21 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--docs", type=Path, default=DOCS, help="folder of pages")
     parser.add_argument("--pictures", type=int, default=1000, help="of each distance")
     words = parser.parse_args(argv)
+    record = words.docs / "encoder_propagation.json"
     for model in words.models:
         bench = Bench(model, words.pictures)
-        measure(bench, Record(words.docs / "encoder_propagation.json", bench.data))
+        measure(bench, Record(record, bench.data))
+    rows = read_record(record)
+    page = words.docs / "encoder_propagation.md"
+    write_page(page, "encoder_propagation", text_of(rows))
+    if words.docs == DOCS:
+        record_system(
+            22,
+            command="python -m pdm_tf.acceleration encoder_propagation --base=MODEL "
+            "--out=DIR",
+            figure=summary(rows, JUDGED),
+            holds=verdict(rows, JUDGED, 1.10, equal=False),
+        )
 
 
 if __name__ == "__main__":

@@ -65,13 +65,14 @@ class CachedNetwork(Wrapper):
 
     def _compile(self) -> None:
         """Functions of the network as its denoiser holds it, one for each way."""
-        self.run_full = self.denoise.compiled(_of_inputs(self.full, self.num_classes))
-        found = self.run_full.get_concrete_function().structured_outputs[2]
+        full: Any = self.denoise.compiled(_of_inputs(self.full, self.num_classes))
+        found = full.get_concrete_function().structured_outputs[2]
+        self.run_full = full
         self.kept = tf.nest.map_structure(
             lambda spec: tf.TensorSpec(spec.shape, spec.dtype), found
         )
         cheap = _of_inputs(self.cheap, self.num_classes)
-        self.run_cheap = self.denoise.compiled(cheap, [self.kept])
+        self.run_cheap: Any = self.denoise.compiled(cheap, [self.kept])
 
     def with_constant_weights(self) -> Self:
         return self.map_innermost(lambda denoise: denoise.with_constant_weights())
