@@ -35,7 +35,7 @@ VARIANTS = {
     "9 keys and the last 4": EncoderPropagationConfig(),
     "9 keys, input kept": EncoderPropagationConfig(last_keys=0, live_input=False),
 }
-JUDGED = [(data, "9 keys") for data in ("mnist", "photos")]
+JUDGED = [("photos", "9 keys")]
 INJECTED = "9 keys, noise injected"
 
 

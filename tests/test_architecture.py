@@ -33,6 +33,7 @@ BELOW = {
     "data": {"config", "seeds"},
     "denoisers": LEAVES,
     "samplers": {"config", "seeds", "diffusion", "networks", "denoisers"},
+    "acceleration": LEAVES | {"denoisers", "samplers"},
     "objectives": LEAVES | {"denoisers", "samplers"},
     "training": LEAVES | {"denoisers", "data"},
     "editing": LEAVES | {"denoisers", "samplers", "data"},

@@ -5,7 +5,9 @@ import reference
 import tensorflow as tf
 
 import pdm_tf as pdm
+from pdm_tf.diffusion.gaussian import eps_from_x, noised
 from pdm_tf.networks.transforms import LayerTransform
+from pdm_tf.samplers import start
 
 GATED = pdm.UNetConfig(
     image_shape=(8, 8, 1),
@@ -26,12 +28,29 @@ def denoiser(config=GATED, seed=0):
     return pdm.NetworkDenoiser(network, pdm.NoiseSchedule.linear())
 
 
-def sampled(denoise, steps=7, seeds=(3, 4, 5), labels=LABELS, guidance=1.5):
-    """Pictures, float32 [N, H, W, C], guided where there are classes."""
+def as_it_samples(denoise, labels, guidance=1.5):
+    """The denoiser as it samples: guided where there are classes, thresholded."""
     if denoise.num_classes:
         denoise = pdm.guided(denoise, labels, guidance, threshold=None)
-    denoise = pdm.thresholded(denoise)
-    grid = denoise.schedule.grid(steps)
+    return pdm.thresholded(denoise)
+
+
+def sampled(denoise, steps=7, seeds=(3, 4, 5), labels=LABELS):
+    """Pictures by DDIM, float32 [N, H, W, C], step by step, which traces no loop."""
+    denoise, grid = as_it_samples(denoise, labels), denoise.schedule.grid(steps)
+    z = start(seeds, SHAPE)
+    carry = denoise.init_carry(z)
+    for i in range(steps):
+        level = grid.level(i)
+        (x, _), carry = denoise.predict(z, level, carry)
+        if i + 1 < steps:
+            z = noised(x, eps_from_x(z, x, level), grid.level(i + 1))
+    return x.numpy()
+
+
+def sampled_in_graph(denoise, steps=7, seeds=(3, 4, 5), labels=LABELS):
+    """The same by the sampling loop."""
+    denoise, grid = as_it_samples(denoise, labels), denoise.schedule.grid(steps)
     return pdm.sample(denoise, pdm.DDIM(), grid, seeds, SHAPE).numpy()
 
 

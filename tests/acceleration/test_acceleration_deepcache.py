@@ -15,6 +15,7 @@ from small_networks import (
     denoiser,
     rows,
     sampled,
+    sampled_in_graph,
     silence,
 )
 
@@ -42,17 +43,18 @@ def cached(base, every=3, live=1):
     return derive(base, config).denoiser
 
 
-@pytest.mark.parametrize("live", [1, BLOCKS])
-@pytest.mark.parametrize("config", [GATED, PLAIN], ids=["classes", "plain"])
+@pytest.mark.parametrize(
+    ("config", "live"), [(GATED, 1), (PLAIN, BLOCKS)], ids=["classes", "plain"]
+)
 def test_with_every_step_a_key_step_it_is_the_base_bit_for_bit(config, live):
     base = denoiser(config)
     made = cached(base, 1, live)
-    np.testing.assert_array_equal(sampled(made), sampled(base))
+    np.testing.assert_array_equal(sampled_in_graph(made), sampled_in_graph(base))
     constant = sampled(made.with_constant_weights())
     np.testing.assert_array_equal(constant, sampled(base.with_constant_weights()))
 
 
-@pytest.mark.parametrize("every", [2, 5])
+@pytest.mark.parametrize("every", [3])
 def test_where_deep_features_depend_on_nothing_it_is_the_base(every):
     base = denoiser(GATED)
     assert np.abs(sampled(cached(base, every)) - sampled(base)).max() > 1e-2
@@ -61,7 +63,7 @@ def test_where_deep_features_depend_on_nothing_it_is_the_base(every):
     np.testing.assert_allclose(sampled(cached(base, every)), sampled(base), atol=2e-5)
 
 
-@pytest.mark.parametrize("every", [2, 3, 7, 30])
+@pytest.mark.parametrize("every", [2, 3, 30])
 def test_as_many_evaluations_are_complete_as_it_says(base, every):
     made, steps = cached(base, every), 7
     made.run_full, made.run_cheap = Counted(made.run_full), Counted(made.run_cheap)
@@ -71,7 +73,7 @@ def test_as_many_evaluations_are_complete_as_it_says(base, every):
     assert made.run_cheap.calls.numpy() == steps - complete
 
 
-@pytest.mark.parametrize("live", range(1, BLOCKS + 1))
+@pytest.mark.parametrize("live", [1, 2, BLOCKS])
 def test_a_cheap_evaluation_reads_no_deep_kernel(base, live):
     made, network = cached(base, 3, live), base.network
     read = {id(v) for v in made.run_cheap.get_concrete_function().variables}
@@ -99,7 +101,8 @@ def test_a_cheap_evaluation_goes_on_from_what_was_kept(base):
 
 def test_pictures_of_a_batch_do_not_know_each_other(base):
     made = cached(base)
-    whole = sampled(made, seeds=(3, 4, 5))
+    whole = sampled_in_graph(made, seeds=(3, 4, 5))
+    np.testing.assert_allclose(sampled(made), whole, atol=2e-5)
     for n, seed in enumerate((3, 4, 5)):
         alone = sampled(made, seeds=(seed,), labels=LABELS[n : n + 1])
         np.testing.assert_allclose(alone, rows(whole, n), atol=2e-5)
@@ -140,8 +143,6 @@ def test_copies_share_functions_and_called_alone_it_is_the_base(base):
 def test_each_part_of_a_split_and_each_half_of_guidance_carries_its_own():
     parts = [denoiser(seed=seed) for seed in (0, 1)]
     split = pdm.split(*parts, snr=0.5)
-    made = cached(split, every=1)
-    np.testing.assert_array_equal(sampled(made), sampled(split))
     made = cached(split, every=50)
     whole = sampled(made, steps=8)
     # The part that comes second begins with a key step of its own.

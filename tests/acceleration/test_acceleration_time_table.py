@@ -128,8 +128,6 @@ def test_nothing_is_stored_and_tables_are_the_same_when_made_again():
     made, again = tabled(base), tabled(base)
     assert dict(made.variables) == dict(base.variables)
     np.testing.assert_array_equal(sampled(made), sampled(again))
-    constant = made.with_constant_weights()
-    np.testing.assert_allclose(sampled(constant), sampled(made), atol=1e-5)
     alone = sampled(made, seeds=(4,), labels=LABELS[1:2])
     np.testing.assert_allclose(alone, sampled(made)[1:2], atol=1e-5)
 
