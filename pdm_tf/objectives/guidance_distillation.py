@@ -1,0 +1,171 @@
+"""One evaluation learns what guidance needs two for (arXiv 2312.06899)."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import tensorflow as tf
+
+from pdm_tf import seeds
+from pdm_tf.config import SamplingConfig
+from pdm_tf.denoisers.denoiser import Denoiser, Prediction
+from pdm_tf.denoisers.guidance import check_interval
+from pdm_tf.denoisers.objective import Loss
+from pdm_tf.denoisers.threshold import clip_dynamically, clip_statically
+from pdm_tf.diffusion import NoiseLevel
+from pdm_tf.diffusion.gaussian import eps_from_x, noised
+from pdm_tf.diffusion.losses import weight
+from pdm_tf.objectives.draws import Draws, draw, drop_labels, timesteps
+
+
+@dataclass(frozen=True, eq=False)
+class GuidanceDistillation:
+    """The student's one estimate against the teacher's guided one.
+
+    The target is w·D(z, t, y) - (w - 1)·D(z, t, null) of the teacher D, w = 1 being no
+    guidance, with the run's guidance interval and dynamic thresholding in it. A dropped
+    label makes the target D(z, t, null), so that drawing without a class stays what it
+    was. Every second picture's z is noised data; the others come from the student's own
+    trajectories, by a few steps of DDIM from noise at its present weights, since there
+    it will be evaluated (on-policy). Both are functions of the draws alone.
+
+    The terms are guided, weighted as `diffusion.losses.weight` says, and variance: the
+    square error to the teacher's conditional variance, which moves only what lies in
+    the variance head. The total is their sum.
+
+    Attributes:
+      teacher: denoiser to distil, unconditional.
+      student: the same with adapters, unconditional; may share its weights.
+      variables: those that learn, by the names that a checkpoint keeps them under.
+      guidance: w.
+      sampling: of the run: thresholding, percentile, guidance interval.
+      weighting: name of gamma_t, see `diffusion.losses.weight`.
+      label_dropout: share of labels that are replaced by the null label.
+      t_range: first and last timestep trained, both included.
+      trajectory_steps: of DDIM, in the student's own trajectories; 0: all z are noised
+        data.
+    """
+
+    teacher: Denoiser
+    student: Denoiser
+    variables: Mapping[str, tf.Variable]
+    guidance: float
+    sampling: SamplingConfig
+    weighting: str
+    label_dropout: float
+    t_range: tuple[int, int]
+    trajectory_steps: int
+    terms: ClassVar = ("guided", "variance")
+    buckets: ClassVar = 4  # quartiles of the timesteps
+
+    def draw(self, seed: int, step: tf.Tensor, batch_size: int) -> Draws:
+        """Noise, timesteps and dropped labels of a batch, see `draws.draw`."""
+        return draw(seed, step, batch_size)
+
+    def __call__(self, x: tf.Tensor, labels: tf.Tensor, draws: Draws) -> Loss:
+        """Losses of pictures x [B, H, W, C] in [-1, 1] with labels int32 [B]."""
+        schedule = self.student.schedule
+        level = schedule.level(timesteps(draws.u, *self.t_range))
+        null = self.student.num_classes
+        labels = drop_labels(labels, draws.drop, self.label_dropout, null)
+        z = self.noisy(x, labels, level, draws)
+        target = self.target(z, labels, level)
+        own = self.student.conditioned(labels)(z, level)
+        error = self._visible_error(own.x, target.x)
+        guided = weight(self.weighting, level) * _mean_square(error)
+        variance = _mean_square(own.variance - target.variance)
+        bucket = level.t * self.buckets // schedule.timesteps
+        terms = {"guided": guided, "variance": variance}
+        return Loss(guided + variance, terms, bucket)
+
+    def noisy(
+        self, x: tf.Tensor, labels: tf.Tensor, level: NoiseLevel, draws: Draws
+    ) -> tf.Tensor:
+        """z of each picture: noised data and the student's own in turn."""
+        eps = seeds.normal(draws.keys, tuple(x.shape[1:]))
+        z = noised(x, eps, level.per_pixel())
+        if not self.trajectory_steps:
+            return z
+        own = self.trajectory(eps[1::2], labels[1::2], _rows(level, 1))
+        return tf.stop_gradient(_in_turn(z[::2], own))
+
+    def trajectory(
+        self, eps: tf.Tensor, labels: tf.Tensor, level: NoiseLevel
+    ) -> tf.Tensor:
+        """z at levels [B] where the student arrives from noise, in equal steps of t."""
+        student, last = self.student.conditioned(labels), self.trajectory_steps
+        schedule = student.schedule
+        ahead = tf.cast(schedule.timesteps - 1 - level.t, tf.float32)
+
+        def at(i: tf.Tensor) -> NoiseLevel:
+            done = ahead * tf.cast(i, tf.float32) / float(last)
+            t = schedule.timesteps - 1 - tf.cast(tf.round(done), tf.int32)
+            return schedule.level(t)
+
+        def step(i: tf.Tensor, z: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            here, to = at(i), at(i + 1).per_pixel()
+            denoised = self._clipped(student(z, here).x)
+            implied = eps_from_x(z, denoised, here.per_pixel())
+            return i + 1, noised(denoised, implied, to)
+
+        start = (tf.constant(0), eps)
+        _, z = tf.while_loop(lambda i, _: i < last, step, start)
+        return tf.stop_gradient(z)
+
+    def target(
+        self, z: tf.Tensor, labels: tf.Tensor, level: NoiseLevel
+    ) -> Prediction:
+        """What the teacher's guided estimate is, for levels [B]; no gradient."""
+        if self.guidance == 1.0:
+            plain = self.teacher.conditioned(labels)(z, level)
+            return Prediction(*map(tf.stop_gradient, plain))
+        null = tf.fill(tf.shape(labels), self.teacher.num_classes)
+        both = self.teacher.conditioned(tf.concat([labels, null], 0))
+        twice = NoiseLevel(*(tf.concat([value, value], 0) for value in level))
+        prediction = both(tf.concat([z, z], 0), twice)
+        conditional, unconditional = tf.split(prediction.x, 2)
+        x = self.guidance * conditional - (self.guidance - 1.0) * unconditional
+        if self.sampling.thresholding == "dynamic":
+            x = clip_dynamically(x, self.sampling.percentile)
+        x = tf.where(self._inside(level), x, conditional)
+        variance = tf.split(prediction.variance, 2)[0]
+        return Prediction(tf.stop_gradient(x), tf.stop_gradient(variance))
+
+    def _inside(self, level: NoiseLevel) -> tf.Tensor:
+        """Whether the run guides at levels [B], bool [B, 1, 1, 1]."""
+        low, high = check_interval(self.sampling.guidance_interval) or (0.0, math.inf)
+        inside = level.log_snr <= (math.log(high) if high < math.inf else math.inf)
+        if low:
+            inside &= level.log_snr > math.log(low)
+        return inside[:, None, None, None]
+
+    def _clipped(self, x: tf.Tensor) -> tf.Tensor:
+        """An estimate as the student's will be sampled."""
+        return clip_statically(x) if self.sampling.thresholding == "static" else x
+
+    def _visible_error(self, own: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
+        """The student's error; none where static clipping would hide it."""
+        if self.sampling.thresholding != "static":
+            return own - target
+        target = clip_statically(target)
+        hidden = clip_statically(own) == target
+        return tf.where(hidden, 0.0, own - target)
+
+
+def _mean_square(error: tf.Tensor) -> tf.Tensor:
+    """[B, H, W, C] -> [B]."""
+    return tf.reduce_mean(tf.square(error), axis=[1, 2, 3])
+
+
+def _rows(level: NoiseLevel, first: int) -> NoiseLevel:
+    """Every second of the levels [B]."""
+    return NoiseLevel(*(value[first::2] for value in level))
+
+
+def _in_turn(first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
+    """Rows of both in turn, beginning with the first, which may have one more."""
+    pairs = tf.shape(second)[0]
+    joined = tf.stack([first[:pairs], second], axis=1)
+    joined = tf.reshape(joined, [2 * pairs, *first.shape[1:]])
+    return tf.concat([joined, first[pairs:]], 0)
