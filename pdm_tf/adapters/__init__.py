@@ -1,4 +1,4 @@
-"""Small additions to a network's layers that are trained in the place of its weights."""
+"""Small additions to a network's layers, trained in the place of its weights."""
 
 from pdm_tf.adapters.lora import Lora, lora_plan, rescaled
 from pdm_tf.adapters.merge import merge, unmerge

@@ -113,9 +113,7 @@ class GuidanceDistillation:
         _, z = tf.while_loop(lambda i, _: i < last, step, start)
         return tf.stop_gradient(z)
 
-    def target(
-        self, z: tf.Tensor, labels: tf.Tensor, level: NoiseLevel
-    ) -> Prediction:
+    def target(self, z: tf.Tensor, labels: tf.Tensor, level: NoiseLevel) -> Prediction:
         """What the teacher's guided estimate is, for levels [B]; no gradient."""
         if self.guidance == 1.0:
             plain = self.teacher.conditioned(labels)(z, level)
