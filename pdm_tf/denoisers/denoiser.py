@@ -26,11 +26,14 @@ class Denoiser(ABC):
       image_shape: height, width and channels.
       num_classes: number of classes it can be conditioned on; 0 for none.
       schedule: the schedule whose timesteps it understands.
+      distilled_guidance: w that its estimates have without a second evaluation, so
+        that sampling adds no guidance; None for most.
     """
 
     image_shape: tuple[int, ...]
     num_classes: int
     schedule: NoiseSchedule
+    distilled_guidance: float | None = None
 
     @property
     def variables(self) -> Mapping[str, tf.Variable]:
@@ -119,6 +122,7 @@ class Wrapper(StatefulDenoiser):
         self.denoise = denoise
         self.image_shape, self.schedule = denoise.image_shape, denoise.schedule
         self.num_classes = denoise.num_classes
+        self.distilled_guidance = denoise.distilled_guidance
 
     @property
     def variables(self) -> Mapping[str, tf.Variable]:

@@ -134,6 +134,8 @@ def for_sampling(
 ) -> Denoiser:
     """The denoiser as a run samples with it: guided if it has classes, thresholded.
 
+    One that guides by itself is not guided again, whatever the weight.
+
     Args:
       denoise: a trained denoiser.
       labels: classes, int32 [B]; not looked at without classes.
@@ -143,6 +145,8 @@ def for_sampling(
     Raises:
       InputError: a percentile or an interval that makes no sense.
     """
+    if denoise.distilled_guidance is not None:
+        weight = 1.0
     if denoise.num_classes:
         dynamic = sampling.thresholding == "dynamic"
         threshold = sampling.percentile if dynamic else None

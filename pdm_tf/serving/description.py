@@ -37,6 +37,7 @@ def describe(
         "image_shape": list(denoiser.image_shape),
         "num_classes": denoiser.num_classes,
         "timesteps": denoiser.schedule.timesteps,
+        "distilled_guidance": denoiser.distilled_guidance,
         "sampling": asdict(sampling),
         "record": record,
         "lineage": list(lineage),

@@ -14,12 +14,14 @@ def callback_denoiser(
     evaluate: Evaluate, description: dict[str, Any]
 ) -> CallbackDenoiser:
     """The denoiser of a described model whose network is a function of arrays."""
-    return CallbackDenoiser(
+    denoiser = CallbackDenoiser(
         evaluate,
         tuple(description["image_shape"]),
         description["num_classes"],
         NoiseSchedule.linear(**description["schedule"]),
     )
+    denoiser.distilled_guidance = description.get("distilled_guidance")
+    return denoiser
 
 
 class LitertGenerator(DenoiserGenerator):

@@ -1,9 +1,7 @@
 """Adapters: nothing at first or at scale 0, a product of matrices after that."""
 
-import contextlib
 from collections import Counter
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -11,6 +9,7 @@ from small_networks import SCHEDULE, noisy, small_denoiser, small_network
 
 from pdm_tf.adapters import Lora, lora_plan, merge, rescaled, unmerge
 from pdm_tf.errors import SettingError
+from pdm_tf.networks.recomputation import recomputing
 from pdm_tf.networks.transforms import LayerTransform, layers_of, stacked, transformed
 
 LEVEL, LABELS = SCHEDULE.level([20, 400, 900]), tf.constant([0, 2, 3])
@@ -191,11 +190,8 @@ def true_gradients(network):
 def test_gradients_are_those_of_the_plan_however_they_are_computed(
     network, true_gradients, kind, remat
 ):
-    names = ["down_0_0", "down_1_0", "middle_attention", "up_1_0", "up_0_0"]
-    scope = keras.RematScope(mode="list_of_layers", layer_names=names)
-    with scope if remat else contextlib.nullcontext():
-        same = small_network()
-    found = gradients(same, trained_plan(same), kind)
+    with recomputing(remat):
+        found = gradients(network, trained_plan(network), kind)
     for a, b in zip(found, true_gradients, strict=True):
         scale = np.abs(b).max()
         assert scale > 1e-6

@@ -1,0 +1,6 @@
+"""Models that do in fewer evaluations what their base needs more for, one file each.
+
+Loaded by name, so that a command line can list them without TensorFlow.
+"""
+
+METHODS: dict[str, str] = {"guidance_lora": "pdm_tf.distillation.guidance_lora"}
