@@ -26,6 +26,11 @@ class GuidanceLoraConfig(TrainedConfig):
     )
     iterations: int = option(400, "Training steps, of all commands together.")
     batch_size: int = option(64, "Pictures in each step; an even number.")
+    microbatch: int = option(
+        8,
+        "Pictures taken at a time, gradients added up: what a step computes must not "
+        "outweigh the second model that adapters spare; 0: all at once.",
+    )
     label_dropout: float = option(
         0.1, "Share of labels replaced by the null label, whose target is unguided."
     )
