@@ -4,7 +4,7 @@ Run in a process of its own, it prints one line of JSON: bytes of variables, byt
 results of a step as the graph tells, and the most that the process ever held, less what
 it held with TensorFlow loaded and nothing built.
 
-Example: python -m experiments.distillation_memory pretrained:mnist adapters 64
+Example: python -m experiments.distillation_memory pretrained:mnist adapters 64 8
 """
 
 import argparse
@@ -21,9 +21,12 @@ from pdm_tf.assemble import OpenedModel, open_model
 from pdm_tf.assemble.building import build_denoiser, named_variables
 from pdm_tf.data.images import to_float
 from pdm_tf.denoisers import NetworkDenoiser
+from pdm_tf.denoisers.objective import Loss
 from pdm_tf.distillation.guidance_lora import Config, derive
+from pdm_tf.objectives.draws import Draws
 from pdm_tf.objectives.guidance_distillation import GuidanceDistillation
 from pdm_tf.profiling.memory import peak_bytes
+from pdm_tf.training.accumulation import accumulated
 from pdm_tf.training.ema import MovingAverage
 from pdm_tf.training.optimizer import Adam
 
@@ -52,22 +55,31 @@ def objective_of(model: OpenedModel, way: str) -> GuidanceDistillation:
     return replace(objective, student=student, variables=variables)
 
 
-def measure(model: OpenedModel, way: str, batch: int) -> dict[str, int]:
+def measure(model: OpenedModel, way: str, batch: int, at_once: int) -> dict[str, int]:
     """Bytes of a training step that has run a few times."""
     before = held()
     objective = objective_of(model, way)
     learning: Mapping[str, tf.Variable] = objective.variables
     adam, average = Adam(learning, lambda step: 1e-3), MovingAverage(learning)
     variables = list(learning.values())
+    kinds = Loss(tf.float32, dict.fromkeys(objective.terms, tf.float32), tf.int32)
 
-    def step(pictures: tf.Tensor, labels: tf.Tensor, count: tf.Tensor) -> None:
-        draws = objective.draw(0, count, batch)
+    def differentiated(
+        pictures: tf.Tensor, labels: tf.Tensor, draws: Draws
+    ) -> tuple[Loss, list[tf.Tensor]]:
         with tf.GradientTape() as tape:
             loss = objective(to_float(pictures), labels, draws)
-            total = tf.reduce_mean(loss.total)
+            total = tf.reduce_sum(loss.total) / batch
         zero = tf.UnconnectedGradients.ZERO
         gradients = tape.gradient(total, variables, unconnected_gradients=zero)
-        adam.apply([tf.convert_to_tensor(g) for g in gradients], count)
+        return loss, [tf.convert_to_tensor(g) for g in gradients]
+
+    def step(pictures: tf.Tensor, labels: tf.Tensor, count: tf.Tensor) -> None:
+        parts = pictures, labels, objective.draw(0, count, batch)
+        gradients = accumulated(
+            differentiated, parts, batch // at_once, variables, kinds
+        )[1]
+        adam.apply(gradients, count)
         average.update(count + 1)
 
     compiled = tf.function(step, autograph=False)
@@ -93,8 +105,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("model", help="see `open_model`")
     parser.add_argument("way", choices=WAYS)
     parser.add_argument("batch", type=int, help="pictures in a step")
+    parser.add_argument("at_once", type=int, help="of these computed at a time")
     words = parser.parse_args(argv)
-    print(json.dumps(measure(open_model(words.model), words.way, words.batch)))
+    model = open_model(words.model)
+    print(json.dumps(measure(model, words.way, words.batch, words.at_once)))
 
 
 if __name__ == "__main__":

@@ -181,7 +181,7 @@ def test_one_copy_of_the_base_is_held_and_only_adapters_learn():
 
 
 @pytest.mark.parametrize("recomputed", [False, True])
-@pytest.mark.parametrize("kind", ["graph", "xla"])
+@pytest.mark.parametrize("kind", ["graph", pytest.param("xla", marks=pytest.mark.slow)])
 def test_gradients_do_not_depend_on_how_a_step_is_compiled(kind, recomputed):
     objective = moved(derived(guidance=3.0, trajectory_steps=2).objective)
     variables = list(objective.variables.values())
