@@ -187,7 +187,8 @@ def text_of(rows: Sequence[dict[str, Any]]) -> str:
         ),
     )
     parts = (f"{ratio:.2f} with {part} at once" for part, ratio in ratios.items())
-    return f"{models}\n\n{memory}\n\nAdapters over two models: {', '.join(parts)}."
+    ratio = ", ".join(parts)
+    return f"{models}\n\n{memory}\n\nAdapters over two models: {ratio}."
 
 
 def _decibels(value: float | None) -> str:
@@ -204,8 +205,8 @@ def record(rows: Sequence[dict[str, Any]], docs: Path) -> None:
         command=COMMAND,
         figure=(
             f"SQNR {found['sqnr']:.1f} dB, accuracy {100 * found['accuracy']:+.1f} "
-            f"points, FD ratio {found['distance']:.2f}, time {found['time']:.2f} times; "
-            f"memory {ratios[PARTS[1]]:.2f} times with {PARTS[1]} pictures at once "
+            f"points, FD ratio {found['distance']:.2f}, time {found['time']:.2f} "
+            f"times; memory {ratios[PARTS[1]]:.2f} times with {PARTS[1]} pictures at once "
             f"(the default), {ratios[PARTS[0]]:.2f} with all {PARTS[0]}"
         ),
         holds=holds(found),
