@@ -206,8 +206,8 @@ def record(rows: Sequence[dict[str, Any]], docs: Path) -> None:
         figure=(
             f"SQNR {found['sqnr']:.1f} dB, accuracy {100 * found['accuracy']:+.1f} "
             f"points, FD ratio {found['distance']:.2f}, time {found['time']:.2f} "
-            f"times; memory {ratios[PARTS[1]]:.2f} times with {PARTS[1]} pictures at once "
-            f"(the default), {ratios[PARTS[0]]:.2f} with all {PARTS[0]}"
+            f"times; memory {ratios[PARTS[1]]:.2f} times with {PARTS[1]} pictures at "
+            f"once (the default), {ratios[PARTS[0]]:.2f} with all {PARTS[0]}"
         ),
         holds=holds(found),
     )
