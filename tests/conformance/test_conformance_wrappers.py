@@ -13,6 +13,9 @@ import tensorflow as tf
 from tiny_models import SHAPE, small_denoiser
 
 import pdm_tf
+from pdm_tf.acceleration.deepcache import DeepCached
+from pdm_tf.acceleration.encoder_propagation import EncoderPropagated
+from pdm_tf.acceleration.key_steps import EveryNth
 from pdm_tf.denoisers import (
     StatefulDenoiser,
     Wrapper,
@@ -31,16 +34,24 @@ WRAPPERS = {
     "Constrained": lambda d: constrained(d, lambda x: 0.5 * x),
     "Split": lambda d: split(d, d, snr=1.0),
 }
-ABSTRACT = {"Wrapper", "StatefulDenoiser"}
+# Stand around a network itself, whatever is wrapped around that.
+CACHES = {
+    "DeepCached": lambda d: d.map_innermost(lambda n: DeepCached(n, EveryNth(2))),
+    "EncoderPropagated": lambda d: d.map_innermost(
+        lambda n: EncoderPropagated(n, EveryNth(2))
+    ),
+}
+ABSTRACT = {"Wrapper", "StatefulDenoiser", "CachedNetwork"}
 # Of these a test elsewhere says what they keep: they look on, or stand for a method.
 ELSEWHERE = {"_Recorded"}
-ALONE = {name: (name,) for name in WRAPPERS}
+ALONE = {name: (name,) for name in WRAPPERS | CACHES}
 PAIRS = {
     f"{outer}({inner})": (inner, outer)
     for inner, outer in permutations(WRAPPERS, 2)
     if "Guided" not in (inner,) or outer != "Guided"
 }
-WHOLE = {"all": ("Split", "Guided", "Thresholded", "Constrained")}
+PAIRS |= {f"{name}(DeepCached)": (name, "DeepCached") for name in WRAPPERS}
+WHOLE = {"all": ("Split", "Guided", "Thresholded", "Constrained", "DeepCached")}
 
 every = pytest.mark.parametrize("names", {**ALONE, **PAIRS}.values(), ids=str)
 some = pytest.mark.parametrize("names", {**ALONE, **WHOLE}.values(), ids=str)
@@ -48,7 +59,7 @@ some = pytest.mark.parametrize("names", {**ALONE, **WHOLE}.values(), ids=str)
 
 def wrapped(denoise, names):
     for name in names:
-        denoise = WRAPPERS[name](denoise)
+        denoise = (WRAPPERS | CACHES)[name](denoise)
     return denoise
 
 
@@ -60,9 +71,18 @@ def predicted(denoise, z, t=500):
     return denoise(z, denoise.schedule.level(t)).x.numpy()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def base():
     return small_denoiser()
+
+
+@pytest.fixture
+def restored(base):
+    """The same, its variables as they were when the test ends."""
+    values = {name: v.numpy() for name, v in base.variables.items()}
+    yield base
+    for name, variable in base.variables.items():
+        variable.assign(values[name])
 
 
 def subclasses(cls):
@@ -81,7 +101,7 @@ def test_every_wrapper_of_the_package_stands_here():
         for cls in subclasses(StatefulDenoiser)
         if cls.__module__.startswith("pdm_tf.")
     }
-    assert found - ABSTRACT - ELSEWHERE == set(WRAPPERS)
+    assert found - ABSTRACT - ELSEWHERE == set(WRAPPERS | CACHES)
 
 
 @every
@@ -114,8 +134,8 @@ def test_labels_given_from_outside_reach_the_network(base, names):
 
 
 @every
-def test_constant_weights_are_really_constant(base, names):
-    denoise, z = wrapped(base.conditioned(LABELS), names), noisy()
+def test_constant_weights_are_really_constant(restored, names):
+    denoise, z = wrapped(restored.conditioned(LABELS), names), noisy()
     constant = denoise.with_constant_weights()
     before = predicted(denoise, z)
     assert denoise.variables and not constant.variables
