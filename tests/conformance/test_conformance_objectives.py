@@ -16,9 +16,11 @@ from tiny_models import SHAPE, Scaled, small_denoiser
 
 from pdm_tf import objectives
 from pdm_tf.assemble.building import named_variables
+from pdm_tf.config import SamplingConfig
 from pdm_tf.denoisers import NetworkDenoiser
 from pdm_tf.networks.transforms import plan_variables
 from pdm_tf.objectives import DenoisingObjective
+from pdm_tf.objectives.guidance_distillation import GuidanceDistillation
 from pdm_tf.training.accumulation import accumulated
 from pdm_tf.training.ema import MovingAverage
 from pdm_tf.training.optimizer import Adam, LinearWarmup
@@ -50,10 +52,29 @@ def denoising_of_an_adapter():
     return objective, denoise
 
 
+def guidance_distillation():
+    """A student of the teacher's own network, some transforms of which learn."""
+    plan = {path: Scaled() for path in PATHS}
+    teacher, student = inlined(), inlined(plan)
+    objective = GuidanceDistillation(
+        teacher=teacher,
+        student=student,
+        variables=plan_variables(plan),
+        guidance=2.0,
+        sampling=SamplingConfig(thresholding="static"),
+        weighting="sqrt_snr",
+        label_dropout=0.2,
+        t_range=(0, 999),
+        trajectory_steps=2,
+    )
+    return objective, student
+
+
 # Each returns a fresh objective, and a denoiser that holds all variables it reads.
 OBJECTIVES = {
     "DenoisingObjective": denoising,
     "DenoisingObjective of an adapter": denoising_of_an_adapter,
+    "GuidanceDistillation": guidance_distillation,
 }
 
 every = pytest.mark.parametrize("make", OBJECTIVES.values(), ids=OBJECTIVES)
