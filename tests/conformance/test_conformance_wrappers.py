@@ -53,6 +53,8 @@ PAIRS = {
 PAIRS |= {f"{name}(DeepCached)": (name, "DeepCached") for name in WRAPPERS}
 WHOLE = {"all": ("Split", "Guided", "Thresholded", "Constrained", "DeepCached")}
 
+# What each says for itself is tried alone and with all at once; what it must pass on,
+# in every pair.
 every = pytest.mark.parametrize("names", {**ALONE, **PAIRS}.values(), ids=str)
 some = pytest.mark.parametrize("names", {**ALONE, **WHOLE}.values(), ids=str)
 
@@ -119,7 +121,7 @@ def test_what_is_carried_keeps_its_structure(base, names):
     np.testing.assert_array_equal(prediction.x, denoise(z, level).x)
 
 
-@every
+@some
 def test_labels_given_from_outside_reach_the_network(base, names):
     denoise = wrapped(base.conditioned(LABELS), names)
     assert denoise.num_classes == 3 and denoise.image_shape == SHAPE
@@ -148,7 +150,7 @@ def test_constant_weights_are_really_constant(restored, names):
     assert not graph.get_concrete_function(noisy()).variables
 
 
-@every
+@some
 def test_a_change_of_the_innermost_reaches_it_and_nothing_else(base, names):
     denoise, z = wrapped(base.conditioned(LABELS), names), noisy()
     seen = []
@@ -163,7 +165,7 @@ def test_a_change_of_the_innermost_reaches_it_and_nothing_else(base, names):
     np.testing.assert_array_equal(predicted(same, z), predicted(denoise, z))
 
 
-@every
+@some
 def test_a_picture_does_not_depend_on_its_neighbours(base, names):
     z = noisy()
     denoise = wrapped(base.conditioned(LABELS), names)
