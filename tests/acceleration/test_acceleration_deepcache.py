@@ -6,7 +6,7 @@ from math import ceil
 import numpy as np
 import pytest
 import tensorflow as tf
-from small_networks import (
+from networks_to_cache import (
     GATED,
     LABELS,
     SHAPE,

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import tensorflow as tf
-from small_networks import (
+from networks_to_cache import (
     GATED,
     LABELS,
     SHAPE,

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import tensorflow as tf
-from small_networks import GATED, LABELS, SHAPE, Shifted, denoiser, sampled
+from networks_to_cache import GATED, LABELS, SHAPE, Shifted, denoiser, sampled
 
 import pdm_tf as pdm
 from pdm_tf.acceleration import time_table
