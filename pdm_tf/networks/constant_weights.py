@@ -7,7 +7,13 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from pdm_tf.networks.transforms import LayerPlan, constant_plan, transformed
+from pdm_tf.networks.transforms import (
+    LayerPlan,
+    changes_kernel_alone,
+    constant_plan,
+    layers_of,
+    transformed,
+)
 
 
 def function_of(
@@ -32,8 +38,9 @@ def function_of(
         takes many times their memory while it is made, so this is for what is not
         too large.
     """
-    values = [(v, v.numpy()) for v in network.variables] if constant else []
-    plan = constant_plan(plan) if constant else plan
+    values: list[tuple[keras.Variable, Any]] = []
+    if constant:
+        values, plan = _constants(network, plan)
 
     def weights() -> AbstractContextManager:
         return keras.StatelessScope(
@@ -53,6 +60,25 @@ def function_of(
         autograph=False,
         experimental_attributes={"_noinline": True},
     )
+
+
+def _constants(
+    network: keras.Model, plan: LayerPlan
+) -> tuple[list[tuple[keras.Variable, Any]], LayerPlan]:
+    """Variables with their values, and what of a plan is left to do to them.
+
+    Kernels are changed here where that is all a plan does to a layer: changed in the
+    graph, they would be in it, and in an export, a second time as they were.
+    """
+    left, changed = constant_plan(plan), {}
+    layers = layers_of(network) if plan else {}
+    for path in [p for p, t in left.items() if p in layers and changes_kernel_alone(t)]:
+        kernel = layers[path].kernel
+        with tf.init_scope():
+            made = left.pop(path).kernel(tf.constant(kernel.numpy()))
+            changed[kernel.path] = tf.convert_to_tensor(made).numpy()
+    values = [(v, changed.get(v.path)) for v in network.variables]
+    return [(v, v.numpy() if w is None else w) for v, w in values], left
 
 
 def input_specs(network: keras.Model) -> list[tf.TensorSpec]:

@@ -119,6 +119,15 @@ def stacked(base: LayerPlan, above: LayerPlan) -> dict[str, LayerTransform]:
     return plan
 
 
+def changes_kernel_alone(transform: LayerTransform) -> bool:
+    """Whether all that a transform does is in `kernel`, which can be done ahead."""
+    if isinstance(transform, Stacked):
+        return all(changes_kernel_alone(member) for member in transform.members)
+    names = ("inputs", "output", "apply")
+    own, none = type(transform), LayerTransform
+    return all(getattr(own, name) is getattr(none, name) for name in names)
+
+
 def constant_plan(plan: LayerPlan) -> dict[str, LayerTransform]:
     """The plan with constants instead of its variables."""
     return {path: change.with_constant_weights() for path, change in plan.items()}
