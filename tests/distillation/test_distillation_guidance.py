@@ -18,6 +18,8 @@ from pdm_tf.distillation.guidance_lora import GuidanceDistilled, derive
 from pdm_tf.networks.recomputation import recomputing
 from pdm_tf.objectives.guidance_distillation import GuidanceDistillation
 from pdm_tf.samplers import DDIM, integrate, sample
+from pdm_tf.serving.description import describe, schedule_settings
+from pdm_tf.serving.litert_generator import callback_denoiser
 from pdm_tf.training.optimizer import Adam
 
 LABELS = tf.constant([0, 1, 2, 3])  # the last is the null label
@@ -362,3 +364,15 @@ def test_what_cannot_be_distilled_is_refused_in_one_line():
         with pytest.raises(InputError, match=words) as error:
             derived(base, **settings)
         assert "\n" not in str(error.value)
+
+
+def test_a_file_that_holds_the_network_alone_says_that_it_guides():
+    distilled = GuidanceDistilled(GaussianToy(), 1.5)
+    schedule = {"schedule": schedule_settings(SCHEDULE)}
+    for model, guidance in ((distilled, 1.5), (GaussianToy(), None)):
+        description = describe(model, STATIC) | schedule
+        opened = callback_denoiser(lambda *given: given, description)
+        assert opened.distilled_guidance == guidance
+        description.pop("distilled_guidance")  # as older files are
+        opened = callback_denoiser(lambda *given: given, description)
+        assert opened.distilled_guidance is None
