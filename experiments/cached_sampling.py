@@ -25,7 +25,7 @@ from pdm_tf.samplers import DDIM, Sampler, sample
 
 FEATURES = {"mnist": "digits"}  # others: random convolutions
 TIMED = {"mnist": 8}  # pictures at once where times are taken; others 4
-BATCH, ROUNDS = 50, 7
+BATCH, ROUNDS = 50, 15
 
 
 class Bench:

@@ -36,7 +36,7 @@ VARIANTS = {
     "9 keys, input kept": EncoderPropagationConfig(last_keys=0, live_input=False),
 }
 JUDGED = [("photos", "9 keys")]
-SHOWN = [(data, name) for data in ("photos", "mnist") for name in list(VARIANTS)[:2]]
+SHOWN = [(data, name) for data in ("photos", "mnist") for name in list(VARIANTS)]
 INJECTED = "9 keys, noise injected"
 
 

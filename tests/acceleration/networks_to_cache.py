@@ -71,14 +71,14 @@ class Counted:
         return self.function(*given)
 
 
-class Shifted(LayerTransform):
-    """A layer with its output moved."""
+class Scaled(LayerTransform):
+    """A layer with its output scaled."""
 
     def __init__(self, by):
         self.by = tf.Variable(by, dtype=tf.float32)
 
     def output(self, y, x, t):
-        return y + tf.cast(self.by, y.dtype)
+        return y * tf.cast(self.by, y.dtype)
 
 
 def rows(array, row):

@@ -11,7 +11,7 @@ from networks_to_cache import (
     LABELS,
     SHAPE,
     Counted,
-    Shifted,
+    Scaled,
     denoiser,
     rows,
     sampled,
@@ -25,6 +25,7 @@ from pdm_tf.acceleration.deepcache import DeepCached, derive
 from pdm_tf.acceleration.key_steps import AtTimesteps, EveryNth
 from pdm_tf.config import InputError
 from pdm_tf.config.acceleration import DeepCacheConfig
+from pdm_tf.denoisers import EmpiricalDenoiser
 from pdm_tf.errors import SettingError
 from pdm_tf.export import export_saved_model
 from pdm_tf.serving import weights
@@ -153,7 +154,7 @@ def test_each_part_of_a_split_and_each_half_of_guidance_carries_its_own():
 
 
 def test_it_caches_what_an_adapter_makes_of_the_network(base):
-    plan = {"middle_0/conv_in": Shifted(0.5), "up_0_1/conv_out": Shifted(-0.5)}
+    plan = {"middle_0/conv_out": Scaled(2.0), "up_0_1/conv_out": Scaled(0.5)}
     adapted = base.with_plan(plan)
     above = cached(base).map_innermost(lambda d: d.with_plan(plan))
     below = cached(adapted)
@@ -209,6 +210,6 @@ def test_settings_that_make_no_sense_are_named(base, setting, value):
 
 def test_what_is_no_network_is_refused(base):
     pictures = np.zeros([2, *SHAPE], np.float32)
-    for other in (cached(base), pdm.EmpiricalDenoiser(pictures, base.schedule)):
+    for other in (cached(base), EmpiricalDenoiser(pictures, base.schedule)):
         with pytest.raises(InputError, match=type(other).__name__):
             DeepCached(other, EveryNth(3))

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import tensorflow as tf
-from networks_to_cache import GATED, LABELS, SHAPE, Shifted, denoiser, sampled
+from networks_to_cache import GATED, LABELS, SHAPE, Scaled, denoiser, sampled
 
 import pdm_tf as pdm
 from pdm_tf.acceleration import time_table
@@ -14,6 +14,7 @@ from pdm_tf.acceleration.key_steps import EveryNth
 from pdm_tf.acceleration.time_table import derive
 from pdm_tf.config import InputError
 from pdm_tf.config.acceleration import TimeTableConfig
+from pdm_tf.denoisers import EmpiricalDenoiser
 from pdm_tf.errors import SettingError
 from pdm_tf.export import export_saved_model
 from pdm_tf.networks.transforms import LayerTransform
@@ -97,7 +98,7 @@ def test_a_large_table_of_pairs_leaves_the_variance_head_alone(monkeypatch):
 
 
 def test_adapters_of_time_layers_are_in_the_tables():
-    plan = {"time_2": Shifted(0.3), "up_0_0/time": Shifted(0.2)}
+    plan = {"time_2": Scaled(1.3), "up_0_0/time": Scaled(1.2)}
     base = denoiser().with_plan(plan)
     assert np.abs(sampled(base) - sampled(denoiser())).max() > 1e-3
     np.testing.assert_allclose(sampled(tabled(base)), sampled(base), atol=5e-5)
@@ -139,4 +140,4 @@ def test_what_cannot_be_tabled_is_refused():
         derive(base, TimeTableConfig(largest=0))
     with pytest.raises(InputError, match="EmpiricalDenoiser"):
         pictures = np.zeros([2, *SHAPE], np.float32)
-        tabled(pdm.EmpiricalDenoiser(pictures, base.schedule))
+        tabled(EmpiricalDenoiser(pictures, base.schedule))
