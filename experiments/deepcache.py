@@ -51,7 +51,9 @@ def text_of(rows: Sequence[dict[str, Any]]) -> str:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Measures what is not yet on record of each model, and writes the page."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("models", nargs="*", help="models; none: only the page")
     parser.add_argument("--docs", type=Path, default=DOCS, help="folder of pages")
     parser.add_argument("--pictures", type=int, default=1000, help="of each distance")

@@ -66,9 +66,9 @@ class AtTimesteps:
 
     @cached_property
     def passed(self) -> np.ndarray:
-        """Key timesteps at or above each t, at least 1, int32 [T]."""
+        """One more than the key timesteps at or above each t, int32 [T]."""
         above = [sum(key >= t for key in self.keys) for t in range(self.timesteps)]
-        return np.maximum(above, 1).astype(np.int32)
+        return np.asarray(above, np.int32) + 1
 
     def __call__(self, t: tf.Tensor, phase: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         passed = tf.gather(tf.constant(self.passed), t)

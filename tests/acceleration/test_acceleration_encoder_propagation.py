@@ -22,6 +22,7 @@ from pdm_tf.config.acceleration import EncoderPropagationConfig
 from pdm_tf.diffusion.gaussian import eps_from_x
 from pdm_tf.errors import SettingError
 from pdm_tf.export import export_saved_model
+from pdm_tf.samplers import integrate
 
 STEPS = 10
 FEW = EncoderPropagationConfig(keys=(0, 1, 4), last_keys=1, steps=STEPS)
@@ -91,7 +92,7 @@ def test_without_a_time_in_the_decoder_followers_are_one_step_of_ddim():
     made = derive(base, one_key).denoiser.conditioned(LABELS)
     grid = base.schedule.grid(STEPS)
     z = tf.random.stateless_normal([3, *SHAPE], (1, 2))
-    found = pdm.integrate(made, pdm.DDIM(), grid, (3, 4, 5), z)
+    found = integrate(made, pdm.DDIM(), grid, (3, 4, 5), z)
     first, last = grid.level(0), grid.level(STEPS - 1)
     x = base.conditioned(LABELS)(z, first).x
     eps = eps_from_x(z, x, first)
@@ -134,8 +135,8 @@ def test_injected_noise_is_that_of_the_start_and_scales_with_the_steps(base):
     found = {}
     for steps, strength in ((50, 0.0), (50, 0.003), (100, 0.003)):
         sampler = NoiseInjected(pdm.DDIM(), base.schedule, strength, steps)
-        found[steps, strength] = pdm.integrate(Nothing(), sampler, grid, [0], z)
-    plain = pdm.integrate(Nothing(), pdm.DDIM(), grid, [0], z)
+        found[steps, strength] = integrate(Nothing(), sampler, grid, [0], z)
+    plain = integrate(Nothing(), pdm.DDIM(), grid, [0], z)
     np.testing.assert_array_equal(found[50, 0.0], plain)
     # Only the step from t = 333 to 0 adds noise: z = noise level of the moment + 0.003.
     noise = grid.level(3).noise / grid.level(2).noise

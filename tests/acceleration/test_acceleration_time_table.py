@@ -101,7 +101,7 @@ def test_adapters_of_time_layers_are_in_the_tables():
     plan = {"time_2": Scaled(1.3), "up_0_0/time": Scaled(1.2)}
     base = denoiser().with_plan(plan)
     assert np.abs(sampled(base) - sampled(denoiser())).max() > 1e-3
-    np.testing.assert_allclose(sampled(tabled(base)), sampled(base), atol=5e-5)
+    np.testing.assert_allclose(sampled(tabled(base)), sampled(base), atol=3e-4)
 
 
 def test_what_is_no_sum_is_refused():
