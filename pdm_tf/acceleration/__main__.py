@@ -1,4 +1,4 @@
-"""python -m pdm_tf.acceleration METHOD --base=MODEL --out=DIR: a cheaper model."""
+"""python -m pdm_tf.acceleration METHOD --base=MODEL --out=DIR: makes sampling cheaper, without training."""
 
 from pdm_tf import flags
 from pdm_tf.assemble.method_command import run_method

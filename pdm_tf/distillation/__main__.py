@@ -1,4 +1,4 @@
-"""python -m pdm_tf.distillation METHOD --base=MODEL --out=DIR: fewer evaluations."""
+"""python -m pdm_tf.distillation METHOD --base=MODEL --out=DIR: teaches a model to need fewer evaluations."""
 
 from pdm_tf import flags
 from pdm_tf.assemble.method_command import run_method

@@ -1,4 +1,4 @@
-"""python -m pdm_tf.export --model=MODEL: as a SavedModel, or as a .tflite file."""
+"""python -m pdm_tf.export --model=MODEL: writes a SavedModel, or a .tflite file."""
 
 from pdm_tf import flags
 from pdm_tf.config import ExportConfig
