@@ -1,4 +1,7 @@
-"""python -m pdm_tf.acceleration METHOD --base=MODEL --out=DIR: makes sampling cheaper, without training."""
+"""Makes sampling cheaper, without training.
+
+Example: python -m pdm_tf.acceleration deepcache --base=pretrained:mnist --out=DIR
+"""
 
 from pdm_tf import flags
 from pdm_tf.assemble.method_command import run_method

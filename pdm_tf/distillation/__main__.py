@@ -1,4 +1,7 @@
-"""python -m pdm_tf.distillation METHOD --base=MODEL --out=DIR: teaches a model to need fewer evaluations."""
+"""Teaches a model to need fewer evaluations.
+
+Example: python -m pdm_tf.distillation guidance_lora --base=pretrained:mnist --out=DIR
+"""
 
 from pdm_tf import flags
 from pdm_tf.assemble.method_command import run_method
