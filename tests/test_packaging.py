@@ -16,7 +16,6 @@ from pathlib import Path
 import pytest
 
 import pdm_tf
-from pdm_tf import pretrained
 from pdm_tf.commands import commands
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -137,8 +136,6 @@ def test_the_installed_command_samples(site, tmp_path, model):
     if model == "export":
         with tarfile.open(ROOT / "tests/data/version_0_1/models.tar.xz") as archive:
             archive.extractall(tmp_path, filter="data")
-    elif "mnist" not in pretrained.names():
-        pytest.skip("there is no pretrained:mnist")
     words = ["sample", f"--model={model}", "--num_images=4", "--steps=5"]
     words = [f"{ROOT}/", sys.prefix, *words, "--sampler=ddim"]
     said = run(site, tmp_path, sys.executable, "-c", PROBE, *words)
