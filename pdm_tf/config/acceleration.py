@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from pdm_tf.config.options import option
+from pdm_tf.config.sampling import CACHED, COMPARED
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class DeepCacheConfig:
         "`centre`, as many of `steps` as `every` says; 1: evenly.",
     )
     centre: int = option(50, "Step about which they lie densest, with `power` above 1.")
-    steps: int = option(100, "Steps of a sampler that `centre` refers to.")
+    steps: int = option(CACHED.steps, "Steps of a sampler that `centre` refers to.")
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,10 @@ class EncoderPropagationConfig:
     last_keys: int = option(
         4, "Steps at the end, of `steps`, that compute the encoder too."
     )
-    steps: int = option(50, "Steps of a sampler that `keys` and `last_keys` refer to.")
+    steps: int = option(
+        COMPARED.steps,
+        "Steps of a sampler that `keys` and `last_keys` refer to.",
+    )
     live_input: bool = option(
         True,
         "Compute the input convolution in every step, for the decoder's last block and "

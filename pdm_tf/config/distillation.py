@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from pdm_tf.config.deriving import TrainedConfig
 from pdm_tf.config.options import option
+from pdm_tf.config.sampling import GUIDANCE
 
 
 @dataclass(frozen=True)
@@ -11,7 +12,8 @@ class GuidanceLoraConfig(TrainedConfig):
     """One evaluation learns what guidance needs two for, in adapters (2312.06899)."""
 
     guidance: float = option(
-        1.5, "Guidance weight w that is distilled, as the paper counts it; 1 is none."
+        GUIDANCE,
+        "Guidance weight w that is distilled, as the paper counts it; 1 is none.",
     )
     rank: int = option(8, "Rank of the adapters; small layers take less.")
     layers: str = option(

@@ -16,5 +16,6 @@ BEST = SamplerDefault("dpm_solver_sde", 20)  # closest to the data in so few cal
 GRIDS = SamplerDefault("ddpm", 50)  # grids of samples in training, checks of exports
 EDITS = SamplerDefault("ddpm", 100)  # noise in each step fits what an edit holds fast
 COMPARED = SamplerDefault("ddim", 50)  # same seeds, two models: no noise in between
+CACHED = SamplerDefault("ddim", 100)  # as many as DeepCache's paper counts keys in
 METRICS = SamplerDefault("ddpm", 250)  # the steps that published figures are of
 EXPORTED = ("ddpm", "ddim", "dpm_solver", "dpm_solver_sde")  # that a SavedModel holds

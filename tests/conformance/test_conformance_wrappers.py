@@ -43,7 +43,8 @@ CACHES = {
 }
 ABSTRACT = {"Wrapper", "StatefulDenoiser", "CachedNetwork"}
 # Of these a test elsewhere says what they keep: they look on, or stand for a method.
-ELSEWHERE = {"_Recorded"}
+ELSEWHERE = {"_Recorded", "GuidanceDistilled"}
+ROOMS = ("denoisers", "samplers", "acceleration", "adapters", "distillation")
 ALONE = {name: (name,) for name in WRAPPERS | CACHES}
 PAIRS = {
     f"{outer}({inner})": (inner, outer)
@@ -95,8 +96,7 @@ def subclasses(cls):
 
 def test_every_wrapper_of_the_package_stands_here():
     for module in pkgutil.walk_packages(pdm_tf.__path__, "pdm_tf."):
-        room = module.name.split(".")[1]
-        if room in ("denoisers", "samplers", "acceleration", "inverse"):
+        if module.name.split(".")[1] in ROOMS:
             importlib.import_module(module.name)
     found = {
         cls.__name__
