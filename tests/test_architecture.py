@@ -55,6 +55,9 @@ for _room in set(BELOW) - {"errors"}:  # every room may say what is wrong
     BELOW[_room] = BELOW[_room] | {"errors"}
 for _room in set(BELOW) - {"errors", "config", "seeds", "storage", "flags"}:
     BELOW[_room] = BELOW[_room] | {"storage"}  # and read and write files
+BELOW["progress"] = set()  # and say how far it is
+for _room in set(BELOW) - {"errors", "config", "seeds", "storage", "flags", "progress"}:
+    BELOW[_room] = BELOW[_room] | {"progress"}
 BELOW["version"] = set()
 for _room in set(BELOW) - {"errors", "config", "version"}:
     BELOW[_room] = BELOW[_room] | {"version"}
