@@ -54,15 +54,8 @@ def open_folder(
       InputError: no such folder, no pictures in it, other classes, no test pictures.
     """
     name = f"folder:{argument}"
-    train, chosen = _splits(name, _existing(name, argument), split)
-    files = pictures_below(name, chosen)
-    if not files:
-        raise SettingError(
-            "dataset",
-            name,
-            f"no pictures in {chosen}; give a folder that holds "
-            f"{', '.join(sorted(SUFFIXES))} files",
-        )
+    train, _ = _splits(name, _existing(name, argument), split)
+    chosen, files = list_pictures(argument, split)
     class_names: tuple[str, ...] = ()
     labels = np.zeros(len(files), np.int32)
     if num_classes:
@@ -74,6 +67,29 @@ def open_folder(
     return kept_in_memory(
         OnDemand(name, image_shape, make, files.__getitem__, labels, class_names)
     )
+
+
+def list_pictures(argument: str, split: str = "train") -> tuple[Path, list[str]]:
+    """The folder that a split is read from, and its picture files, in order.
+
+    Args:
+      argument: the path behind folder:.
+      split: "train" or "test".
+
+    Raises:
+      InputError: no such folder or split, or no pictures in it.
+    """
+    name = f"folder:{argument}"
+    _, chosen = _splits(name, _existing(name, argument), split)
+    files = pictures_below(name, chosen)
+    if not files:
+        raise SettingError(
+            "dataset",
+            name,
+            f"no pictures in {chosen}; give a folder that holds "
+            f"{', '.join(sorted(SUFFIXES))} files",
+        )
+    return chosen, files
 
 
 def _existing(name: str, argument: str) -> Path:

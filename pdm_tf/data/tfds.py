@@ -75,6 +75,19 @@ def read_tfds(
     return OnDemand(name, image_shape, make, title, labels, class_names)
 
 
+def stored_shape(argument: str, data_dir: str = "") -> tuple[int | None, ...]:
+    """(H, W, C) of the pictures as the metadata of a data set gives it.
+
+    None stands for what differs from picture to picture.
+
+    Raises:
+      InputError: no such data set, or none with one feature that is a picture.
+    """
+    name, (location, _) = f"tfds:{argument}", _parted(argument)
+    features = open_store(name, location, data_dir, False).info.features
+    return tuple(features[_features(name, features, 0)[0]].shape)
+
+
 def _parted(argument: str) -> tuple[str, str]:
     """ "location:split" -> location, split; a version keeps its colon."""
     parted = _PARTED.fullmatch(argument)

@@ -157,7 +157,7 @@ def _report(
             "spatial": spatial,
             **extractor.describe(),
         },
-        "warnings": warnings + _skipped(described),
+        "warnings": warnings + _noted(sets) + _skipped(described),
         "cost": {
             ("sampling" if name == "samples" else f"sampling {name}"): one.source.cost()
             for name, one in sets.items()
@@ -177,6 +177,10 @@ def _describe(one: _Set) -> dict[str, Any]:
     shape = list(one.source.image_shape)
     found.update(pictures=one.source.count, image_shape=shape)
     return {**found, **one.source.describe()}
+
+
+def _noted(sets: Mapping[str, _Set]) -> list[str]:
+    return [note for one in sets.values() if one.source for note in one.source.notes]
 
 
 def _skipped(described: Mapping[str, dict[str, Any]]) -> list[str]:

@@ -1,11 +1,13 @@
 """The sets of pictures of an evaluation, opened: all of one shape."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from pdm_tf.config import EvaluationConfig
 from pdm_tf.data.images import checked_shape
 from pdm_tf.evaluation.generated_images import Opener, open_model
-from pdm_tf.evaluation.locations import Location, locate, natural_shape
+from pdm_tf.evaluation.image_shapes import natural_shape, say_scaled
+from pdm_tf.evaluation.locations import Location, locate
 from pdm_tf.evaluation.stored_images import ImageSource, open_npz, open_source
 
 Shape = tuple[int, ...]
@@ -56,12 +58,19 @@ def open_image_sources(
             shape = shape or opened[location].image_shape
     for location in locations:
         if location not in opened:
-            shape = shape or natural_shape(location)
-            wanted = _wanted(location, config)
-            opened[location] = open_source(location, shape, wanted)
+            opened[location] = _open_at(location, shape, _wanted(location, config))
+            shape = shape or opened[location].image_shape
     for location in locations:
         _check(opened[location], shape)
     return [opened[location] for location in locations]
+
+
+def _open_at(location: Location, shape: Shape, wanted: int) -> ImageSource:
+    """A source at a shape, or at its own; says what was scaled."""
+    if not shape:
+        return open_source(location, natural_shape(location), wanted)
+    source = open_source(location, shape, wanted)
+    return replace(source, notes=tuple(say_scaled(location, shape)))
 
 
 def _wanted(location: Location, config: EvaluationConfig) -> int:

@@ -1,17 +1,14 @@
 """Every way to name a set of pictures: what it is, before anything is opened."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from PIL import Image
-
 from pdm_tf.data.folder import SUFFIXES
 from pdm_tf.data.sources import SHELF
+from pdm_tf.data.stores import INFO
 from pdm_tf.errors import SettingError
 
-_SHAPES = {"mnist": (32, 32, 1), "photos": (64, 64, 3)}  # unless another is asked for
 _MODELS = ("config.flags", "split.json", "model.json")  # files that make one
 
 
@@ -49,17 +46,19 @@ def locate(setting: str, given: str) -> Location:
     if at and tail in ("train", "test"):
         name, split = head, tail
     if name.partition(":")[0] in SHELF:
-        return Location(setting, given, "source", name, split)
+        return Location(setting, given, "source", _as_prepared(name), split)
     path = Path(given).expanduser()
     if given.startswith("pretrained:"):
         return Location(setting, given, "model", given)
+    if path.suffix.lower() in SUFFIXES and path.is_file():
+        raise SettingError(setting, given, "a single picture; give a folder of them")
     if path.is_file():
         kind: Literal["npz", "model"] = "model" if path.suffix == ".tflite" else "npz"
         return Location(setting, given, kind, str(path))
     if path.is_dir():
         return _in_directory(setting, given, path)
     if Path(name).expanduser().is_dir():
-        return Location(setting, given, "source", f"folder:{name}", split)
+        return Location(setting, given, "source", _as_prepared(f"folder:{name}"), split)
     raise SettingError(
         setting,
         given,
@@ -68,11 +67,22 @@ def locate(setting: str, given: str) -> Location:
     )
 
 
+def _as_prepared(source: str) -> str:
+    """A folder that is a prepared data set holds records, and sheets to look at."""
+    kind, _, folder = source.partition(":")
+    if kind == "folder" and (Path(folder).expanduser() / INFO).is_file():
+        return f"tfds:{folder}"
+    return source
+
+
 def _in_directory(setting: str, given: str, path: Path) -> Location:
-    for model in (path, path / "export"):  # an export itself, or a run's
-        if (model / "saved_model.pb").is_file():
-            return Location(setting, given, "model", str(model))
-    if any((path / name).is_file() for name in _MODELS):
+    if (path / "saved_model.pb").is_file():
+        return Location(setting, given, "model", str(path))
+    is_model = any((path / name).is_file() for name in _MODELS)
+    exported = (path / "export" / "saved_model.pb").is_file()
+    if exported and not (is_model and _has_weights(path)):
+        return Location(setting, given, "model", str(path / "export"))
+    if is_model:  # of a run its newest weights, which its export may be older than
         return Location(setting, given, "model", str(path))
     if (path / "samples.npz").is_file():  # of sample.py, with a grid beside it
         return Location(setting, given, "npz", str(path / "samples.npz"))
@@ -83,24 +93,17 @@ def _in_directory(setting: str, given: str, path: Path) -> Location:
             "its sampling is not complete; repeat the command of sample.py that began "
             "it",
         )
-    return Location(setting, given, "source", f"folder:{path}")
+    if path.name == "samples" and (path.parent / "config.flags").is_file():
+        raise SettingError(
+            setting,
+            given,
+            f"grids that a training drew; give the run, {path.parent}, or a folder "
+            "that sample.py filled",
+        )
+    return Location(setting, given, "source", _as_prepared(f"folder:{path}"))
 
 
-def natural_shape(location: Location) -> tuple[int, ...]:
-    """The shape to read a source at when nothing else decides."""
-    kind, _, folder = location.path.partition(":")
-    if kind in _SHAPES:
-        return _SHAPES[kind]
-    for directory, below, files in os.walk(Path(folder).expanduser(), followlinks=True):
-        below.sort()
-        for name in sorted(files):
-            if Path(name).suffix.lower() in SUFFIXES and not name.startswith("."):
-                try:
-                    with Image.open(Path(directory) / name) as image:
-                        grey = image.mode in ("1", "L", "I;16")
-                        return image.height, image.width, 1 if grey else 3
-                except OSError:
-                    continue
-    raise location.error(
-        "no picture that can be read; give a folder of pictures, or `image_shape`"
-    )
+def _has_weights(path: Path) -> bool:
+    """Whether a model is more than the record of a run whose export is left."""
+    record = (path / "config.flags").is_file()
+    return not record or any((path / "checkpoints").glob("*.index"))

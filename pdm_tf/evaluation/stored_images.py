@@ -28,6 +28,7 @@ class ImageSource:
         classes, int32 [B]; zeros where there are none.
       describe: what a report says of it, once all were read.
       cost: what sampling them took; None where they were there before.
+      notes: what a reader of any metric of them must know.
     """
 
     location: Location
@@ -36,6 +37,7 @@ class ImageSource:
     labelled: Callable[[int], Batches]
     describe: Callable[[], dict[str, Any]] = field(default=dict)
     cost: Callable[[], dict[str, Any]] | None = None
+    notes: tuple[str, ...] = ()
 
     def batches(self, size: int) -> Iterator[np.ndarray]:
         """The pictures in order without their classes: uint8 [B, H, W, C]."""

@@ -6,8 +6,9 @@ import pytest
 from pdm_tf.config import EvaluationConfig, InputError
 from pdm_tf.data.images import save_png
 from pdm_tf.data.sources import open_source
+from pdm_tf.evaluation.image_shapes import natural_shape
 from pdm_tf.evaluation.image_sources import open_image_sources, open_pictures
-from pdm_tf.evaluation.locations import locate, natural_shape
+from pdm_tf.evaluation.locations import locate
 from pdm_tf.evaluation.stored_images import ImageSource
 from pdm_tf.serving import open_generator
 
