@@ -165,6 +165,7 @@ def test_it_caches_what_an_adapter_makes_of_the_network(base):
     np.testing.assert_array_equal(sampled(cached(adapted, 1)), sampled(adapted))
 
 
+@pytest.mark.slow  # tests/conformance draws from one in the quick set
 @pytest.mark.parametrize("few", [True, False], ids=["constants", "variables"])
 def test_a_saved_model_draws_what_python_draws(base, tmp_path, monkeypatch, few):
     monkeypatch.setattr(weights, "CONSTANT", 2**26 if few else 0)

@@ -1,6 +1,7 @@
 """Adapters: nothing at first or at scale 0, a product of matrices after that."""
 
 from collections import Counter
+from itertools import product
 
 import numpy as np
 import pytest
@@ -182,8 +183,13 @@ def true_gradients(network):
     return gradients(network, trained_plan(network), "eager")
 
 
-@pytest.mark.parametrize("remat", [False, True])
-@pytest.mark.parametrize("kind", ["eager", "graph", "apart", "xla"])
+XLA_REMAT = pytest.param("xla", True, marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize(
+    ("kind", "remat"),
+    [*product(["eager", "graph", "apart"], [False, True]), ("xla", False), XLA_REMAT],
+)
 def test_gradients_are_those_of_the_plan_however_they_are_computed(
     network, true_gradients, kind, remat
 ):

@@ -123,16 +123,26 @@ def test_only_what_was_added_is_stored(derived, base):
     assert size == whole - sum(v.numpy().nbytes for v in below)
 
 
-def test_it_stands_on_an_adapter_and_is_exported_with_its_chain(derived, adapted):
+@pytest.fixture
+def stack(derived, adapted):
+    """A model of the method on top of the adapter."""
     name, out, _ = derived
     stack = out.parent / f"{name}_on_adapter"
     assert derive(name, adapted, stack, config_of(name))
-    opened = assemble.open_model(stack)
-    assert [entry["method"] for entry in opened.lineage] == ["shift", name]
-    export = assemble.export_run(stack, samplers=[SAMPLER])
+    return assemble.open_model(stack)
+
+
+def test_it_stands_on_an_adapter(derived, stack):
+    name, *_ = derived
+    assert [entry["method"] for entry in stack.lineage] == ["shift", name]
+
+
+@pytest.mark.slow  # tests/test_stacked.py exports one stack in the quick set
+def test_what_stands_on_an_adapter_is_exported_with_its_chain(stack):
+    export = assemble.export_run(stack.path, samplers=[SAMPLER])
     served = SavedModelGenerator("model", str(export))
-    assert served.description["lineage"] == list(opened.lineage)
-    found, wanted = pictures_of(served), pictures_of(generator_of(opened))
+    assert served.description["lineage"] == list(stack.lineage)
+    found, wanted = pictures_of(served), pictures_of(generator_of(stack))
     np.testing.assert_array_equal(found, wanted)
 
 

@@ -109,7 +109,8 @@ def test_it_names_its_samplers_and_what_they_cost(loaded):
     assert said["record"] == "--a=b" and said["lineage"] == []
 
 
-@pytest.mark.parametrize("limit", [2**30, 0])
+# Of constants are the exports of the tests above, too.
+@pytest.mark.parametrize("limit", [pytest.param(2**30, marks=pytest.mark.slow), 0])
 def test_networks_draw_the_same_and_are_stored_once(
     limit, tmp_path, sampling, monkeypatch
 ):
