@@ -8,6 +8,7 @@ backticks, "lower `width` or give `remat`", so that the command line can find it
 import re
 from typing import Any, Self
 
+_JOINERS = "\u200c\u200d"  # invisible, and part of words in some scripts
 _QUOTED = re.compile(r"`(\w+)(=[^`]*)?`")
 
 
@@ -74,6 +75,25 @@ class MissingSetting(SettingError):
     def named(self, setting: str) -> Self:
         """The same error about a setting that has another name where it is raised."""
         return type(self)(setting, self._about(setting))
+
+
+def printable(text: str) -> str:
+    """Text that may be shown: what a terminal would obey stands as its escape.
+
+    Control characters, escape sequences, marks that turn the direction of writing,
+    and bytes of a name that are no UTF-8 become \\n, \\x1b, \\u202e, \\xe9. All that
+    can be read, in any script, stays as it is.
+    """
+    return "".join(map(_escaped, text))
+
+
+def _escaped(character: str) -> str:
+    if character.isprintable() or character in _JOINERS:
+        return character
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:  # how Python holds a byte that is no UTF-8
+        return f"\\x{code - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode("ascii")
 
 
 def as_text(value: Any) -> str:

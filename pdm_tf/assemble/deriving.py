@@ -13,6 +13,7 @@ from pdm_tf.assemble.models import OpenedModel, open_model
 from pdm_tf.assemble.settings import check_settings
 from pdm_tf.assemble.training import train_objective
 from pdm_tf.config import Config, TrainingConfig
+from pdm_tf.data.classes import relabelled
 from pdm_tf.data.sources import open_source
 from pdm_tf.denoisers.derivation import Context, Derivation
 from pdm_tf.errors import SettingError
@@ -60,34 +61,40 @@ def derive(
         return Ending.COMPLETE
     training = training_of(opened.settings, config, directory)
     check_settings(replace(opened.settings, training=training))
+    names = opened.class_names
     context = Context(
-        opened.settings, lambda: open_pictures(opened.settings), note=note
+        opened.settings, lambda: open_pictures(opened.settings, names), note=note
     )
     derivation = method.derive(opened.denoiser, config, context)
     entry["sampling"] = json.loads(json.dumps(dict(derivation.sampling)))
     if derivation.objective is not None:
         settings = replace(opened.settings, training=training)
-        ending = _train(derivation, settings, entry)
+        ending = _train(derivation, settings, entry, names)
         if not ending:
             return ending
     _write(directory, entry, derivation, opened)
     return Ending.COMPLETE
 
 
-def open_pictures(settings: Config) -> Any:
+def open_pictures(settings: Config, class_names: tuple[str, ...] = ()) -> Any:
     """The pictures that a run was trained on, a `data.sources.Source`.
+
+    Args:
+      settings: of the run.
+      class_names: of the run, in the order of its labels.
 
     Raises:
       InputError: they are not on this machine.
     """
     data, network = settings.data, settings.network
-    return open_source(
+    source = open_source(
         data.dataset,
         network.image_shape,
         network.num_classes,
         data_dir=data.data_dir,
         download=data.download,
     )
+    return relabelled(source, class_names)
 
 
 def _refuse_others(directory: Path, entry: lineage.Entry, out: str | Path) -> None:
@@ -124,14 +131,19 @@ def _difference(found: lineage.Entry, entry: lineage.Entry, name: str) -> str:
     return "unreadable"
 
 
-def _train(derivation: Derivation, settings: Config, entry: lineage.Entry) -> Ending:
+def _train(
+    derivation: Derivation,
+    settings: Config,
+    entry: lineage.Entry,
+    class_names: tuple[str, ...],
+) -> Ending:
     """Trains the variables of an objective; they end as their averages."""
     directory, objective = Path(settings.training.run_dir), derivation.objective
     assert objective is not None
     ending = train_objective(
         objective,
         settings,
-        open_pictures(settings),
+        open_pictures(settings, class_names),
         derivation.denoiser,
         begin=lambda: write_json(directory / BEGUN, entry),
     )

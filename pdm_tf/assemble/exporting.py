@@ -35,7 +35,13 @@ def export_run(
     config = replace(config, sampling=replace(config.sampling, **changes))
     record = flags.to_flagfile(config)
     export_saved_model(
-        opened.denoiser, directory, record, config.sampling, samplers, opened.lineage
+        opened.denoiser,
+        directory,
+        record,
+        config.sampling,
+        samplers,
+        opened.lineage,
+        opened.class_names,
     )
     return directory
 

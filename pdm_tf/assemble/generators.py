@@ -35,6 +35,8 @@ def open_generator(setting: str, path: str | Path) -> ImageGenerator:
 def generator_of(model: "OpenedModel") -> DenoiserGenerator:
     """The generator of an opened model, which gives what its export would."""
     sampling, record = model.settings.sampling, flags.to_flagfile(model.settings)
-    description = describe(model.denoiser, sampling, record, model.lineage)
+    description = describe(
+        model.denoiser, sampling, record, model.lineage, model.class_names
+    )
     denoiser = with_constants_where_small(model.denoiser)
     return DenoiserGenerator(denoiser, sampling, description)

@@ -48,7 +48,9 @@ def export_litert(
     settings, sampling = model.settings, replace(model.settings.sampling, **changes)
     settings = replace(settings, sampling=sampling)
     record = flags.to_flagfile(settings)
-    description = describe_litert(model.denoiser, sampling, record, model.lineage)
+    description = describe_litert(
+        model.denoiser, sampling, record, model.lineage, model.class_names
+    )
     original = DenoiserGenerator(model.denoiser, sampling, description)
     _check(config, original, sampling)
     extractor = open_features(config.features)

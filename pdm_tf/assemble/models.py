@@ -8,6 +8,7 @@ from typing import Any
 
 from pdm_tf import pretrained
 from pdm_tf.assemble import lineage, splits
+from pdm_tf.assemble.class_names import read_class_names
 from pdm_tf.assemble.methods import open_method
 from pdm_tf.assemble.runs import RECORD, read_settings, restore_run
 from pdm_tf.config import Config
@@ -31,12 +32,14 @@ class OpenedModel:
         part. What a derivation changes in sampling is changed in them.
       lineage: content of each model.json that it was derived by, base first; empty
         for a run and a split.
+      class_names: one for each label; empty without classes, or where nobody knows.
     """
 
     path: str
     denoiser: Denoiser
     settings: Config
     lineage: tuple[dict[str, Any], ...] = ()
+    class_names: tuple[str, ...] = ()
 
 
 def open_model(path: str | Path, setting: str = "model") -> OpenedModel:
@@ -55,7 +58,9 @@ def open_model(path: str | Path, setting: str = "model") -> OpenedModel:
     if splits.is_split(directory):
         return _open_split(directory, path)
     settings = read_settings(directory, setting)
-    return OpenedModel(str(path), restore_run(directory, settings), settings)
+    names = read_class_names(directory, settings)
+    denoiser = restore_run(directory, settings)
+    return OpenedModel(str(path), denoiser, settings, class_names=names)
 
 
 def locate(path: str | Path, setting: str = "model") -> Path:
@@ -100,7 +105,9 @@ def _open_split(directory: Path, path: str | Path) -> OpenedModel:
         return denoiser
 
     denoiser = splits.join(parts, opened)
-    return OpenedModel(str(path), denoiser, settings_of(parts[0].run_dir))
+    first = parts[0].run_dir
+    settings, names = settings_of(first), class_names_of(first)
+    return OpenedModel(str(path), denoiser, settings, class_names=names)
 
 
 def _open_derived(directory: Path, path: str | Path) -> OpenedModel:
@@ -119,7 +126,8 @@ def _open_derived(directory: Path, path: str | Path) -> OpenedModel:
         stored = read_arrays(directory / entry["weights"], entry["sha256"])
     lineage.assign(added, stored, directory / lineage.WEIGHTS)
     settings = _changed(base.settings, entry)
-    return OpenedModel(str(path), denoiser, settings, (*base.lineage, entry))
+    steps = (*base.lineage, entry)
+    return OpenedModel(str(path), denoiser, settings, steps, base.class_names)
 
 
 def _no_pictures() -> Any:
@@ -149,6 +157,16 @@ def settings_of(path: str | Path, setting: str = "model") -> Config:
     if splits.is_split(directory):
         return settings_of(splits.read(directory)[0].run_dir)
     return read_settings(directory, setting)
+
+
+def class_names_of(path: str | Path, setting: str = "model") -> tuple[str, ...]:
+    """The names of a model's classes by label; see `OpenedModel.class_names`."""
+    directory = locate(path, setting)
+    if lineage.is_derived(directory):
+        return class_names_of(lineage.base_of(directory, lineage.read(directory)))
+    if splits.is_split(directory):
+        return class_names_of(splits.read(directory)[0].run_dir)
+    return read_class_names(directory, read_settings(directory, setting))
 
 
 def join_runs(run_dirs: Sequence[str], out: str | Path) -> Path:

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from pdm_tf.assemble.building import build_objective
+from pdm_tf.assemble.class_names import read_class_names
 from pdm_tf.assemble.error_messages import explained, writing
 from pdm_tf.assemble.exporting import export_run
 from pdm_tf.assemble.runs import write_settings
@@ -21,6 +22,7 @@ from pdm_tf.assemble.state import (
     build_trainer,
 )
 from pdm_tf.config import Config
+from pdm_tf.data.classes import relabelled
 from pdm_tf.data.identity import identify
 from pdm_tf.data.pipeline import training_batches
 from pdm_tf.data.sources import Source, open_source
@@ -141,6 +143,8 @@ def _train_run(config: Config) -> Ending:
         data_dir=config.data.data_dir,
         download=config.data.download,
     )
+    known = read_class_names(training.run_dir, config)
+    source = relabelled(source, known)  # of before folders were put in order
     denoiser = build_learner(config, strategy)
 
     def record() -> None:

@@ -11,7 +11,7 @@ from pdm_tf.data.reading import InMemory
 from pdm_tf.errors import SettingError
 
 _FILE = Path(__file__).with_name("mnist.npz")
-_NAMES = tuple("0123456789")
+NAMES = tuple("0123456789")
 _HELD_OUT = 100  # digits of each class that are for testing: the last of the file
 
 
@@ -33,7 +33,7 @@ def open_digits(
     """
     if argument:
         raise SettingError("dataset", f"mnist:{argument}", "give `dataset=mnist` alone")
-    check_classes("mnist", num_classes, _NAMES)
+    check_classes("mnist", num_classes, NAMES)
     digits, labels = _digits()
     per_class = np.stack([np.flatnonzero(labels == digit) for digit in range(10)], 1)
     held_out = slice(-_HELD_OUT, None) if split == "test" else slice(None, -_HELD_OUT)
@@ -41,7 +41,7 @@ def open_digits(
     height, width, channels = image_shape
     pictures = np.stack([_placed(digits[row], height, width) for row in chosen])
     pictures = np.repeat(pictures[..., None], channels, axis=-1)
-    return InMemory("mnist", pictures, labels[chosen], _NAMES)
+    return InMemory("mnist", pictures, labels[chosen], NAMES)
 
 
 @cache

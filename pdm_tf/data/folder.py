@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pdm_tf.data.classes import check_classes
+from pdm_tf.data.classes import check_classes, ordered_classes, tell_order
 from pdm_tf.data.images import read_picture
 from pdm_tf.data.reading import InMemory, OnDemand, kept_in_memory
 from pdm_tf.errors import SettingError
@@ -35,7 +35,7 @@ def open_folder(
     """Every jpg, png, webp and bmp below a folder, sorted by path.
 
     Hidden files and folders are passed over, links are followed. With classes, the
-    sub-folders at the first level are the classes, sorted by name. Where PATH holds
+    sub-folders at the first level are the classes, by name or number. Where PATH holds
     train and test (or val, or validation), these are the splits and classes lie
     within them, train's deciding on names and labels. Otherwise all pictures are for
     training, and the test split is refused rather than taken from among them.
@@ -60,9 +60,11 @@ def open_folder(
     labels = np.zeros(len(files), np.int32)
     if num_classes:
         named = files if chosen == train else pictures_below(name, train)
-        class_names = tuple(sorted(set(_classes_of(name, named))))
+        classes = ordered_classes(name, _classes_of(name, named))
+        class_names = tuple(classes.values())
         check_classes(name, num_classes, class_names)
-        labels = _labels(name, files, class_names)
+        tell_order(name, class_names)
+        labels = _labels(name, files, list(classes))
     make = Pictures(chosen, tuple(files), image_shape)
     return kept_in_memory(
         OnDemand(name, image_shape, make, files.__getitem__, labels, class_names)
@@ -163,8 +165,8 @@ def _classes_of(name: str, files: Iterable[str]) -> list[str]:
     return [file.partition("/")[0] for file in files]
 
 
-def _labels(name: str, files: list[str], class_names: tuple[str, ...]) -> np.ndarray:
-    number = {class_name: label for label, class_name in enumerate(class_names)}
+def _labels(name: str, files: list[str], folders: list[str]) -> np.ndarray:
+    number = {folder: label for label, folder in enumerate(folders)}
     classes = _classes_of(name, files)
     unknown = sorted(set(classes) - set(number))
     if unknown:

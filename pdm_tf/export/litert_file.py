@@ -25,7 +25,11 @@ def check_packages(config: ExportConfig) -> None:
 
 
 def describe_litert(
-    denoiser: Denoiser, sampling: SamplingConfig, record: str, lineage: Lineage = ()
+    denoiser: Denoiser,
+    sampling: SamplingConfig,
+    record: str,
+    lineage: Lineage = (),
+    class_names: Sequence[str] = (),
 ) -> dict[str, Any]:
     """What the report beside a file says of its model, see `describe`.
 
@@ -33,7 +37,7 @@ def describe_litert(
       InputError: a noise schedule that cannot be described.
     """
     schedule = {"schedule": schedule_settings(denoiser.schedule)}
-    return describe(denoiser, sampling, record, lineage) | schedule
+    return describe(denoiser, sampling, record, lineage, class_names) | schedule
 
 
 def write_litert(

@@ -52,13 +52,14 @@ def build_module(
     sampling: SamplingConfig,
     samplers: dict[str, Sampler],
     lineage: Lineage = (),
+    class_names: Sequence[str] = (),
 ) -> tuple[tf.Module, Signatures]:
     """What is saved: functions that reach networks by closure, and large weights.
 
     Large ones are raw variables: a Keras model that is itself tracked would load in
     Python, but not through the session loader of TF Serving and C++.
     """
-    description = describe(denoiser, sampling, record, lineage)
+    description = describe(denoiser, sampling, record, lineage, class_names)
     text = json.dumps(description | _describe_samplers(samplers))
     denoiser = with_constants_where_small(denoiser)
     module = tf.Module(name="pdm")
@@ -80,6 +81,7 @@ def export_saved_model(
     sampling: SamplingConfig | None = None,
     samplers: Sequence[str] = ExportConfig.sampler,
     lineage: Lineage = (),
+    class_names: Sequence[str] = (),
 ) -> None:
     """Writes a SavedModel with the signatures sample, sample_at, denoise and config.
 
@@ -100,6 +102,7 @@ def export_saved_model(
         interval, variance.
       samplers: names of `SAMPLERS`; each costs some graph, the weights are stored once.
       lineage: how the model was derived, base first; empty for a plain run.
+      class_names: one for each label, kept in the JSON string; empty: not known.
 
     Raises:
       InputError: the directory holds something else, or no such sampler.
@@ -112,7 +115,9 @@ def export_saved_model(
             directory,
             "holds something that is no SavedModel; choose a new or empty directory",
         )
-    module, signatures = build_module(denoiser, record, sampling, opened, lineage)
+    module, signatures = build_module(
+        denoiser, record, sampling, opened, lineage, class_names
+    )
     signatures["serving_default"] = signatures["sample"]
     with appearing_directory(directory) as new:
         tf.saved_model.save(module, str(new), signatures)

@@ -21,6 +21,7 @@ def describe(
     sampling: SamplingConfig,
     record: str = "",
     lineage: Lineage = (),
+    class_names: Sequence[str] = (),
 ) -> dict[str, Any]:
     """All that is known of a model beside its weights.
 
@@ -30,12 +31,14 @@ def describe(
       record: the run's flagfile.
       lineage: how it was derived, base first: the content of each model.json; empty
         for a plain run.
+      class_names: one for each label; empty where they are not known.
     """
     return {
         "parameters": count_parameters(denoiser.variables),
         "bytes": count_bytes(denoiser.variables),
         "image_shape": list(denoiser.image_shape),
         "num_classes": denoiser.num_classes,
+        "class_names": list(class_names),
         "timesteps": denoiser.schedule.timesteps,
         "distilled_guidance": denoiser.distilled_guidance,
         "sampling": asdict(sampling),

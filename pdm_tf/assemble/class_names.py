@@ -1,0 +1,31 @@
+"""The names of a run's classes, which its checkpoints keep with their pictures."""
+
+import contextlib
+from pathlib import Path
+
+from pdm_tf.config import Config
+from pdm_tf.data.digits import NAMES
+from pdm_tf.training import manifest as manifests
+from pdm_tf.training.checkpoint_files import LATEST, numbers
+
+
+def read_class_names(run_dir: Path | str, settings: Config) -> tuple[str, ...]:
+    """One name for each label; empty without classes, or where nobody knows.
+
+    Args:
+      run_dir: directory of a run, or where one is to be.
+      settings: of the run.
+    """
+    names = _recorded(Path(run_dir) / "checkpoints")
+    if not names:  # such as a model of the package, without checkpoints
+        names = NAMES if settings.data.dataset == "mnist" else ()
+    return names if len(names) == settings.network.num_classes else ()
+
+
+def _recorded(checkpoints: Path) -> tuple[str, ...]:
+    files = [f"ckpt-{number}.json" for number in numbers(checkpoints)]
+    for file in (LATEST, *files):
+        with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
+            manifest = manifests.from_text((checkpoints / file).read_text("utf-8"))
+            return tuple(map(str, manifest["data"].get("classes", ())))
+    return ()
