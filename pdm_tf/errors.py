@@ -5,11 +5,14 @@ dashes before it (`pdm_tf.flags`). Within a remedy a setting stands between
 backticks, "lower `width` or give `remat`", so that the command line can find it.
 """
 
+import errno
 import re
 from typing import Any, Self
 
 _JOINERS = "\u200c\u200d"  # invisible, and part of words in some scripts
 _QUOTED = re.compile(r"`(\w+)(=[^`]*)?`")
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_FULL_WORDS = ("no space left", "quota exceeded", "file too large")
 
 
 class InputError(ValueError):
@@ -101,3 +104,34 @@ def as_text(value: Any) -> str:
     if isinstance(value, tuple | list):
         return ",".join(as_text(part).removesuffix(".0") for part in value)
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether an error, TensorFlow's too, says that the disk has no room."""
+    if isinstance(error, OSError) and error.errno in _FULL:
+        return True
+    text = str(error).lower()
+    return _of_tensorflow(error) and any(words in text for words in _FULL_WORDS)
+
+
+def explain(error: BaseException) -> str | None:
+    """One line on what the machine refused, whoever asked for it; None: it did not.
+
+    TensorFlow has kinds of errors of its own for disk and memory; they are known
+    by their text, so that nothing of TensorFlow is loaded here. Nothing is cut off.
+    """
+    text = " ".join(str(error).split())
+    if is_full(error):
+        return f"the disk is full ({text}); make room, then repeat the command"
+    exhausted = type(error).__name__ == "ResourceExhaustedError"
+    if isinstance(error, MemoryError) or (_of_tensorflow(error) and exhausted):
+        reason = f" ({text})" if text else ""
+        return f"not enough memory{reason}; lower the batch size or that of pictures"
+    if isinstance(error, OSError) and error.errno is not None:
+        name = f"{error.filename}: " if error.filename is not None else ""
+        return f"{name}{error.strerror or text}; see that it is there and may be used"
+    return None
+
+
+def _of_tensorflow(error: BaseException) -> bool:
+    return type(error).__module__.partition(".")[0] == "tensorflow"

@@ -301,3 +301,39 @@ def test_a_flagfile_of_ours_parses_and_its_network_can_be_built(path):
 
 def test_there_are_flagfiles():
     assert {"mnist", "photos"} <= {path.stem for path in FLAGFILES}
+
+
+# --- bounds ---------------------------------------------------------------------------
+
+
+def numbers(cls):
+    """Fields that hold floats, alone or several."""
+    kinds = typing.get_type_hints(cls)
+    for field in dataclasses.fields(cls):
+        if "float" in str(kinds[field.name]):
+            yield field
+
+
+@pytest.mark.parametrize("cls", [*ROOMS, *COMMANDS], ids=lambda cls: cls.__name__)
+def test_numbers_must_be_finite_and_within_their_bounds_in_every_command(cls):
+    for field in numbers(cls):
+        for value in ("nan", "inf", "-inf", "1e400"):
+            assert f"--{field.name}=" in refusal(f"--{field.name}={value}", cls=cls)
+        for end, beyond in (("low", -0.001), ("high", 0.001)):
+            bound = field.metadata[end]
+            if bound is not None:
+                text = refusal(f"--{field.name}={bound + beyond}", cls=cls)
+                assert f"{bound:g}" in text.partition(": ")[2]
+
+
+def test_guidance_strengths_and_shares_have_bounds_wherever_they_are():
+    named = ("guidance", "strength", "percentile", "dropout", "decay", "beta", "rate")
+    for cls in (*ROOMS, *COMMANDS):
+        for field in numbers(cls):
+            if any(part in field.name for part in named):
+                assert field.metadata["low"] is not None, (cls, field.name)
+
+
+@pytest.mark.parametrize("value", ["9223372036854775808", "-1" + "0" * 500, "1" * 5000])
+def test_whole_numbers_fit_an_integer(value):
+    assert "--save_every=" in refusal(f"--save_every={value}")

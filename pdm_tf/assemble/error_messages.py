@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
-from pdm_tf.errors import SettingError
+from pdm_tf.errors import SettingError, explain, is_full
 
 
 @contextlib.contextmanager
@@ -14,6 +14,8 @@ def explained(run_dir: str) -> Iterator[None]:
     try:
         yield
     except (MemoryError, tf.errors.ResourceExhaustedError) as error:
+        if is_full(error):
+            raise SettingError("run_dir", run_dir, explain(error) or "") from None
         raise SettingError(
             "run_dir",
             run_dir,
@@ -46,4 +48,4 @@ def writing(run_dir: str, name: str) -> Iterator[None]:
 
 
 def _short(error: Exception) -> str:
-    return " ".join(str(error).split())[:150] or type(error).__name__
+    return " ".join(str(error).split()) or type(error).__name__

@@ -30,7 +30,7 @@ class AnalysisConfig:
         300, "The same for figure3, which is about the first steps."
     )
     training_batch: int = option(32, "Pictures in each step of training.")
-    learning_rate: float = option(1e-3, "Step size of Adam.")
+    learning_rate: float = option(1e-3, "Step size of Adam.", low=0)
     widen: int = option(1, "Multiplies the width of every network.")
     seed: int = option(0, "Seed of weights, data order, noise and samples.")
     batch_size: int = option(128, "Pictures computed at once; changes no figure.")

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pdm_tf.config.options import option
+from pdm_tf.config.options import LAST_SEED, option
 from pdm_tf.config.sampling import BEST
 
 
@@ -17,13 +17,18 @@ class SampleConfig:
         aliases=("savedmodel", "litert", "run_dir"),
     )
     out_dir: str = option("samples", "Where pictures, grid, npz and manifest go.")
-    num_images: int = option(64, "Number of pictures.")
-    seed: int = option(0, "Seed of the first picture; picture k has seed + k.")
+    num_images: int = option(64, "Number of pictures.", low=1)
+    seed: int = option(
+        0, "Seed of the first picture; picture k has seed + k.", low=0, high=LAST_SEED
+    )
     labels: tuple[int, ...] = option(
         (), "Classes, repeated in this order; empty: all classes in turn."
     )
     guidance: float | None = option(
-        None, "Guidance weight w; 1 is none. Left out: the model's own, mostly 1.5."
+        None,
+        "Guidance weight w; 1 is none. Left out: the model's own, mostly 1.5.",
+        low=-100,
+        high=100,
     )
     sampler: str = option(
         BEST.sampler,
@@ -35,7 +40,9 @@ class SampleConfig:
         "Steps of the sampler, each a call of the network (heun: two): a number, ADM's "
         "sections such as 90,60,60,20,20 (least noisy first), or ddimN.",
     )
-    batch_size: int = option(64, "Pictures computed at once; changes no picture.")
+    batch_size: int = option(
+        64, "Pictures computed at once; changes no picture.", low=1
+    )
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,10 @@ class DeriveConfig:
     )
     report_sampler: str = option(COMPARED.sampler, "Sampler for these.")
     report_guidance: float = option(
-        0.0, "Guidance weight w for these; 0: as each model samples by itself."
+        0.0,
+        "Guidance weight w for these; 0: as each model samples by itself.",
+        low=-100,
+        high=100,
     )
     report_batch: int = option(32, "Pictures computed at once for these.")
 
@@ -46,9 +49,11 @@ class TrainedConfig:
 
     iterations: int = option(1000, "Training steps, of all commands together.")
     batch_size: int = option(32, "Pictures in each step.")
-    learning_rate: float = option(1e-3, "Step size of Adam.")
+    learning_rate: float = option(1e-3, "Step size of Adam.", low=0)
     warmup: int = option(50, "Steps over which the step size grows to its full size.")
-    ema_decay: float = option(0.99, "Decay of the averaged weights, which are kept.")
+    ema_decay: float = option(
+        0.99, "Decay of the averaged weights, which are kept.", low=0, high=1
+    )
     seed: int = option(0, "Seed of new variables, data order and noise.")
     log_every: int = option(50, "Steps between entries of logs/.")
     save_every: int = option(200, "Steps between checkpoints.")

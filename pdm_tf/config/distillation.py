@@ -14,6 +14,8 @@ class GuidanceLoraConfig(TrainedConfig):
     guidance: float = option(
         GUIDANCE,
         "Guidance weight w that is distilled, as the paper counts it; 1 is none.",
+        low=-100,
+        high=100,
     )
     rank: int = option(8, "Rank of the adapters; small layers take less.")
     layers: str = option(
@@ -34,7 +36,10 @@ class GuidanceLoraConfig(TrainedConfig):
         "outweigh the second model that adapters spare; 0: all at once.",
     )
     label_dropout: float = option(
-        0.1, "Share of labels replaced by the null label, whose target is unguided."
+        0.1,
+        "Share of labels replaced by the null label, whose target is unguided.",
+        low=0,
+        high=1,
     )
     ema_every: int = option(10, "Steps between two updates of the averaged weights.")
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pdm_tf.config.options import Spacing, option
+from pdm_tf.config.options import LAST_SEED, Spacing, option
 from pdm_tf.config.sampling import EDITS, GUIDANCE
 
 
@@ -24,8 +24,8 @@ class EditingConfig:
     out: str = option(
         "edited", "Directory for the pictures and sheet.png, input and results."
     )
-    count: int = option(8, "Results; picture k has seed + k.")
-    seed: int = option(0, "Seed of the first result.")
+    count: int = option(8, "Results; picture k has seed + k.", low=1)
+    seed: int = option(0, "Seed of the first result.", low=0, high=LAST_SEED)
     labels: tuple[int, ...] = option(
         (), "Classes, repeated over the results; empty: unconditional."
     )
@@ -40,7 +40,10 @@ class _Sampled:
     """A task that samples: it takes any sampler, and guidance."""
 
     guidance: float = option(
-        GUIDANCE, "Guidance weight w where labels are given; 1 is none."
+        GUIDANCE,
+        "Guidance weight w where labels are given; 1 is none.",
+        low=-100,
+        high=100,
     )
     sampler: str = option(
         EDITS.sampler, "Sampler, by name; docs/samplers.md compares them."
@@ -64,7 +67,9 @@ class InpaintConfig(_Sampled):
 class SDEditConfig(_Sampled):
     """Turns strokes into pictures, or a picture into others, by noise."""
 
-    strength: float = option(0.5, "From 0, the input, to 1, a picture drawn freely.")
+    strength: float = option(
+        0.5, "From 0, the input, to 1, a picture drawn freely.", low=0, high=1
+    )
 
 
 @dataclass(frozen=True)
@@ -83,4 +88,6 @@ class InterpolateConfig:
 class VariationsConfig:
     """Pictures near one: its noise turned towards other noise, by DDIM."""
 
-    strength: float = option(0.5, "From 0, the input, to 1, a picture drawn freely.")
+    strength: float = option(
+        0.5, "From 0, the input, to 1, a picture drawn freely.", low=0, high=1
+    )

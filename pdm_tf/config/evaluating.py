@@ -51,7 +51,10 @@ class EvaluationConfig:
     )
     steps: str = option(str(METRICS.steps), "Steps of the sampler, as sample.py's.")
     guidance: float | None = option(
-        None, "Guidance weight w; 1 is none. Left out: the model's own, mostly 1.5."
+        None,
+        "Guidance weight w; 1 is none. Left out: the model's own, mostly 1.5.",
+        low=-100,
+        high=100,
     )
     label_policy: Literal["balanced", "uniform"] = option(
         "balanced", "Labels of a model's pictures: all classes in turn, or at random."
@@ -155,6 +158,8 @@ class CompareConfig:
         None,
         "Guidance weight w of both models; 1 is none. Left out: each model's own, "
         "mostly 1.5, and 1 where guidance is distilled into it.",
+        low=-100,
+        high=100,
     )
     seed: int = option(0, "Seed of the first picture; the same for both models.")
     out: str = option("comparison.json", "File of the report, as JSON.")

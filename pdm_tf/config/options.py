@@ -12,13 +12,27 @@ Variance = Literal["learned", "large", "small"]
 Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
 Spacing = Literal["uniform", "log_snr", "karras", "quadratic"]
 
+LAST_SEED = 2**31 - 1  # seeds are int32
 
-def option(default: Any, help: str, aliases: tuple[str, ...] = ()) -> Any:
+
+def option(
+    default: Any,
+    help: str,
+    aliases: tuple[str, ...] = (),
+    low: float | None = None,
+    high: float | None = None,
+) -> Any:
     """A field with a default and the sentence that `--help` prints for it.
+
+    Numbers that are not finite are refused on every command line; bounds are checked
+    there too, of each number where there are several.
 
     Args:
       default: its value where nothing is given.
       help: what it is, in a sentence.
       aliases: names that the flag had before; they work on, and help is silent on them.
+      low: the least number that makes sense; None: no bound.
+      high: the largest.
     """
-    return field(default=default, metadata={"help": help, "aliases": aliases})
+    said = {"help": help, "aliases": aliases, "low": low, "high": high}
+    return field(default=default, metadata=said)

@@ -34,5 +34,5 @@ class PrepareConfig:
 class MeasureConfig:
     """Measures how fast a source is read, in batches, with the flags of train.py."""
 
-    measure_seconds: float = option(5.0, "How long to read [s].")
+    measure_seconds: float = option(5.0, "How long to read [s].", low=0)
     measure_steps: int = option(0, "Training steps to time as well, for comparison.")

@@ -46,7 +46,10 @@ class DiffusionConfig:
 
     timesteps: int = option(1000, "Number of steps T of the forward process.")
     beta_end: float = option(
-        0.02, "Last beta of the linear schedule (0.025 for 1024-pixel FFHQ)."
+        0.02,
+        "Last beta of the linear schedule (0.025 for 1024-pixel FFHQ).",
+        low=0,
+        high=1,
     )
     prediction: Prediction = option(
         "x", "What the network's output means: the picture x, the noise eps, or v."
@@ -66,7 +69,7 @@ class UNetConfig:
     patch_size: int = option(2, "Side P of the square patches [pixels].")
     width: int = option(64, "Channels of the first level.")
     channel_multipliers: tuple[float, ...] = option(
-        (1.0, 2.0), "Channels of each level as a multiple of the width."
+        (1.0, 2.0), "Channels of each level as a multiple of the width.", low=0
     )
     blocks_per_level: tuple[int, ...] | int = option(
         (2,), "Residual blocks on the way down: one number for all levels or a list."
@@ -100,17 +103,21 @@ class TrainingConfig:
     )
     iterations: int = option(10_000, "Optimiser steps of the whole training.")
     batch_size: int = option(64, "Pictures per step, over all devices together.")
-    learning_rate: float = option(1e-4, "Step size of Adam after the warm-up.")
-    beta_1: float = option(0.9, "Adam's decay of the mean of gradients.")
-    beta_2: float = option(0.99, "Adam's decay of the mean of squared gradients.")
+    learning_rate: float = option(1e-4, "Step size of Adam after the warm-up.", low=0)
+    beta_1: float = option(0.9, "Adam's decay of the mean of gradients.", low=0, high=1)
+    beta_2: float = option(
+        0.99, "Adam's decay of the mean of squared gradients.", low=0, high=1
+    )
     warmup: int = option(5000, "Steps over which the learning rate rises from 0.")
     clip_norm: float = option(
-        0.0, "Largest global norm of the gradients; 0 leaves them alone."
+        0.0, "Largest global norm of the gradients; 0 leaves them alone.", low=0
     )
     label_dropout: float = option(
-        0.1, "Share of labels replaced by the null label, for guidance."
+        0.1, "Share of labels replaced by the null label, for guidance.", low=0, high=1
     )
-    ema_decay: float = option(0.99, "Decay of the averaged weights at each update.")
+    ema_decay: float = option(
+        0.99, "Decay of the averaged weights at each update.", low=0, high=1
+    )
     ema_every: int = option(100, "Steps between two updates of the averaged weights.")
     ema_warmup: bool = option(
         True, "Average over a shorter time early on, so that early samples show much."
@@ -123,10 +130,10 @@ class TrainingConfig:
     keep: int = option(3, "Checkpoints kept.")
     export: bool = option(True, "Write a SavedModel at the end of the training.")
     snr_low: float = option(
-        0.0, "Train on signal-to-noise ratios from here up: a part of a split."
+        0.0, "Train on signal-to-noise ratios from here up: a part of a split.", low=0
     )
     snr_high: float = option(
-        0.0, "Train on signal-to-noise ratios up to here; 0: no upper end."
+        0.0, "Train on signal-to-noise ratios up to here; 0: no upper end.", low=0
     )
     init_from: str = option(
         "",
@@ -176,7 +183,7 @@ class SamplingConfig:
         GRIDS.steps, "Steps of the sampler for a grid of samples."
     )
     sample_guidance: float = option(
-        GUIDANCE, "Guidance weight w of sample grids; 1 is none."
+        GUIDANCE, "Guidance weight w of sample grids; 1 is none.", low=-100, high=100
     )
     thresholding: Thresholding = option(
         "dynamic",
@@ -185,10 +192,15 @@ class SamplingConfig:
         "the background of pictures that are mostly black or white.",
     )
     percentile: float = option(
-        99.5, "Percentile of |x| at which dynamic thresholding sets in."
+        99.5,
+        "Percentile of |x| at which dynamic thresholding sets in.",
+        low=0,
+        high=100,
     )
     guidance_interval: tuple[float, ...] = option(
-        (), "Guide only where the SNR is in this range, low,high; empty: everywhere."
+        (),
+        "Guide only where the SNR is in this range, low,high; empty: everywhere.",
+        low=0,
     )
     variance: Variance = option(
         "learned",

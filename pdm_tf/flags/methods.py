@@ -10,9 +10,8 @@ import importlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from absl import flags
-
 from pdm_tf.errors import InputError
+from pdm_tf.flags.flagfiles import expand
 from pdm_tf.flags.parsing import HELP, UnknownFlagError, parse
 from pdm_tf.flags.writing import first_line, format_help, settings_in
 
@@ -106,7 +105,7 @@ def _chosen(
         near = difflib.get_close_matches(first, methods, n=1)
         hint = f"did you mean {near[0]}? Or {choices}" if near else choices
         raise InputError(f"{kind} {first!r}: {hint}")
-    words = _expanded(argv[1:])
+    words = expand(argv[1:])
     for flag, name in formerly.items():
         given = {flag, f"{flag}=true"}
         if given & set(words):
@@ -114,11 +113,3 @@ def _chosen(
     if not default:
         raise InputError(f"the {kind} is missing: {choices}")
     return default, list(argv)
-
-
-def _expanded(words: Sequence[str]) -> list[str]:
-    """The words, with a flagfile's lines in the place of its name."""
-    try:
-        return flags.FlagValues().read_flags_from_files(list(words), force_gnu=False)
-    except (flags.Error, ValueError):
-        return list(words)  # `parse` will say what is wrong

@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import math
 import typing
 from collections.abc import Sequence
 from typing import Any
@@ -10,6 +11,7 @@ from absl import flags
 
 from pdm_tf.config import Config
 from pdm_tf.errors import InputError, as_text
+from pdm_tf.flags.flagfiles import expand
 from pdm_tf.flags.writing import format_help, kind_of, settings_in
 
 HELP = {"--help", "-help", "-h", "--helpfull"}
@@ -69,8 +71,41 @@ def _read(cls: type, values: flags.FlagValues) -> Any:
         value, kind = values[field.name].value, kind_of(kinds[field.name])
         if typing.get_origin(kind) is tuple:
             value = _tuple(field.name, value, typing.get_args(kind)[0])
+        _check_bounds(field, value)
         made[field.name] = value
     return cls(**made)
+
+
+def _check_bounds(field: dataclasses.Field, value: Any) -> None:
+    """Raises InputError for numbers that are not finite or outside of their bounds."""
+    for number in value if isinstance(value, tuple) else (value,):
+        if not isinstance(number, int | float) or isinstance(number, bool):
+            continue
+        low, high = (field.metadata.get(end) for end in ("low", "high"))
+        inside = (low is None or number >= low) and (high is None or number <= high)
+        largest = 2**63 if isinstance(number, int) else math.inf  # TensorFlow's int64
+        if not (inside and abs(number) < largest):  # nor is NaN below anything
+            raise InputError(
+                f"--{field.name}={as_text(value)}: give {_range(low, high)}"
+            )
+
+
+def _range(low: float | None, high: float | None) -> str:
+    if low is not None and high is not None:
+        return f"a number from {low:g} to {high:g}"
+    if low is not None:
+        return f"{low:g} or more"
+    return "a finite number" if high is None else f"{high:g} or less"
+
+
+def _check_encoding(words: Sequence[str]) -> None:
+    """Raises InputError for words that no file of ours could hold.
+
+    Records, manifests and TensorFlow's files are UTF-8, names of files in them too.
+    """
+    for word in words:
+        if not word.isascii() and any("\ud800" <= c <= "\udfff" for c in word):
+            raise InputError(f"{word}: is no UTF-8; rename the file or folder")
 
 
 def parse(argv: Sequence[str], *classes: type, description: str = "") -> list[Any]:
@@ -96,18 +131,17 @@ def parse(argv: Sequence[str], *classes: type, description: str = "") -> list[An
     flags.DEFINE_string("undefok", "", "Flags to ignore.", flag_values=values)
     for cls in wanted:
         _define(cls, values)
+    words = [argv[0], *expand(argv[1:])]
+    _check_encoding(words)
     try:
-        rest = values(list(argv))
+        rest = values(words)
     except flags.UnrecognizedFlagError as error:
         raise UnknownFlagError(
             error.flagname, _unknown(error.flagname, wanted)
         ) from None
     except flags.IllegalFlagValueError as error:
         raise InputError(_illegal(error, wanted)) from None
-    except flags.CantOpenFlagFileError as error:
-        reason = _one_line(error).rpartition("] ")[2]
-        raise InputError(f"--flagfile: {reason}; name a file of flags") from None
-    except (flags.Error, ValueError) as error:  # or a flagfile that is no text
+    except (flags.Error, ValueError) as error:
         raise InputError(f"{_one_line(error)}; write --name=value") from None
     if len(rest) > 1:
         raise InputError(f"{rest[1]!r}: not a flag; write --name=value")
