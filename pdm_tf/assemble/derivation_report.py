@@ -14,7 +14,8 @@ from pdm_tf.config import Config, DeriveConfig
 from pdm_tf.data.images import contact_sheet, save_png
 from pdm_tf.errors import InputError, SettingError
 from pdm_tf.evaluation import metrics
-from pdm_tf.evaluation.comparison import DIGITS, Request, compare_models
+from pdm_tf.evaluation.choosing_features import features_for
+from pdm_tf.evaluation.comparison import Request, compare_models
 from pdm_tf.evaluation.features import Extractor, open_features
 from pdm_tf.evaluation.features.random_convolutions import SMALLEST
 from pdm_tf.evaluation.report import plain
@@ -52,7 +53,7 @@ def write_report(config: DeriveConfig) -> str:
     if min(shape[:2]) < SMALLEST:
         return f"no report: pictures of less than {SMALLEST} pixels are not compared"
     requests = {name: _request(model, config) for name, model in opened.items()}
-    extractor = open_features("digits" if tuple(shape) in DIGITS else "random")
+    extractor = open_features(features_for(shape))
     data, remark = _data(settings, extractor)
     found = compare_models(
         requests["derived"],
@@ -147,8 +148,8 @@ def format_table(report: dict[str, Any]) -> str:
         ratio = f"{derived / base:.3f}" if base and derived is not None else "–"
         lines.append(f"| {title} | {shown[0]} | {shown[1]} | {ratio} |")
     lines += ["", f"Same seeds: SQNR {report['sqnr']:.2f} dB."]
-    if report["remark"]:
-        lines += ["", report["remark"]]
+    for remark in (report["left_out"], report["remark"]):
+        lines += ["", remark] if remark else []
     return "\n".join(lines)
 
 

@@ -22,7 +22,7 @@ class DeriveConfig:
         "on where it was stopped.",
     )
     report_images: int = option(
-        64,
+        100,
         "Pictures of base and derived model, of the same seeds, that report.md "
         "compares; 0 leaves the report out. Fréchet distances need thousands.",
     )

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pdm_tf.config.options import option
-from pdm_tf.config.sampling import COMPARED, METRICS
+from pdm_tf.config.sampling import BEST, COMPARED, GRIDS, METRICS
 
-FeatureName = Literal["digits", "inception", "random"]
+FeatureName = Literal["auto", "digits", "inception", "random"]
+QUICK_IMAGES, PAPER_IMAGES = 1_000, 50_000  # sampled from a model, by protocol
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,20 @@ class EvaluationConfig:
         "Pictures to compare with, given as for --samples; empty: only what needs no "
         "comparison.",
     )
+    protocol: Literal["quick", "paper"] = option(
+        "quick",
+        f"How a model is sampled where the flags below leave it open. quick: "
+        f"{QUICK_IMAGES:,} pictures by {BEST.steps} steps of {BEST.sampler}, in "
+        f"minutes. paper: {PAPER_IMAGES:,} by {METRICS.steps} of {METRICS.sampler}, as "
+        "published metrics are of, in hours or days.",
+    )
     features: FeatureName = option(
-        "digits",
+        "auto",
         "Space in which pictures are compared: digits (a classifier in the package, "
         "for mnist), inception (as published metrics; needs --inception_graph) or "
-        "random (fixed random convolutions, any pictures).",
+        "random (fixed random convolutions, any pictures). auto: what made the "
+        "statistics, if any are given; else digits for grey pictures of 32x32 or "
+        "28x28, random for others.",
     )
     inception_graph: str = option(
         "classify_image_graph_def.pb",
@@ -43,13 +53,17 @@ class EvaluationConfig:
         (), "Height, width, channels to read folders and sources at; empty: as found."
     )
     num_images: int = option(
-        0, "Pictures taken of --samples; 0: all, or 10,000 of a model."
+        0, "Pictures taken of --samples; 0: all, or of a model as --protocol says."
     )
     batch_size: int = option(64, "Pictures computed at once; changes no metric.")
     sampler: str = option(
-        "", "Sampler of a model, as sample.py's; empty: its first, mostly ddpm."
+        "", "Sampler of a model, as sample.py's; empty: as --protocol says."
     )
-    steps: str = option(str(METRICS.steps), "Steps of the sampler, as sample.py's.")
+    steps: str = option(
+        "",
+        "Steps of the sampler, as sample.py's; empty: as --protocol says, "
+        f"{GRIDS.steps} for another sampler than that of quick.",
+    )
     guidance: float | None = option(
         None,
         "Guidance weight w; 1 is none. Left out: the model's own, mostly 1.5.",

@@ -17,5 +17,5 @@ GRIDS = SamplerDefault("ddpm", 50)  # grids of samples in training, checks of ex
 EDITS = SamplerDefault("ddpm", 100)  # noise in each step fits what an edit holds fast
 COMPARED = SamplerDefault("ddim", 50)  # same seeds, two models: no noise in between
 CACHED = SamplerDefault("ddim", 100)  # as many as DeepCache's paper counts keys in
-METRICS = SamplerDefault("ddpm", 250)  # the steps that published figures are of
+METRICS = SamplerDefault("ddpm", 250)  # the paper's, of which published figures are
 EXPORTED = ("ddpm", "ddim", "dpm_solver", "dpm_solver_sde")  # that a SavedModel holds

@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from pdm_tf.config import CompareConfig
 from pdm_tf.errors import SettingError
 from pdm_tf.evaluation import metrics
+from pdm_tf.evaluation.choosing_features import features_for
 from pdm_tf.evaluation.features import Extractor, open_features
 from pdm_tf.evaluation.generated_images import Opener
 from pdm_tf.evaluation.image_sources import open_pictures
@@ -23,9 +23,9 @@ from pdm_tf.evaluation.model_cost import (
 )
 from pdm_tf.evaluation.report import check_smallest, check_writable, write_report
 from pdm_tf.evaluation.versions import versions
+from pdm_tf.progress import progress
 from pdm_tf.serving.generator import ImageGenerator
 
-DIGITS = ((32, 32, 1), (28, 28, 1))  # shapes that the classifier of digits reads
 SSIM = 11  # pixels, the least that a picture must have
 
 
@@ -130,22 +130,36 @@ def compare_models(
       sqnr, psnr [dB] and ssim of the pictures of same seeds; frechet, the distance
       between both; and for "model" and "reference" frechet to the data, accuracy,
       evaluations and seconds of a picture, flops of an evaluation, parameters, bytes.
-      None stands for what cannot be measured.
+      None stands for what cannot be measured, and left_out says what so few pictures
+      cannot tell.
     """
     altered, unaltered = _generate([model, reference], seeds, batch_size)
     x, y = altered[0], unaltered[0]
     first, second = (metrics.gaussian_of(pictures, extractor) for pictures in (x, y))
     numbers = np.asarray(seeds)
+    left_out = _explain_left_out(len(x), extractor)
     return {
         "pictures": len(x),
         "features": extractor.name,
+        "left_out": left_out,
         "sqnr": metrics.sqnr(y, x),
         "psnr": metrics.psnr(y, x),
         "ssim": _ssim(y, x),
-        "frechet": metrics.frechet_distance(first, second),
+        "frechet": None if left_out else metrics.frechet_distance(first, second),
         "model": _row(model, *altered, first, extractor, data, numbers),
         "reference": _row(reference, *unaltered, second, extractor, data, numbers),
     }
+
+
+def _explain_left_out(count: int, extractor: Extractor) -> str:
+    """Why so few pictures have no Fréchet distance; empty: they have one."""
+    size = extractor.sizes[0]
+    if count > size:
+        return ""
+    return (
+        f"Fréchet distances are left out: {count:,} pictures for {size:,} features, "
+        f"whose covariance is then singular; it takes {size + 1:,} at least"
+    )
 
 
 def _ssim(x: np.ndarray, y: np.ndarray) -> float | None:
@@ -169,8 +183,9 @@ def _row(
 ) -> dict[str, Any]:
     generator = request.generator
     digits = extractor.name == "digits" and generator.num_classes == 10
+    known = None if _explain_left_out(len(pictures), extractor) else data
     return {
-        "frechet": metrics.frechet_distance(gaussian, data) if data else None,
+        "frechet": metrics.frechet_distance(gaussian, known) if known else None,
         "accuracy": metrics.accuracy(pictures, request.labels(seeds))
         if digits
         else None,
@@ -199,7 +214,7 @@ def _generate(
         request.generate(batches[0])
     made: list[list[np.ndarray]] = [[] for _ in requests]
     clock: list[list[float]] = [[] for _ in requests]
-    for batch in tqdm(batches, "comparing", unit="batch", delay=2, disable=None):
+    for batch in progress(batches, "comparing", "batches"):
         for i, request in enumerate(requests):
             began = time.perf_counter()
             made[i].append(request.generate(batch))
@@ -223,7 +238,7 @@ def _request(config: CompareConfig, name: str, generator: ImageGenerator) -> Req
 def _extractor(config: CompareConfig, shape: tuple[int, ...]) -> Extractor:
     name: str = config.features
     if name == "auto":
-        name = "digits" if tuple(shape) in DIGITS else "random"
+        name = features_for(shape)
     return open_features(name, config.inception_graph)
 
 
@@ -242,7 +257,8 @@ def format_comparison(made: dict[str, Any]) -> str:
         "",
         f"same seeds: SQNR {made['sqnr']:.2f} dB, PSNR {made['psnr']:.2f} dB"
         + ("" if made["ssim"] is None else f", SSIM {made['ssim']:.4f}"),
-        f"Fréchet distance between both: {made['frechet']:.4f} ({made['features']})",
+        made["left_out"]
+        or f"Fréchet distance between both: {made['frechet']:.4f} ({made['features']})",
     ]
     return "\n".join(lines)
 

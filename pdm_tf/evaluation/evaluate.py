@@ -1,22 +1,34 @@
 """Metrics of pictures: from the settings to the report."""
 
 import time
-from collections.abc import Mapping
-from dataclasses import asdict
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any, NamedTuple, cast
 
+import numpy as np
 import scipy
 
 from pdm_tf.config import EvaluationConfig
 from pdm_tf.errors import SettingError
 from pdm_tf.evaluation import npz, report
-from pdm_tf.evaluation.features import Extractor, open_features
+from pdm_tf.evaluation.choosing_features import (
+    check_features,
+    choose_features,
+    identify,
+    say_unknown,
+)
+from pdm_tf.evaluation.features import Extractor
 from pdm_tf.evaluation.generated_images import Opener
 from pdm_tf.evaluation.image_sources import open_image_sources
 from pdm_tf.evaluation.locations import Location, locate
 from pdm_tf.evaluation.metrics.inception_score import SPLIT
 from pdm_tf.evaluation.metrics.manifold import NEIGHBOURS
-from pdm_tf.evaluation.set_metrics import MeasuredSet, compute_metrics, compute_seams
+from pdm_tf.evaluation.set_metrics import (
+    MeasuredSet,
+    compute_metrics,
+    compute_seams,
+    explain_left_out,
+)
 from pdm_tf.evaluation.statistics import Statistics, load_statistics, save_statistics
 from pdm_tf.evaluation.stored_images import ImageSource
 from pdm_tf.evaluation.summary import summarise
@@ -52,10 +64,13 @@ def evaluate(config: EvaluationConfig, opener: Opener | None = None) -> dict[str
     """
     began = time.perf_counter()
     check(config)
-    extractor = open_features(
-        config.features, config.inception_graph, config.inception_sha256
-    )
-    sets = _measure(config, extractor, opener)
+    given = {name: getattr(config, name) for name in SETS}
+    locations = {k: locate(k, value) for k, value in given.items() if value}
+    stored = {k: _stored(location) for k, location in locations.items()}
+    sources = _open(locations, stored, config, opener)
+    extractor = choose_features(config, stored, sources)
+    config = replace(config, features=cast(Any, extractor.name))
+    sets = _measure(config, extractor, locations, stored, sources)
     made = _report(config, sets, extractor)
     made["cost"]["evaluation"] = _own_cost(sets, time.perf_counter() - began)
     if config.save_statistics:
@@ -81,21 +96,36 @@ def check(config: EvaluationConfig) -> None:
         report.check_writable("save_statistics", config.save_statistics)
 
 
-def _measure(
-    config: EvaluationConfig, extractor: Extractor, opener: Opener | None
-) -> dict[str, _Set]:
-    given = {name: getattr(config, name) for name in SETS}
-    locations = {k: locate(k, value) for k, value in given.items() if value}
-    stored = {k: _stored(one, extractor) for k, one in locations.items()}
+def _open(
+    locations: Mapping[str, Location],
+    stored: Mapping[str, Statistics | None],
+    config: EvaluationConfig,
+    opener: Opener | None,
+) -> dict[str, ImageSource]:
+    """The sets that have pictures, by the name of their setting."""
     with_pictures = [
         one for k, one in locations.items() if not stored[k] or _has_pictures(one)
     ]
     sources = open_image_sources(with_pictures, config, opener)
-    opened = {source.location.setting: source for source in sources}
     _check_patches(sources, config)
+    return {source.location.setting: source for source in sources}
+
+
+def _measure(
+    config: EvaluationConfig,
+    extractor: Extractor,
+    locations: Mapping[str, Location],
+    stored: Mapping[str, Statistics | None],
+    sources: Mapping[str, ImageSource],
+) -> dict[str, _Set]:
+    for name, statistics in stored.items():
+        if statistics:
+            check_features(locations[name], statistics, extractor)
+    for opened in sources.values():  # refused now, not after hours of sampling
+        extractor(np.zeros((1, *opened.image_shape), np.uint8))
     made = {}
     for i, (name, location) in enumerate(locations.items()):
-        source = opened.get(name)
+        source = sources.get(name)
         measured = MeasuredSet(stored[name])
         if source:
             summary = summarise(source, extractor, config, config.seed + i)
@@ -108,24 +138,15 @@ def _has_pictures(location: Location) -> bool:
     return npz.PICTURES in npz.list_members(location.setting, location.path)
 
 
-def _stored(location: Location, extractor: Extractor) -> Statistics | None:
+def _stored(location: Location) -> Statistics | None:
     """The statistics in a set's file, if it is one that holds them."""
     named = location.setting, location.path
     if location.kind != "npz" or "mu" not in npz.list_members(*named):
         return None
-    statistics = load_statistics(*named)
-    name, sizes = statistics.features or extractor.name, [len(statistics.pooled.mean)]
-    sizes += [len(statistics.spatial.mean)] if statistics.spatial else []
-    if name != extractor.name or sizes != list(extractor.sizes[: len(sizes)]):
-        raise location.error(
-            f"statistics of {sizes} features, `features={extractor.name}` gives "
-            f"{list(extractor.sizes)}; choose the `features` that made them (2,048 and "
-            "2,023 are of inception)"
-        )
-    return statistics
+    return load_statistics(*named)
 
 
-def _check_patches(sources: list[ImageSource], config: EvaluationConfig) -> None:
+def _check_patches(sources: Sequence[ImageSource], config: EvaluationConfig) -> None:
     for source in sources:
         side = min(source.image_shape[:2])
         for patch_size in config.patch_sizes:
@@ -144,11 +165,13 @@ def _report(
     reference = sets["reference"].measured if "reference" in sets else None
     pooled, spatial = extractor.sizes
     described = {name: _describe(one) for name, one in sets.items()}
-    warnings = report.find_warnings(samples, reference, extractor.sizes, config)
+    left_out = explain_left_out(samples, reference, extractor)
+    warnings = report.find_warnings(samples, reference, config)
     groups = {name: one.measured.groups for name, one in sets.items()}
     settings = {"neighbours": NEIGHBOURS, "split": SPLIT, **asdict(config)}
     return {
-        "metrics": compute_metrics(samples, reference, config),
+        "metrics": compute_metrics(samples, reference, config, set(left_out)),
+        "left_out": left_out,
         "seam_energy": compute_seams(samples, reference, config),
         **described,
         "features": {
@@ -156,8 +179,14 @@ def _report(
             "pooled": pooled,
             "spatial": spatial,
             **extractor.describe(),
+            "identity": identify(extractor),
         },
-        "warnings": warnings + _noted(sets) + _skipped(described),
+        "warnings": [
+            *(f"{name} is left out: {why}" for name, why in left_out.items()),
+            *warnings,
+            *_noted(sets),
+            *_skipped(described),
+        ],
         "cost": {
             ("sampling" if name == "samples" else f"sampling {name}"): one.source.cost()
             for name, one in sets.items()
@@ -176,11 +205,17 @@ def _describe(one: _Set) -> dict[str, Any]:
         return found
     shape = list(one.source.image_shape)
     found.update(pictures=one.source.count, image_shape=shape)
+    if one.measured.summary:
+        found["sha256"] = one.measured.summary.digest
     return {**found, **one.source.describe()}
 
 
 def _noted(sets: Mapping[str, _Set]) -> list[str]:
-    return [note for one in sets.values() if one.source for note in one.source.notes]
+    found = [note for one in sets.values() if one.source for note in one.source.notes]
+    for one in sets.values():
+        if one.measured.statistics:
+            found += say_unknown(one.measured.statistics, one.location.given)
+    return found
 
 
 def _skipped(described: Mapping[str, dict[str, Any]]) -> list[str]:
@@ -200,5 +235,7 @@ def _own_cost(sets: Mapping[str, _Set], seconds: float) -> dict[str, Any]:
 def _save(samples: MeasuredSet, extractor: Extractor, config: EvaluationConfig) -> None:
     pooled, spatial = (samples.gaussian(kind, None) for kind in ("pooled", "spatial"))
     if pooled:
-        made = Statistics(pooled, spatial, samples.count, extractor.name)
+        digest = samples.summary.digest if samples.summary else None
+        named = extractor.name, identify(extractor), digest
+        made = Statistics(pooled, spatial, samples.count, *named)
         save_statistics(config.save_statistics, made)

@@ -1,19 +1,20 @@
 """Pictures sampled on the fly from a model, and what that costs."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from pdm_tf.config import EvaluationConfig
+from pdm_tf.config.evaluating import PAPER_IMAGES, QUICK_IMAGES
+from pdm_tf.config.sampling import BEST, GRIDS, METRICS
 from pdm_tf.errors import SettingError
 from pdm_tf.evaluation.locations import Location
 from pdm_tf.evaluation.model_cost import count_evaluations, flops_of, parameters_of
 from pdm_tf.evaluation.stored_images import ImageSource
 from pdm_tf.serving.generator import ImageGenerator
-
-SAMPLED = 10_000  # pictures of a model, unless `num_images` says otherwise
 
 Opener = Callable[[str, str], ImageGenerator]  # of a setting and its value: a model
 
@@ -28,14 +29,37 @@ def open_model(
     """
     if opener is None:
         raise location.error("a model; give pictures")
-    images = GeneratedImages(opener(location.setting, location.path), config)
-    count = config.num_images or SAMPLED
+    opened = opener(location.setting, location.path)
+    images = GeneratedImages(opened, config)
+    count = config.num_images or _COUNTS[config.protocol]
 
     def labelled(size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         return images.labelled(count, size)
 
     shape, describe = images.image_shape, images.describe
     return ImageSource(location, count, shape, labelled, describe, images.cost)
+
+
+_COUNTS = {"quick": QUICK_IMAGES, "paper": PAPER_IMAGES}
+
+
+def by_protocol(
+    config: EvaluationConfig, samplers: Sequence[str] = (BEST.sampler,)
+) -> EvaluationConfig:
+    """The settings with the sampler and steps that they leave open to the protocol.
+
+    Args:
+      config: the settings.
+      samplers: those that a model has; where the protocol's is not among them, its
+        first one takes its place.
+    """
+    quick = config.protocol == "quick"
+    sampler = config.sampler or (BEST if quick else METRICS).sampler
+    if not config.sampler and sampler not in samplers:
+        sampler = samplers[0]
+    steps = BEST.steps if sampler == BEST.sampler else GRIDS.steps
+    known = config.steps or str(steps if quick else METRICS.steps)
+    return replace(config, sampler=sampler, steps=known)
 
 
 def draw_labels(policy: str, num_classes: int, count: int, seed: int) -> np.ndarray:
@@ -68,9 +92,10 @@ class GeneratedImages:
     """
 
     def __init__(self, generator: ImageGenerator, config: EvaluationConfig) -> None:
+        config = by_protocol(config, generator.samplers)
         self._config, self._model = config, generator
         self.image_shape = generator.image_shape
-        self._sampler = config.sampler or generator.samplers[0]
+        self._sampler = config.sampler
         generator.check(self._sampler, config.steps)
         weight = config.guidance
         self._weight = generator.guidance if weight is None else weight

@@ -19,6 +19,7 @@ from pdm_tf.progress import progress
 
 Shape = tuple[int, ...]
 _SHIPPED = {"mnist": (32, 32, 1), "photos": (64, 64, 3)}
+_DIGITS = ((32, 32, 1), (28, 28, 1))  # padded, and as they are
 _GREY = ("1", "L", "LA", "La", "F")  # and all that begin with I
 _ORIENTATION, _LYING = 0x0112, (5, 6, 7, 8)  # EXIF: width and height change places
 _NAMED = 3  # sizes that a message lists
@@ -121,6 +122,8 @@ def say_scaled(location: Location, shape: Shape) -> list[str]:
     kind, _, argument = location.path.partition(":")
     if kind == "tfds":
         return _say_stored(argument, shape)
+    if kind == "mnist" and shape not in _DIGITS:
+        return [f"{location.given}: digits of 28x28 were scaled to {_shown(shape)}"]
     if kind != "folder":
         return []
     found = survey(argument, location.split)
@@ -130,14 +133,18 @@ def say_scaled(location: Location, shape: Shape) -> list[str]:
     total = sum(found.sizes.values())
     return [
         f"{total:,} of {total + as_wanted:,} pictures in {location.given} were scaled "
-        f"and cropped to {shape[1]}x{shape[0]}: {found}"
+        f"and cropped to {_shown(shape)}: {found}"
     ]
+
+
+def _shown(shape: Shape) -> str:
+    return f"{shape[1]}x{shape[0]}"
 
 
 def _say_stored(argument: str, shape: Shape) -> list[str]:
     height, width, *_ = (*stored_shape(argument), None, None)
-    if (height, width) == tuple(shape[:2]):
+    if height == shape[0] and width == shape[1]:
         return []
     size = f"{width}x{height}" if height and width else "sizes of their own"
-    scaled = f"were scaled and cropped to {shape[1]}x{shape[0]}"
+    scaled = f"were scaled and cropped to {_shown(shape)}"
     return [f"pictures of tfds:{argument} have {size} and {scaled}"]

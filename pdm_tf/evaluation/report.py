@@ -17,7 +17,6 @@ USUAL = (10_000, 50_000)  # samples behind published metrics
 def find_warnings(
     samples: MeasuredSet,
     reference: MeasuredSet | None,
-    sizes: tuple[int, int],
     config: EvaluationConfig,
 ) -> list[str]:
     """What a reader of the metrics must know."""
@@ -33,11 +32,6 @@ def find_warnings(
             f"{_counted(reference.count)} pictures of reference"
         )
     for name, measured in (("samples", samples), ("reference", reference)):
-        if measured and measured.count and measured.count <= max(sizes):
-            found.append(
-                f"{measured.count:,} {name} for {max(sizes):,} features: the "
-                "covariance is singular and the distance mostly bias"
-            )
         limit = config.manifold_images
         if measured and measured.summary and measured.summary.count > limit:
             found.append(
@@ -127,10 +121,15 @@ def _described(pictures: dict[str, Any]) -> str:
 def _shown(metric: Metric | None) -> str:
     if metric is None or not math.isfinite(metric.value):
         return "-"
-    text = f"{metric.value:10.4f}"
-    if metric.low is None:
+    text = f"{_number(metric.value):>10}"
+    if metric.low is None or metric.high is None:
         return text
-    return f"{text}   [{metric.low:.4f}, {metric.high:.4f}]"
+    return f"{text}   [{_number(metric.low)}, {_number(metric.high)}]"
+
+
+def _number(value: float) -> str:
+    """Four digits behind the point; what rounds to zero has no sign."""
+    return f"{round(value, 4) + 0.0:.4f}"
 
 
 def _cost(cost: dict[str, Any]) -> str:

@@ -1,12 +1,13 @@
 """All metrics of an evaluation, each with its interval."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 
 import numpy as np
 
 from pdm_tf.config import EvaluationConfig
 from pdm_tf.evaluation.bootstrap import Metric, draw_weights, interval
+from pdm_tf.evaluation.features.extractor import Extractor
 from pdm_tf.evaluation.metrics.frechet import frechet_distance
 from pdm_tf.evaluation.metrics.manifold import NEIGHBOURS, members
 from pdm_tf.evaluation.metrics.moments import FeatureGaussian
@@ -57,21 +58,56 @@ def name_metrics(features: str) -> dict[str, str]:
     return {key: f"{name} ({features})" for key, name in names.items()}
 
 
+def explain_left_out(
+    samples: MeasuredSet, reference: MeasuredSet | None, extractor: Extractor
+) -> dict[str, str]:
+    """Metrics that so few pictures cannot give, by printed name, and why."""
+    names, found = name_metrics(extractor.name), {}
+    sets = {"samples": samples, "pictures of reference": reference}
+    counts = {k: one.count for k, one in sets.items() if one and one.count is not None}
+    for key, size in zip(("frechet", "spatial"), extractor.sizes, strict=True):
+        few = [f"{n:,} {name}" for name, n in counts.items() if n <= size]
+        if few and reference:
+            found[names[key]] = (
+                f"{' and '.join(few)} for {size:,} features, whose covariance is then "
+                f"singular; it takes {size + 1:,} at least, thousands for little bias"
+            )
+    score = samples.summary.score if samples.summary else None
+    if score and samples.count is not None and samples.count < score.classes:
+        found[names["score"]] = (
+            f"{samples.count:,} samples for {score.classes:,} classes; it takes many "
+            "of each"
+        )
+    return found
+
+
 def compute_metrics(
-    samples: MeasuredSet, reference: MeasuredSet | None, config: EvaluationConfig
+    samples: MeasuredSet,
+    reference: MeasuredSet | None,
+    config: EvaluationConfig,
+    left_out: Set[str] = frozenset(),
 ) -> dict[str, Metric | None]:
-    """Every metric that the sets allow, by its printed name; None for the others."""
+    """Every metric that the sets allow, by its printed name; None for the others.
+
+    Args:
+      samples: what is measured.
+      reference: what it is compared with, if anything.
+      config: features, bootstrap, seed.
+      left_out: names of metrics not to be computed, see `explain_left_out`.
+    """
     names = name_metrics(config.features)
     found: dict[str, Metric | None] = dict.fromkeys(names.values())
     bootstrap = Bootstrap(samples, reference, config)
     if reference:
         for key, kind in (("frechet", "pooled"), ("spatial", "spatial")):
+            if names[key] in left_out:
+                continue
             if samples.gaussian(kind, None) and reference.gaussian(kind, None):
                 statistic = _distance(samples, reference, kind)
                 found[names[key]] = bootstrap.estimate(statistic)
         found.update(_manifold_metrics(samples, reference, config, bootstrap, names))
     score = samples.summary.score if samples.summary else None
-    if score:
+    if score and names["score"] not in left_out:
         found[names["score"]] = bootstrap.estimate(lambda w, _: score.score(w), low=1)
     return found
 

@@ -68,14 +68,14 @@ def open_npz(location: Location, wanted: int = 0, num_classes: int = 0) -> Image
     """
     there, *shape = npz.picture_shape(location.setting, location.path)
     count = limited(location, there, wanted)
-    labels = np.zeros(count, np.int32)
-    if num_classes:
-        labels = _labels(location, count, num_classes)
+    labels = _labels(location, count, num_classes) if num_classes else None
 
     def labelled(size: int) -> Batches:
         pictures = npz.read_pictures(location.setting, location.path, count, size)
         for i, batch in enumerate(pictures):
-            yield batch, labels[i * size : i * size + len(batch)]
+            rows = slice(i * size, i * size + len(batch))
+            none = np.zeros(len(batch), np.int32)
+            yield batch, none if labels is None else labels[rows]
 
     def describe() -> dict[str, Any]:
         return {"label_policy": _share_of_classes(location, count)}
@@ -83,35 +83,24 @@ def open_npz(location: Location, wanted: int = 0, num_classes: int = 0) -> Image
     return ImageSource(location, count, tuple(shape), labelled, describe)
 
 
-def _stored_labels(location: Location) -> np.ndarray | None:
-    arrays = npz.read_arrays(location.setting, location.path, {"labels"})
-    return arrays.get("labels")
-
-
 def _share_of_classes(location: Location, count: int) -> str:
-    labels = _stored_labels(location)
-    if labels is None or len(labels) < count:
+    labels = npz.read_labels(location.setting, location.path, count)
+    if labels is None:
         return "not in the file"
-    classes, times = np.unique(labels[:count], return_counts=True)
+    classes, times = np.unique(labels, return_counts=True)
     return f"{len(classes)} classes, {times.min()} to {times.max()} pictures each"
 
 
 def _labels(location: Location, count: int, num_classes: int) -> np.ndarray:
-    """The npz's array `labels`: int32 [count]."""
-    labels = _stored_labels(location)
-    sound = (
-        labels is not None
-        and labels.ndim == 1
-        and len(labels) >= count
-        and labels.dtype.kind in "iu"
-        and 0 <= labels.min() <= labels.max() < num_classes
-    )
+    """The npz's array `labels` or `arr_1`: int32 [count]."""
+    labels = npz.read_labels(location.setting, location.path, count)
+    sound = labels is not None and 0 <= labels.min() <= labels.max() < num_classes
     if not sound or labels is None:
         raise location.error(
-            f"has no array labels of the model's {num_classes} classes; add one, or "
-            "give `use_labels=false`"
+            f"has no array labels (or arr_1) of whole numbers below the model's "
+            f"{num_classes} classes; add one, or give `use_labels=false`"
         )
-    return labels[:count].astype(np.int32)
+    return labels.astype(np.int32)
 
 
 def open_source(

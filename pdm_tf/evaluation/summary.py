@@ -1,9 +1,10 @@
 """One pass over a set's pictures: all the sums that any metric needs."""
 
+import hashlib
+import math
 from collections.abc import Iterator
 
 import numpy as np
-from tqdm import tqdm
 
 from pdm_tf.config import EvaluationConfig
 from pdm_tf.evaluation.bootstrap import BootstrapGroups, count_groups
@@ -12,8 +13,10 @@ from pdm_tf.evaluation.metrics.inception_score import ScoreSums
 from pdm_tf.evaluation.metrics.moments import FeatureGaussian, FeatureMoments, merged
 from pdm_tf.evaluation.metrics.seams import seam_sums
 from pdm_tf.evaluation.stored_images import ImageSource
+from pdm_tf.progress import progress
 
 ROWS = 2048  # features merged into the moments at once
+_BATCH = 2**28  # bytes of pictures read at once, at most
 
 
 class GroupedMoments:
@@ -61,6 +64,7 @@ class Summary:
         groups = count_groups(config.bootstrap, extractor.sizes)
         self.groups = max(1, min(groups, count // 2))
         self.count = 0
+        self._hash = hashlib.sha256()
         self._groups = BootstrapGroups(self.groups, seed)
         self._pooled, self._spatial = (
             GroupedMoments(self.groups, size) for size in extractor.sizes
@@ -73,6 +77,7 @@ class Summary:
     def add(self, pictures: np.ndarray, features: Features) -> None:
         """The next pictures, uint8 [B, H, W, C], and their features."""
         group = self._groups.draw(len(pictures))
+        self._hash.update(pictures.tobytes())
         self._pooled.add(features.pooled, group)
         self._spatial.add(features.spatial, group)
         if features.probabilities is not None:
@@ -90,6 +95,11 @@ class Summary:
         """To be called once, after the last pictures."""
         self._pooled.flush()
         self._spatial.flush()
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the bytes of all pictures in order, in hexadecimal digits."""
+        return self._hash.hexdigest()
 
     def gaussian(self, kind: str, weights: np.ndarray | None = None) -> FeatureGaussian:
         """Of "pooled" or "spatial" features, groups counted by weights [groups]."""
@@ -116,7 +126,8 @@ def summarise(
       InputError: features that are not finite, or a file that breaks off.
     """
     summary = Summary(extractor, config, pictures.count, seed)
-    for batch in _watched(pictures, config.batch_size):
+    rows = _BATCH // math.prod(pictures.image_shape)
+    for batch in _watched(pictures, min(config.batch_size, max(1, rows))):
         features = extractor(batch)
         _check_finite(pictures, extractor, features, summary.count)
         summary.add(batch, features)
@@ -125,14 +136,8 @@ def summarise(
 
 
 def _watched(pictures: ImageSource, batch_size: int) -> Iterator[np.ndarray]:
-    with tqdm(
-        total=pictures.count,
-        desc=pictures.location.setting,
-        unit=" pictures",
-        delay=2,
-        leave=False,
-        disable=None,  # where nobody watches
-    ) as bar:
+    title, total = pictures.location.setting, pictures.count
+    with progress(None, title, "pictures", total) as bar:
         for batch in pictures.batches(batch_size):
             yield batch
             bar.update(len(batch))

@@ -1,6 +1,7 @@
 """Any model is evaluated: a run without an export, a split, and their export alike."""
 
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from pdm_tf.config import CompareConfig, EvaluationConfig, InputError
 from pdm_tf.evaluation.comparison import compare
 from pdm_tf.evaluation.evaluate import evaluate
 
-ASKED = EvaluationConfig(features="random", num_images=6, steps="2", bootstrap=0)
+ASKED = EvaluationConfig(features="random", num_images=260, steps="2", bootstrap=0)
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +37,7 @@ def models(tmp_path_factory) -> dict[str, str]:
 def asked(tmp_path_factory) -> EvaluationConfig:
     path = tmp_path_factory.mktemp("reference") / "r.npz"
     random = np.random.default_rng(1)
-    np.savez(path, random.integers(0, 256, (40, 16, 16, 1), np.uint8))
+    np.savez(path, random.integers(0, 256, (260, 16, 16, 1), np.uint8))
     return replace(ASKED, reference=str(path))
 
 
@@ -56,8 +57,11 @@ def test_metrics_of_a_run_a_split_and_an_export_agree(models, asked, tmp_path):
 
 def test_the_command_prints_what_a_run_gives(models, asked, tmp_path):
     config = replace(asked, samples=models["run"], out=str(tmp_path / "e.json"))
+    config = replace(config, num_images=6)
     printed = evaluating.metrics(config)
     assert f"{models['run']}: 6 pictures, 16x16x1, model" in printed
+    assert "FD (random) is left out: 6 samples for 256 features" in printed
+    assert re.search(r"^FD \(random\) +-$", printed, re.MULTILINE)
 
 
 def test_a_run_beside_its_split_and_its_export(models, asked, tmp_path):

@@ -9,11 +9,11 @@ import tensorflow as tf
 from pdm_tf.config import EvaluationConfig, InputError
 from pdm_tf.denoisers import NetworkDenoiser
 from pdm_tf.diffusion import NoiseSchedule
-from pdm_tf.evaluation.generated_images import GeneratedImages, draw_labels
+from pdm_tf.evaluation.generated_images import GeneratedImages, by_protocol, draw_labels
 from pdm_tf.evaluation.model_cost import count_evaluations
 from pdm_tf.serving import DenoiserGenerator, SavedModelGenerator
 
-CONFIG = EvaluationConfig(steps="3", seed=5)
+CONFIG = EvaluationConfig(steps="3", seed=5, sampler="ddpm")
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +104,7 @@ def test_no_classes_no_labels(policy):
 @pytest.mark.parametrize(
     "settings, message",
     [
-        ({"steps": "101"}, "choose 1 to 100"),
+        ({"steps": "101", "sampler": "ddpm"}, "choose 1 to 100"),
         ({"sampler": "best"}, "sampler=best: the SavedModel holds ddpm"),
         ({"steps": "9", "guidance": float("nan")}, "guidance=nan"),
     ],
@@ -121,3 +121,23 @@ def test_a_denoiser_in_python_costs_what_its_export_costs(network, generator):
     for name in ("parameters", "flops_per_evaluation", "evaluations_per_picture"):
         assert cost[name] == saved[name] > 0
     assert found.image_shape == (16, 16, 1)
+
+
+@pytest.mark.parametrize(
+    "settings, sampler, steps",
+    [
+        ({}, "dpm_solver_sde", "20"),
+        ({"protocol": "paper"}, "ddpm", "250"),
+        ({"sampler": "ddim"}, "ddim", "50"),
+        ({"sampler": "ddim", "protocol": "paper"}, "ddim", "250"),
+        ({"steps": "7"}, "dpm_solver_sde", "7"),
+    ],
+)
+def test_a_protocol_says_what_is_left_open(generator, settings, sampler, steps):
+    found = by_protocol(EvaluationConfig(**settings), generator.samplers)
+    assert (found.sampler, found.steps) == (sampler, steps)
+
+
+def test_a_model_without_the_sampler_of_a_protocol_takes_its_first():
+    found = by_protocol(EvaluationConfig(), ("plms", "ddim"))
+    assert (found.sampler, found.steps) == ("plms", "50")

@@ -67,7 +67,7 @@ def frechet_distance(
         features; half of the digits are lost, which intervals can bear.
 
     Returns:
-      A number >= 0 up to rounding; 0 for equal Gaussians.
+      A number >= 0; for equal Gaussians 0 up to rounding.
     """
     difference = first.mean - second.mean
     shared = _quick_trace(first, second) if quick else None
@@ -75,7 +75,8 @@ def frechet_distance(
         product = _root(first.covariance).T @ _root(second.covariance)
         shared = np.linalg.svd(product, compute_uv=False).sum()
     traces = np.trace(first.covariance) + np.trace(second.covariance)
-    return float(difference @ difference + traces - 2 * shared)
+    distance = float(difference @ difference + traces - 2 * shared)
+    return 0.0 if distance < 0 else distance  # what is below is rounding
 
 
 def _root(covariance: np.ndarray) -> np.ndarray:

@@ -36,6 +36,11 @@ class ScoreSums:
             self.seen += len(p)
             probabilities, group = probabilities[room:], group[room:]
 
+    @property
+    def classes(self) -> int:
+        """Classes among which the probabilities are; 0 before any came."""
+        return self._splits[0].shape[1] - 2 if self._splits else 0
+
     def score(self, weights: np.ndarray | None = None) -> float:
         """Mean over the splits of exp(mean KL(p(y|x) || p(y))).
 
