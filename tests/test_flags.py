@@ -46,7 +46,7 @@ def other(annotation, default):
         return f"{default}/with a space, comma, # and = 'quote'"
     members = typing.get_args(annotation)
     if default is None:  # left out: a number of the program's own
-        return 0.125 if float in members else 3
+        return 0.125 if float in members or annotation is float else 7
     if kind is not tuple:  # a union: its first member, the tuple
         members = typing.get_args(members[0])
     made = {int: (5, 6, 7), str: ("two words", "and 2.5", "#")}

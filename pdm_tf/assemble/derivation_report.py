@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from pdm_tf.assemble.deriving import open_pictures
 from pdm_tf.assemble.generators import generator_of
 from pdm_tf.assemble.methods import open_method
 from pdm_tf.assemble.models import OpenedModel, open_model
+from pdm_tf.assemble.training import open_pictures
 from pdm_tf.config import Config, DeriveConfig
 from pdm_tf.data.images import contact_sheet, save_png
 from pdm_tf.errors import InputError, SettingError

@@ -11,10 +11,8 @@ from pdm_tf.assemble import lineage
 from pdm_tf.assemble.methods import check_stacking, open_method
 from pdm_tf.assemble.models import OpenedModel, open_model
 from pdm_tf.assemble.settings import check_settings
-from pdm_tf.assemble.training import train_objective
+from pdm_tf.assemble.training import open_pictures, train_objective
 from pdm_tf.config import Config, TrainingConfig
-from pdm_tf.data.classes import relabelled
-from pdm_tf.data.sources import open_source
 from pdm_tf.denoisers.derivation import Context, Derivation
 from pdm_tf.errors import SettingError
 from pdm_tf.storage.arrays import write_arrays
@@ -74,27 +72,6 @@ def derive(
             return ending
     _write(directory, entry, derivation, opened)
     return Ending.COMPLETE
-
-
-def open_pictures(settings: Config, class_names: tuple[str, ...] = ()) -> Any:
-    """The pictures that a run was trained on, a `data.sources.Source`.
-
-    Args:
-      settings: of the run.
-      class_names: of the run, in the order of its labels.
-
-    Raises:
-      InputError: they are not on this machine.
-    """
-    data, network = settings.data, settings.network
-    source = open_source(
-        data.dataset,
-        network.image_shape,
-        network.num_classes,
-        data_dir=data.data_dir,
-        download=data.download,
-    )
-    return relabelled(source, class_names)
 
 
 def _refuse_others(directory: Path, entry: lineage.Entry, out: str | Path) -> None:

@@ -4,6 +4,7 @@ import contextlib
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 import tensorflow as tf
@@ -44,6 +45,7 @@ __all__ = [
     "build_trainer",
     "check_settings",
     "grid_drawer",
+    "open_pictures",
     "t_range",
     "train",
     "train_objective",
@@ -117,6 +119,26 @@ def train_objective(
     return _explained(config, body)
 
 
+def open_pictures(config: Config, class_names: tuple[str, ...] = ()) -> Source:
+    """The pictures that a run trains on.
+
+    Args:
+      config: settings of the run.
+      class_names: of the run, in the order of its labels, where it has begun.
+
+    Raises:
+      InputError: no such source, no pictures, or other classes.
+    """
+    source = open_source(
+        config.data.dataset,
+        config.network.image_shape,
+        config.network.num_classes,
+        data_dir=config.data.data_dir,
+        download=config.data.download,
+    )
+    return relabelled(source, class_names)  # of before folders were put in order
+
+
 def _explained(config: Config, body: Callable[[], Ending]) -> Ending:
     """Runs a training; what the machine refuses is said in words."""
     with explained(config.training.run_dir):
@@ -125,26 +147,21 @@ def _explained(config: Config, body: Callable[[], Ending]) -> Ending:
         except tf.errors.OpError as error:
             if config.training.strategy != "multi_worker":
                 raise
-            print(f"\nlost: {' '.join(str(error).split())[:300]}", file=sys.stderr)
+            _tell(f"\nlost: {' '.join(str(error).split())}")
             return Ending.WORKER_LOST
 
 
 def _train_run(config: Config) -> Ending:
-    training, network = config.training, config.network
+    training = config.training
     # Several processes know each other before anything else of TensorFlow runs.
     strategy = choose_strategy(training.strategy, training.devices, training.tpu)
     check_settings(config)
     replicas = strategy.num_replicas_in_sync
     check_batch_sharding(replicas, training.batch_size, training.microbatch)
-    source = open_source(
-        config.data.dataset,
-        network.image_shape,
-        network.num_classes,
-        data_dir=config.data.data_dir,
-        download=config.data.download,
-    )
+    _tell(f"opening {config.data.dataset} …")
     known = read_class_names(training.run_dir, config)
-    source = relabelled(source, known)  # of before folders were put in order
+    source = open_pictures(config, known)
+    _tell(f"{len(source):,} pictures; building the network …")
     denoiser = build_learner(config, strategy)
 
     def record() -> None:
@@ -181,7 +198,9 @@ def _train(
     done = int(state.step.read_value())
     coordination.check_step(done, training.run_dir)
     if resumed and chief:
-        print(f"resuming {directory} at step {done} of {training.iterations}")
+        _tell(
+            f"resuming {directory} at step {done} of {training.iterations}", sys.stdout
+        )
     if begin and chief:
         begin()
     trainer = build_trainer(config, strategy, state)
@@ -198,14 +217,20 @@ def _train(
     )
     reporter: Reporter | NullReporter = NullReporter()
     if chief:
+        _tell("the first step makes its graph, which may take a minute …")
         draw = grid_drawer(config, denoise, state.average)
-        size, rate = training.batch_size, state.rate
-        reporter = Reporter(directory, training.iterations, done, size, rate, draw)
+        reporter = Reporter(training, done, state.rate, draw)
     variables = state.objective.variables
     watchdog = Watchdog(training.watch_steps, variables, state.checkpoints)
     return run(
         training, trainer, batches, state.checkpoints, reporter, watchdog, coordination
     )
+
+
+def _tell(line: str, stream: TextIO | None = None) -> None:
+    """Says what goes on; whether anybody reads it is no matter of a training."""
+    with contextlib.suppress(OSError, ValueError):
+        print(line, file=stream or sys.stderr, flush=True)
 
 
 def grid_drawer(

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from pdm_tf.config.fitting import fitted
 from pdm_tf.config.options import (
     Precision,
     Prediction,
@@ -72,7 +73,7 @@ class UNetConfig:
         (1.0, 2.0), "Channels of each level as a multiple of the width.", low=0
     )
     blocks_per_level: tuple[int, ...] | int = option(
-        (2,), "Residual blocks on the way down: one number for all levels or a list."
+        (1,), "Residual blocks on the way down: one number for all levels or a list."
     )
     attention_resolutions: tuple[int, ...] = option(
         (16, 8), "Grid heights [patches] at which attention is used."
@@ -95,20 +96,32 @@ class UNetConfig:
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """How a network is trained, recorded and saved."""
+    """How a network is trained, recorded and saved.
+
+    A field that is not given may follow from `iterations`, see `fitting`.
+    """
 
     run_dir: str = option(
         "runs/default",
         "Directory of the run; the same command again resumes it.",
     )
     iterations: int = option(10_000, "Optimiser steps of the whole training.")
-    batch_size: int = option(64, "Pictures per step, over all devices together.")
-    learning_rate: float = option(1e-4, "Step size of Adam after the warm-up.", low=0)
+    batch_size: int = option(32, "Pictures per step, over all devices together.")
+    learning_rate: float = option(
+        None,
+        "Step size of Adam after the warm-up; not given: 1e-3 up to 20,000 iterations, "
+        "falling to 1e-4 at 200,000.",
+        low=0,
+    )
     beta_1: float = option(0.9, "Adam's decay of the mean of gradients.", low=0, high=1)
     beta_2: float = option(
         0.99, "Adam's decay of the mean of squared gradients.", low=0, high=1
     )
-    warmup: int = option(5000, "Steps over which the learning rate rises from 0.")
+    warmup: int = option(
+        None,
+        "Steps over which the learning rate rises from 0; not given: a fiftieth of the "
+        "iterations, at most 5000.",
+    )
     clip_norm: float = option(
         0.0, "Largest global norm of the gradients; 0 leaves them alone.", low=0
     )
@@ -118,15 +131,25 @@ class TrainingConfig:
     ema_decay: float = option(
         0.99, "Decay of the averaged weights at each update.", low=0, high=1
     )
-    ema_every: int = option(100, "Steps between two updates of the averaged weights.")
+    ema_every: int = option(
+        None,
+        "Steps between two updates of the averaged weights; not given: a 3000th of the "
+        "iterations, at most 100.",
+    )
     ema_warmup: bool = option(
         True, "Average over a shorter time early on, so that early samples show much."
     )
     seed: int = option(0, "Seed of weights, data order and noise.")
     steps_per_call: int = option(10, "Steps run inside one call of the graph.")
     log_every: int = option(50, "Steps between two records in TensorBoard.")
-    sample_every: int = option(1000, "Steps between two grids of samples; 0: none.")
-    save_every: int = option(1000, "Steps between two checkpoints.")
+    sample_every: int = option(
+        None,
+        "Steps between two grids of samples, of which the last step always has one; "
+        "0: none; not given: a twentieth of the iterations, from 100 to 5000.",
+    )
+    save_every: int = option(
+        None, "Steps between two checkpoints; not given: as often as grids by default."
+    )
     keep: int = option(3, "Checkpoints kept.")
     export: bool = option(True, "Write a SavedModel at the end of the training.")
     snr_low: float = option(
@@ -169,8 +192,14 @@ class TrainingConfig:
     )
     watch_steps: int = option(
         20,
-        "Stop when the loss was not finite for so many steps in a row; 0: never.",
+        "Stop when for so many steps in a row the loss was not finite, or far above "
+        "what it was before; 0: never.",
     )
+
+    def __post_init__(self) -> None:
+        for name, value in fitted(self.iterations).items():
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, value)
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,11 @@ import tensorflow as tf
 
 from pdm_tf.assemble.settings import check_settings, sampler_of_grids
 from pdm_tf.assemble.state import State, build_state, build_trainer
+from pdm_tf.assemble.training import open_pictures
 from pdm_tf.config import Config
 from pdm_tf.data.pipeline import training_batches
-from pdm_tf.data.sources import Source, open_source
+from pdm_tf.data.sources import Source
+from pdm_tf.doctor.averaging import judge_average
 from pdm_tf.doctor.findings import (
     MIB,
     Finding,
@@ -32,6 +34,7 @@ from pdm_tf.profiling.parameters import count_parameters
 from pdm_tf.samplers import sample
 from pdm_tf.training.batch_sharding import check_batch_sharding, distributed
 from pdm_tf.training.distribution import choose_strategy
+from pdm_tf.training.expectations import in_words
 
 
 def examine(config: Config) -> Iterator[Finding]:
@@ -46,14 +49,9 @@ def examine(config: Config) -> Iterator[Finding]:
     replicas = strategy.num_replicas_in_sync
     check_batch_sharding(replicas, training.batch_size, training.microbatch)
     yield Finding("devices", f"{replicas} with strategy {training.strategy}")
-    source = open_source(
-        config.data.dataset,
-        config.network.image_shape,
-        config.network.num_classes,
-        data_dir=config.data.data_dir,
-        download=config.data.download,
-    )
+    source = open_pictures(config)
     yield read_some(source)
+    yield from judge_average(training)
     yield from describe_shapes(config)
     yield judge_precision(config)
     with tempfile.TemporaryDirectory() as folder:
@@ -103,7 +101,7 @@ def _work(
         grids = training.iterations // training.sample_every
         total += grids * call * sampling.sample_steps
     total += math.ceil(training.iterations / training.save_every) * saving
-    yield Finding("whole run", f"about {_duration(total)} on this machine")
+    yield Finding("whole run", f"about {in_words(total)} on this machine")
 
 
 def _sample(config: Config, state: State) -> Generator[Finding, None, float]:
@@ -161,13 +159,3 @@ def _save(config: Config, state: State) -> Generator[Finding, None, float]:
         advice,
     )
     return seconds
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    if seconds < 7200:
-        return f"{seconds / 60:.0f} minutes"
-    if seconds < 200_000:
-        return f"{seconds / 3600:.1f} hours"
-    return f"{seconds / 86400:.1f} days"

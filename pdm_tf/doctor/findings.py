@@ -13,6 +13,7 @@ from pdm_tf.config import Config
 from pdm_tf.data.sources import Source
 from pdm_tf.denoisers.denoiser import Denoiser
 from pdm_tf.denoisers.guidance import for_sampling
+from pdm_tf.doctor.machine import free_bytes, memory_bytes
 from pdm_tf.errors import InputError, SettingError
 from pdm_tf.networks import hardware, shapes
 from pdm_tf.profiling.memory import held_bytes
@@ -118,12 +119,14 @@ def estimate_memory(config: Config, state: State) -> Iterator[Finding]:
         else None,
     )
     work, host = held_bytes(traced, 16 * count)
+    needed = 16 * count + work + host
     yield Finding(
         "memory, training",
-        f"about {(16 * count + work + host) / MIB:,.0f} MiB beside TensorFlow as "
+        f"about {needed / MIB:,.0f} MiB beside TensorFlow as "
         f"imported: on a device weights and Adam {12 * count / MIB:,.0f}, a step "
         f"{work / MIB:,.0f} with {part} pictures; on its host the average "
         f"{4 * count / MIB:,.0f}, the graph and holes {host / MIB:,.0f}",
+        _too_much("batch_size", training.batch_size, needed, "`microbatch`, `remat`"),
     )
     shape, denoise = config.network.image_shape, denoiser_of_grids(config, state)
     sampler, grid = sampler_of_grids(sampling), state.denoiser.schedule.grid(2)
@@ -132,12 +135,30 @@ def estimate_memory(config: Config, state: State) -> Iterator[Finding]:
     )
     seeds = tf.TensorSpec([sampling.sample_images], tf.int32)
     work, host = held_bytes(draw.get_concrete_function(seeds), 4 * count)
+    needed = 4 * count + work + host
     yield Finding(
         "memory, samples",
-        f"about {(4 * count + work + host) / MIB:,.0f} MiB: on a device weights "
+        f"about {needed / MIB:,.0f} MiB: on a device weights "
         f"{4 * count / MIB:,.0f}, a step {work / MIB:,.0f} with "
         f"{sampling.sample_images} pictures; on its host the graph and holes "
         f"{host / MIB:,.0f}",
+        _too_much("sample_images", sampling.sample_images, needed, "fewer"),
+    )
+
+
+def _too_much(
+    setting: str, value: int, needed: float, help_of: str
+) -> SettingError | None:
+    """What to change where memory does not hold what a processor computes."""
+    has, free = memory_bytes(), free_bytes()
+    if not has or tf.config.list_physical_devices("GPU") or needed <= has:
+        return None
+    return SettingError(
+        setting,
+        value,
+        f"needs about {needed / MIB:,.0f} MiB, this machine has {has / MIB:,.0f} MiB, "
+        f"of which {free / MIB:,.0f} are free; lower it, or give {help_of} or a "
+        "smaller `width`",
     )
 
 

@@ -77,16 +77,20 @@ class Checkpoints:
         if scale:
             self._parts["scale"] = scale
         self._writer = tf.train.Checkpoint(**self._parts)
-        self._whole: int | None = None  # step of the newest known to be whole
+        self.whole: int | None = None  # step of the newest known to be whole
+        self._pinned: int | None = None  # step of the newest known to be good
 
-    def save(self) -> None:
-        """Writes a checkpoint of this step; keeps the last few.
+    def save(self, good: bool = True) -> None:
+        """Writes a checkpoint of this step; keeps the last few, and the last good one.
+
+        Args:
+          good: whether nothing is doubtful about this state.
 
         Raises:
           NotSaved: it could not be written, as when the disk is full.
         """
         step = int(self._step.read_value())
-        if step == self._whole or not self._writing:
+        if step == self.whole or not self._writing:
             return  # a good one is never touched
         beside = self.directory / ".saving"
         try:
@@ -95,8 +99,8 @@ class Checkpoints:
             beside.mkdir()
             self._put_in_place(self._write(beside, step), step)
         except (OSError, tf.errors.OpError) as error:
-            there = self._whole is not None
-            kept = f"ckpt-{self._whole} is kept" if there else "none is there yet"
+            there = self.whole is not None
+            kept = f"ckpt-{self.whole} is kept" if there else "none is there yet"
             raise NotSaved(
                 "run_dir",
                 self.directory.parent,
@@ -105,8 +109,25 @@ class Checkpoints:
             ) from None
         finally:
             shutil.rmtree(beside, ignore_errors=True)
-        self._whole = step
+        self.whole = step
+        if good:
+            self._pinned = step
         self._forget_old(step)
+
+    def move_doubtful(self, folder: Path) -> list[str]:
+        """Puts aside what was saved after the last good checkpoint; returns names."""
+        if not self._writing or self._pinned is None:
+            return []
+        there = checkpoint_files.numbers(self.directory)
+        doubtful = [number for number in there if number > self._pinned]
+        folder.mkdir(parents=True, exist_ok=True)
+        for number in doubtful:
+            for path in self._files(number):
+                path.replace(folder / path.name)
+        if doubtful:
+            self._point_to(self._pinned)
+        self.whole = self._pinned
+        return [f"ckpt-{number}" for number in doubtful]
 
     def save_beside(self, directory: Path) -> None:
         """Writes this state elsewhere, for a person to look into."""
@@ -131,6 +152,10 @@ class Checkpoints:
         for path in files:
             path.replace(self.directory / path.name)
         flush_to_disk(self.directory)
+        self._point_to(step)
+
+    def _point_to(self, step: int) -> None:
+        """Names the newest checkpoint."""
         # For TensorFlow's own readers; ours list the folder.
         write_text(
             self.directory / "checkpoint", f'model_checkpoint_path: "ckpt-{step}"\n'
@@ -142,10 +167,15 @@ class Checkpoints:
         """Removes all but the last few; what claims a later step is left alone."""
         past = [n for n in checkpoint_files.numbers(self.directory) if n <= step]
         for number in past[self._keep :]:
-            index_first = sorted(self.directory.glob(f"ckpt-{number}.*"), reverse=True)
-            for path in index_first:
+            if number == self._pinned:
+                continue
+            for path in self._files(number):
                 with contextlib.suppress(OSError):
                     path.unlink()
+
+    def _files(self, number: int) -> list[Path]:
+        """The files of a checkpoint, its index first."""
+        return sorted(self.directory.glob(f"ckpt-{number}.*"), reverse=True)
 
     def restore(self) -> bool:
         """Restores the newest whole checkpoint; False if there is none.
@@ -170,7 +200,7 @@ class Checkpoints:
         status.assert_existing_objects_matched()
         if not scaled or "scale" in parts:
             status.assert_consumed()
-        self._whole = newest.number
+        self.whole = self._pinned = newest.number
         return True
 
 

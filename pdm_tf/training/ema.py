@@ -5,6 +5,21 @@ from collections.abc import Iterator, Mapping
 
 import tensorflow as tf
 
+from pdm_tf.config import TrainingConfig
+
+
+def start_left(training: TrainingConfig, step: int) -> float:
+    """Share of the weights before the first step in the average after some steps."""
+    left = 1.0
+    for n in range(1, step // training.ema_every + 1):
+        decay = training.ema_decay
+        if training.ema_warmup:
+            decay = min(decay, (1 + n) / (10 + n))
+        left *= decay
+        if left < 1e-9:
+            break
+    return left
+
 
 class MovingAverage(tf.Module):
     """Averages of variables by their names, updated every so many steps.

@@ -1,17 +1,23 @@
-"""Ctrl-C and SIGTERM, acted upon between two calls of the graph."""
+"""Ctrl-C, SIGTERM and SIGHUP, acted upon between two calls of the graph."""
 
+import contextlib
 import signal
 import sys
 from types import FrameType
 from typing import Self
 
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 
 class Interruption:
     """While entered, the first signal requests a stop; a second Ctrl-C stops at once.
 
+    A signal that is ignored stays so, as SIGHUP is under nohup.
+
     Attributes:
       requested: whether to stop.
-      preempted: whether it was SIGTERM, which machines get before they are taken away.
+      preempted: whether it was not Ctrl-C: machines get SIGTERM before they are taken
+        away, and what a terminal started gets SIGHUP when it is closed.
     """
 
     def __init__(self) -> None:
@@ -19,8 +25,9 @@ class Interruption:
         self._before: dict[int, object] = {}
 
     def __enter__(self) -> Self:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._before[number] = signal.signal(number, self._receive)
+        for number in _SIGNALS:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                self._before[number] = signal.signal(number, self._receive)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -30,5 +37,7 @@ class Interruption:
     def _receive(self, number: int, frame: FrameType | None) -> None:
         if self.requested and number == signal.SIGINT:
             raise KeyboardInterrupt
-        self.requested, self.preempted = True, number == signal.SIGTERM
-        print("\nstopping: saving a checkpoint first …", file=sys.stderr)
+        self.requested, self.preempted = True, number != signal.SIGINT
+        with contextlib.suppress(OSError, ValueError, AttributeError, RuntimeError):
+            # The terminal may be gone, or a line be half written.
+            print("\nstopping: saving a checkpoint first …", file=sys.stderr)

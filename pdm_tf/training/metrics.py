@@ -18,13 +18,14 @@ class Metrics(NamedTuple):
     bad_steps: tf.Tensor  # steps with a loss or gradients that were not finite
     bad_buckets: tf.Tensor  # [buckets], examples of the first of them by bucket
     bad_variable: tf.Tensor  # its first variable so, counted from 1; 0: none
+    skipped_steps: tf.Tensor  # steps whose gradients were not finite, alarming or not
 
 
 def no_metrics(objective: Objective) -> Metrics:
     """Zeros of every metric."""
     zero, zeros = tf.zeros([]), tf.zeros([objective.buckets])
     terms = dict.fromkeys(objective.terms, zero)
-    return Metrics(zero, terms, zero, zeros, zeros, zero, zeros, zero)
+    return Metrics(zero, terms, zero, zeros, zeros, zero, zeros, zero, zero)
 
 
 def added(total: Metrics, seen: Metrics) -> Metrics:

@@ -8,11 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-from tqdm import tqdm
 
+from pdm_tf.config import TrainingConfig
 from pdm_tf.data.images import contact_sheet, save_png
+from pdm_tf.progress import progress
+from pdm_tf.training.expectations import foretell
 from pdm_tf.training.metrics import Metrics
 
+_KNOWN = 15.0  # seconds of training after which its speed is known
 _CURVES = {"vlb": "vlb_bits_per_dim"}  # terms whose curves have another name
 
 
@@ -20,35 +23,30 @@ class Reporter:
     """Writes the progress bar, TensorBoard's curves and grids of samples.
 
     Args:
-      directory: the run's directory.
-      iterations: steps of the whole training.
+      training: how it is trained.
       done: steps already done.
-      batch_size: pictures a step.
       learning_rate: finished steps -> rate.
       draw: returns a grid's pictures, uint8 [N, H, W, C].
     """
 
     def __init__(
         self,
-        directory: Path,
-        iterations: int,
+        training: TrainingConfig,
         done: int,
-        batch_size: int,
         learning_rate: Callable[[tf.Tensor], tf.Tensor],
         draw: Callable[[], np.ndarray],
     ) -> None:
-        self._directory, self._batch_size = directory, batch_size
+        self._training, self._directory = training, Path(training.run_dir)
+        self._batch_size, self._step = training.batch_size, done
         self._learning_rate, self._draw = learning_rate, draw
-        self._curves = tf.summary.create_file_writer(str(directory / "logs"))
-        self._bar = tqdm(
-            total=iterations,
-            initial=done,
-            unit="step",
-            desc="training",
-            dynamic_ncols=True,
-            mininterval=1.0 if sys.stderr.isatty() else 10.0,
-        )
+        self._curves = tf.summary.create_file_writer(str(self._directory / "logs"))
+        total = training.iterations
+        self._bar = progress(None, "training", "steps", total=total, done=done)
+        if self._bar.bar_format:  # of lines in a log
+            self._bar.bar_format += "{postfix}"
         self._since, self._pictures = time.monotonic(), 0
+        self._timed: tuple[int, float] | None = None  # after the first call
+        self._foretold = False
 
     def advance(self, metrics: Metrics) -> None:
         """Moves the bar by the steps of one call."""
@@ -58,6 +56,24 @@ class Reporter:
         loss = float(next(iter(metrics.terms.values())) / metrics.steps)
         self._bar.set_postfix_str(f"loss {loss:.4f}, {rate:.0f} images/s", False)
         self._bar.update(steps)
+        self._step += steps
+        self._foretell()
+
+    def _foretell(self) -> None:
+        """Says once what to expect, as soon as it is known how long a step takes."""
+        now = time.monotonic()
+        if self._timed is None:
+            self._timed = self._step, now
+            return
+        steps, seconds = self._step - self._timed[0], now - self._timed[1]
+        if not self._foretold and seconds >= _KNOWN:
+            self._foretold = True
+            self._say(foretell(self._training, self._step, seconds / steps))
+
+    def _say(self, line: str) -> None:
+        """Writes a line where the bar is drawn."""
+        if sys.stderr is not None:
+            self._bar.write(line, file=sys.stderr)
 
     def log(self, step: int, metrics: Metrics) -> None:
         """Writes the curves at a step, from sums since the last record."""
@@ -86,21 +102,34 @@ class Reporter:
         self._curves.flush()
         self._since, self._pictures = time.monotonic(), 0
 
-    def show_samples(self, step: int) -> None:
-        """Draws a grid of fixed seeds with the averaged weights."""
+    def show_samples(self, step: int, again: bool = True) -> None:
+        """Draws a grid of fixed seeds with the averaged weights.
+
+        Args:
+          step: steps finished.
+          again: draw it even if there is one of this step.
+        """
+        if not again and self._path(step).exists():
+            return
         before = time.monotonic()
         with _warning_of_a_full_disk("samples"):
             self._show_samples(step)
-        self._since += time.monotonic() - before  # drawing is not training
+        spent = time.monotonic() - before
+        self._since += spent  # drawing is not training
+        if self._timed:
+            self._timed = self._timed[0], self._timed[1] + spent
 
     def _show_samples(self, step: int) -> None:
         sheet = contact_sheet(self._draw())
-        path = self._directory / "samples" / f"step_{step:06d}.png"
+        path = self._path(step)
         path.parent.mkdir(parents=True, exist_ok=True)
         save_png(path, sheet)
         with self._curves.as_default(step=step):
             tf.summary.image("samples", sheet[None])
         self._curves.flush()
+
+    def _path(self, step: int) -> Path:
+        return self._directory / "samples" / f"step_{step:06d}.png"
 
     def close(self) -> None:
         """Ends the bar and the curves."""
@@ -116,7 +145,7 @@ class NullReporter:
 
     def log(self, step: int, metrics: Metrics) -> None: ...
 
-    def show_samples(self, step: int) -> None: ...
+    def show_samples(self, step: int, again: bool = True) -> None: ...
 
     def close(self) -> None: ...
 

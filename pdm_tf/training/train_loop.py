@@ -21,16 +21,18 @@ class Ending(Enum):
 
     COMPLETE = "complete"
     INTERRUPTED = "interrupted"  # by Ctrl-C; everything is saved
-    PREEMPTED = "preempted"  # by SIGTERM; everything is saved
+    PREEMPTED = "preempted"  # by SIGTERM or SIGHUP; everything is saved
     WORKER_LOST = "worker lost"  # what was saved before is kept
 
     def __bool__(self) -> bool:
         return self is Ending.COMPLETE
 
 
-def _until_next(step: int, config: TrainingConfig) -> int:
+def _until_next(step: int, config: TrainingConfig, first: bool) -> int:
     """Steps to run in the next call: up to the nearest event, at most one call's."""
     ends = [config.steps_per_call, config.iterations - step]
+    if first:  # the graph is made in this call: it shall not last longer than it must
+        ends.append(1)
     for every in (config.log_every, config.sample_every, config.save_every):
         if every:
             ends.append(every - step % every)
@@ -51,17 +53,19 @@ def run(
     Every process of a training runs this; one of them has the checkpoints and reporter.
 
     Returns:
-      How it ended; whichever way, everything is saved.
+      How it ended. All is saved, unless it was stopped when the last steps had gone
+      wrong: then nothing after the last good checkpoint is.
 
     Raises:
       NotSaved: the last checkpoint could not be written.
-      Diverged: loss or weights were not finite for too long.
+      Diverged: loss or weights were no use any more for too long, or at the end.
     """
     step, stopping = int(trainer.step.read_value()), False
+    began, due = step, False
     nothing = seen = no_metrics(trainer.objective)
     with Interruption() as interruption:
         while step < config.iterations and not stopping:
-            steps = _until_next(step, config)
+            steps = _until_next(step, config, step == began)
             metrics = trainer.run_steps(batches, tf.constant(steps))
             step += steps
             reporter.advance(metrics)
@@ -71,33 +75,32 @@ def run(
             if step % config.log_every == 0 or step == config.iterations:
                 reporter.log(step, seen)
                 seen = nothing
-            if step % config.save_every == 0 and step < config.iterations:
-                _try_to_save(checkpoints, watchdog)
-            if config.sample_every and step % config.sample_every == 0:
-                if step == config.iterations:
-                    _save(checkpoints, watchdog, step)
+            due = due or step % config.save_every == 0
+            if due and step < config.iterations and watchdog.is_quiet():
+                _try_to_save(checkpoints, watchdog.is_calm())
+                due = False
+            at_grid = config.sample_every and step % config.sample_every == 0
+            if at_grid and step < config.iterations:
                 reporter.show_samples(step)
             stopping = coordination.any(interruption.requested)
-        _save(checkpoints, watchdog, step)
+        complete = step >= config.iterations
+        if complete and not watchdog.is_sound():
+            raise watchdog.report(step)
+        if complete or watchdog.is_quiet():
+            checkpoints.save(watchdog.is_calm())
+        if complete and config.sample_every:
+            reporter.show_samples(step, again=step > began)
         coordination.wait()
     reporter.close()
-    if step >= config.iterations:
+    if complete:
         return Ending.COMPLETE
     preempted = coordination.any(interruption.preempted)
     return Ending.PREEMPTED if preempted else Ending.INTERRUPTED
 
 
-def _save(checkpoints: Checkpoints, watchdog: Watchdog, step: int) -> None:
-    """Saves, but never weights that are no numbers: they would drive out good ones."""
-    if not watchdog.is_sound():
-        raise watchdog.report(step)
-    checkpoints.save()
-
-
-def _try_to_save(checkpoints: Checkpoints, watchdog: Watchdog) -> None:
+def _try_to_save(checkpoints: Checkpoints, good: bool) -> None:
     """Saves in mid-training, where a full disk may have room again next time."""
     try:
-        if watchdog.is_sound():
-            checkpoints.save()
+        checkpoints.save(good)
     except NotSaved as error:
         print(f"\nwarning: {error}; training goes on meanwhile", file=sys.stderr)

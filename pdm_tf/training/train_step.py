@@ -99,9 +99,9 @@ class Trainer:
         norm = tf.sqrt(2.0 * tf.reduce_sum(squares))
         if self.clip_norm:
             gradients, _ = tf.clip_by_global_norm(gradients, self.clip_norm, norm)
-        alarm = self.scale.alarming(norm)
+        alarm, finite = self.scale.alarming(norm), tf.math.is_finite(norm)
         norm = self.scale.apply(self.optimizer, gradients, norm, self.step)
-        return self._measure(losses, norm, squares, alarm)
+        return self._measure(losses, norm, squares, alarm, finite)
 
     def _differentiated(
         self, pictures: tf.Tensor, labels: tf.Tensor, draws: Any
@@ -126,7 +126,12 @@ class Trainer:
         )
 
     def _measure(
-        self, losses: Loss, norm: tf.Tensor, squares: tf.Tensor, alarm: tf.Tensor
+        self,
+        losses: Loss,
+        norm: tf.Tensor,
+        squares: tf.Tensor,
+        alarm: tf.Tensor,
+        finite: tf.Tensor,
     ) -> Metrics:
         """This replica's part of each metric; parts are summed."""
         part = 1.0 / tf.distribute.get_replica_context().num_replicas_in_sync
@@ -149,6 +154,7 @@ class Trainer:
             alarm * part,
             alarm * tf.linalg.matvec(member, bad, transpose_a=True),
             alarm * first * part,
+            tf.cast(~finite, tf.float32) * part,
         )
 
 

@@ -1,7 +1,12 @@
-"""Stops a training whose loss or weights are no numbers any more."""
+"""Stops a training that has gone wrong, and says which of its states may be kept.
+
+Two ways of going wrong are known: numbers that are none, and numbers that have grown
+far beyond all that the training itself had before.
+"""
 
 import math
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
@@ -9,19 +14,23 @@ import tensorflow as tf
 from pdm_tf.errors import SettingError
 from pdm_tf.storage.files import write_json
 from pdm_tf.training.checkpoints import Checkpoints
+from pdm_tf.training.history import LossHistory, WeightHistory
 from pdm_tf.training.metrics import Metrics
+
+_PATIENCE = 20  # skipped steps in a row that the end of a training may have
 
 
 class Diverged(SettingError):
-    """The loss or the weights are not finite; says since when, and where first."""
+    """The loss or the weights are no use any more; says since when, and where first."""
 
 
 class Watchdog:
-    """Counts steps in a row that went wrong.
+    """Counts steps in a row that went wrong, and knows what came before.
 
     Args:
       limit: so many stop the training; 0: none do.
-      variables: what learns, by name, in the order of the gradients.
+      variables: what learns, by name, in the order of the gradients; as they are before
+        the first step.
       checkpoints: where the good ones lie, and the diagnostic one beside them.
     """
 
@@ -33,8 +42,10 @@ class Watchdog:
     ) -> None:
         self._limit, self._variables = limit, variables
         self._checkpoints, self._bad = checkpoints, 0
+        self._skipped = 0  # steps in a row that changed nothing
         self._since = 0
         self._first: Metrics | None = None
+        self._losses, self._weights = LossHistory(), WeightHistory(variables)
 
     def look(self, step: int, metrics: Metrics) -> bool:
         """Looks at the metrics of one call, which ended at a step.
@@ -43,56 +54,84 @@ class Watchdog:
           Whether the training has gone wrong for too long.
         """
         steps, bad = round(float(metrics.steps)), round(float(metrics.bad_steps))
-        if not bad:
-            self._bad = 0
-            return False
-        if not self._bad:
+        skipped = max(round(float(metrics.skipped_steps)), bad)
+        self._skipped = _in_a_row(self._skipped, skipped, steps)
+        if not skipped:
+            loss = float(next(iter(metrics.terms.values())) / metrics.steps)
+            self._losses.add(step, steps, loss)
+        if bad and not self._bad:
             self._since, self._first = step - bad + 1, metrics
-        self._bad = self._bad + bad if bad == steps else bad
-        return bool(self._limit) and self._bad >= self._limit
+        self._bad = _in_a_row(self._bad, bad, steps)
+        longest = max(self._bad, self._losses.beyond)
+        return bool(self._limit) and longest >= self._limit
+
+    def is_quiet(self) -> bool:
+        """Whether the state may be kept: no step skipped just now, weights sound."""
+        return not self._skipped and self.is_sound()
+
+    def is_calm(self) -> bool:
+        """Whether nothing at all is unusual, so that this state is worth pinning."""
+        return not self._losses.raised and not self._weights.raised
 
     def is_sound(self) -> bool:
-        """Whether the weights are fit to be kept."""
-        return not self._bad or self._broken() is None
-
-    def _broken(self) -> str | None:
-        """Path of the first variable that is not finite."""
-        for path, variable in self._variables.items():
-            if not np.all(np.isfinite(variable.read_value().numpy())):
-                return path
-        return None
+        """Whether the weights are fit to be kept, at the end of a training too."""
+        within = self._skipped < max(self._limit, _PATIENCE)
+        return within and not self._losses.beyond and self._weights.look()
 
     def report(self, step: int) -> Diverged:
         """Saves a diagnostic checkpoint and says what went wrong first."""
         run_dir = self._checkpoints.directory.parent
+        broken = self._weights.broken()
         found = {
             "first_bad_step": self._since,
             "stopped_at_step": step,
             "quartile": self._bucket(),
             "first_bad_gradient": self._first_gradient(),
-            "first_bad_weight": self._broken(),
+            "first_bad_weight": broken,
+            "loss": self._losses.words(),
+            "weights": self._weights.words(),
         }
-        try:
-            self._checkpoints.save_beside(run_dir / "diagnostic")
-            path = run_dir / "diagnostic"
-            if path.is_dir():
-                write_json(path / "report.json", found)
-            kept = f"the state is in {path}"
-        except OSError as error:
-            kept = f"the state could not be saved ({error.strerror})"
-        gradient = found["first_bad_gradient"]
-        affected = f"the gradient of {gradient}" if gradient else "no gradient"
-        weight = found["first_bad_weight"]
-        weights = f"the weights of {weight}" if weight else "the weights are sound"
+        kept = self._keep(run_dir / "diagnostic", found)
         return Diverged(
             "run_dir",
             run_dir,
-            f"loss or gradients not finite since step {self._since}, stopped at "
-            f"{step}; first affected: {found['quartile']}, {affected}, {weights}; "
-            f"{kept}, good checkpoints are as they were; lower `learning_rate`, set "
+            f"{self._reason(step, broken)}; {kept}; lower `learning_rate`, set "
             "`clip_norm=1` or `precision=float32`, and the same command goes on from "
             "the last good one",
         )
+
+    def _reason(self, step: int, broken: str | None) -> str:
+        """What went wrong, and since when."""
+        if broken is None and not self._bad and not self._skipped:
+            grown = self._losses.words() or self._weights.words()
+            return f"{grown}, stopped at {step}"
+        gradient = self._first_gradient()
+        affected = f"the gradient of {gradient}" if gradient else "no gradient"
+        weights = f"the weights of {broken}" if broken else "the weights are sound"
+        if broken is None and self._weights.raised:
+            weights = self._weights.words()
+        return (
+            f"loss or gradients not finite since step {self._since}, stopped at "
+            f"{step}; first affected: {self._bucket()}, {affected}, {weights}"
+        )
+
+    def _keep(self, folder: Path, found: dict) -> str:
+        """Puts aside the bad state, and those saved after the last good one."""
+        try:
+            self._checkpoints.save_beside(folder)
+            if folder.is_dir():
+                write_json(folder / "report.json", found)
+            doubtful = self._checkpoints.move_doubtful(folder)
+        except OSError as error:
+            return f"the state could not be saved ({error.strerror})"
+        good = self._checkpoints.whole
+        last = (
+            f"the last good checkpoint is of step {good}"
+            if good
+            else ("no checkpoint was good")
+        )
+        moved = f", with {', '.join(doubtful)}" if doubtful else ""
+        return f"the state is in {folder}{moved}, {last}"
 
     def _bucket(self) -> str:
         counts = self._first.bad_buckets.numpy() if self._first else np.zeros(1)
@@ -108,3 +147,8 @@ class Watchdog:
         if not math.isfinite(index) or round(index) < 1:
             return None
         return list(self._variables)[round(index) - 1]
+
+
+def _in_a_row(before: int, bad: int, steps: int) -> int:
+    """Bad steps in a row after a call of so many, of which these were bad."""
+    return before + bad if bad == steps else bad

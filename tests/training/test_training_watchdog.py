@@ -44,10 +44,10 @@ class Breaking:
         return Loss(error, {"error": error}, bucket)
 
 
-def training(run_dir, bad_step, scale=None):
+def training(run_dir, bad_step, scale=None, learning_rate=1e-2):
     network = Tiny("float32")
     named = {v.path: v.value for v in network.trainable_variables}
-    adam = Adam(named, LinearWarmup(1e-2, 2))
+    adam = Adam(named, LinearWarmup(learning_rate, 2))
     step = tf.Variable(0, dtype=tf.int64)
     ema = MovingAverage(named, every=2)
     objective = Breaking(network, named, step, bad_step)
@@ -57,13 +57,14 @@ def training(run_dir, bad_step, scale=None):
     return trainer, saved, named
 
 
-def train(run_dir, bad_step=24, scale=None, **settings):
-    trainer, saved, named = training(run_dir, bad_step, scale)
-    config = TrainingConfig(
-        iterations=60, save_every=5, sample_every=0, steps_per_call=10, **settings
-    )
+def train(run_dir, bad_step=24, scale=None, reporter=None, **settings):
+    settings = {"iterations": 60, "sample_every": 0, **settings}
+    config = TrainingConfig(save_every=5, steps_per_call=10, **settings)
+    rate = settings.get("learning_rate", 1e-2)
+    trainer, saved, named = training(run_dir, bad_step, scale, rate)
     watchdog = Watchdog(config.watch_steps, named, saved)
-    parts = (saved, NullReporter(), watchdog, Coordination(trainer.strategy))
+    shown = reporter or NullReporter()
+    parts = (saved, shown, watchdog, Coordination(trainer.strategy))
     return run(config, trainer, iter(batches(0, 60)), *parts), named
 
 
@@ -112,3 +113,19 @@ def test_good_steps_in_between_begin_the_count_anew(tmp_path):
     assert not watchdog.look(40, bad)
     assert watchdog.look(50, good._replace(bad_steps=ten))
     assert contents(tmp_path) == {}
+
+
+class Drawing(NullReporter):
+    """Notes the steps whose grids it is asked for."""
+
+    def __init__(self):
+        self.steps = []
+
+    def show_samples(self, step, again=True):
+        self.steps.append((step, again))
+
+
+def test_the_last_step_is_always_drawn(tmp_path):
+    drawing = Drawing()
+    train(tmp_path, 99, reporter=drawing, iterations=17, sample_every=10)
+    assert drawing.steps == [(10, True), (17, True)]
