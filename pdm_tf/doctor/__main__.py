@@ -7,24 +7,21 @@ with "ready", or with what to change and exit code 2.
 Example: python -m pdm_tf.doctor --flagfile=configs/mnist.flags
 """
 
+import sys
+
 from pdm_tf import flags
 from pdm_tf.config import Config
+from pdm_tf.flags.running import format_error
 
 
 def main(argv: list[str]) -> int:
     """Reads the flags and prints the findings as they come."""
     (config,) = flags.parse(argv, Config, description=__doc__ or "")
-    from pdm_tf.doctor.examination import examine  # loads TensorFlow
-    from pdm_tf.flags.running import format_error
+    print("loading TensorFlow …", file=sys.stderr, flush=True)
+    from pdm_tf.doctor.examination import examine
+    from pdm_tf.doctor.showing import show
 
-    advice = []
-    for finding in examine(config):
-        print(f"{finding.name:<16} {finding.text}", flush=True)
-        if finding.advice:
-            advice.append(finding.advice)
-    for error in advice:
-        print(f"change: {format_error(error)}")
-    if advice:
+    if show(examine(config), format_error):
         return 2
     print(
         f"ready: python train.py with the same flags trains {config.training.run_dir}"
