@@ -7,11 +7,14 @@ builds a small network that has learnt nothing, and draws what that estimates in
 """
 
 import argparse
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import tensorflow as tf
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # a plain checkout
 
 import pdm_tf as pdm
 

@@ -19,9 +19,15 @@ class _Lines(io.TextIOBase):
     def write(self, text: str) -> int:
         """Text without what only moves a terminal's cursor."""
         line = text.strip()
-        if line and sys.stderr is not None:
-            print(line, file=sys.stderr, flush=True)
+        if line:
+            say(line)
         return len(text)
+
+
+def say(text: str) -> None:
+    """A line about what is being done now, beside the results on stdout."""
+    if sys.stderr is not None:
+        print(text, file=sys.stderr, flush=True)
 
 
 def progress(

@@ -4,7 +4,6 @@ from typing import NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
-from tqdm import tqdm
 
 from pdm_tf.analysis.frequencies import Energy
 from pdm_tf.analysis.networks import Obtain, plan
@@ -18,6 +17,7 @@ from pdm_tf.analysis.results import Claim, Result, new_figure, show_picture
 from pdm_tf.config import AnalysisConfig
 from pdm_tf.data.images import to_float
 from pdm_tf.diffusion import NoiseSchedule
+from pdm_tf.progress import progress
 
 TIMES = (0, 50, 100, 150, 200, 300, 400, 450, 500, 550, 600, 700, 800, 900, 999)
 SHOWN = (0, 100, 200, 300, 400, 500, 600, 700, 900)
@@ -58,7 +58,7 @@ def make(config: AnalysisConfig, obtain: Obtain) -> Result:
     sets = []
     for denoise, pictures in ((optimal, some), (network, held_out)):
         estimates = Estimating(denoise, pictures, config.batch_size)
-        times = tqdm(TIMES, desc="figure1a", unit=" t", disable=None)
+        times = progress(TIMES, "figure1a", "timesteps")
         sets.append(Estimated(pictures, {t: estimates.at(t) for t in times}))
     rows = tabulate(sets, network.schedule)
     figure = draw(rows, sets, network.schedule)

@@ -4,7 +4,6 @@ from collections.abc import Iterable
 
 import numpy as np
 from matplotlib.figure import Figure
-from tqdm import tqdm
 
 from pdm_tf.analysis.distortion import distortion, ratio_interval, squared_errors
 from pdm_tf.analysis.networks import Obtain, plan
@@ -13,6 +12,7 @@ from pdm_tf.analysis.results import Claim, Result, new_figure
 from pdm_tf.config import AnalysisConfig
 from pdm_tf.data.images import to_float
 from pdm_tf.denoisers import Denoiser
+from pdm_tf.progress import progress
 
 PATCHES = (2, 4, 8)
 TIMES = (0, 1, 2, 5, 10, 20, 50, *range(100, 1000, 100), 999)
@@ -43,7 +43,7 @@ def tabulate(
     estimates = [Estimating(network, pictures, batch_size) for network in networks]
     schedule = next(iter(networks)).schedule
     x, rows = to_float(pictures), []
-    for t in tqdm(TIMES, desc="figure2", unit=" t", disable=None):
+    for t in progress(TIMES, "figure2", "timesteps"):
         errors = [squared_errors(x, one.at(t)) for one in estimates]
         ratios = [ratio_interval(e, errors[0], seed) for e in errors[1:]]
         snr = float(np.exp(schedule.log_snr[t]))

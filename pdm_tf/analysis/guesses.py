@@ -2,7 +2,6 @@
 
 import numpy as np
 from matplotlib.figure import Figure
-from tqdm import tqdm
 
 from pdm_tf.analysis.frequencies import Energy
 from pdm_tf.analysis.pictures import noisy_pictures, read_pictures
@@ -11,6 +10,7 @@ from pdm_tf.analysis.results import Claim, Result, new_figure, show_picture
 from pdm_tf.config import AnalysisConfig, DiffusionConfig
 from pdm_tf.data.images import to_float
 from pdm_tf.diffusion import NoiseSchedule
+from pdm_tf.progress import progress
 
 TIMES = (300, 400, 450, 500, 550, 600, 700, 800)
 SHOWN = 6  # reconstructions in a row of the picture
@@ -25,7 +25,7 @@ def make(config: AnalysisConfig) -> Result:
     learnt = read_pictures(config, "train", config.pictures)
     chosen = learnt[np.linspace(0, len(learnt) - 1, config.judged).astype(int)]
     rows, shown = [], []
-    for t in tqdm(TIMES, desc="figure1b", unit=" t", disable=None):
+    for t in progress(TIMES, "figure1b", "timesteps"):
         z = noisy_pictures(chosen, t, schedule).numpy()
         weights = posterior(learnt, z, t, schedule)
         rows.append(tabulate(learnt, weights, t, schedule, config.seed))

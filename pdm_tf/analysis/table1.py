@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from tqdm import tqdm
 
 from pdm_tf.analysis.figure2 import PATCHES
 from pdm_tf.analysis.networks import Obtain, plan
@@ -19,6 +18,7 @@ from pdm_tf.evaluation.bootstrap import frechet_with_interval
 from pdm_tf.evaluation.features import open_features
 from pdm_tf.evaluation.metrics import gaussian_of, seam_energy
 from pdm_tf.profiling.parameters import count_parameters
+from pdm_tf.progress import progress
 from pdm_tf.samplers import DDPM, sample
 from pdm_tf.storage.files import write_npz
 
@@ -70,7 +70,7 @@ def sample_pictures(
 
     some(numbers[:1], denoise.schedule.grid(2))  # the graph is made off the clock
     began, made = time.perf_counter(), []
-    with tqdm(total=len(numbers), desc=title, unit=" pictures", disable=None) as bar:
+    with progress(None, title, "pictures", len(numbers)) as bar:
         for first in range(0, len(numbers), config.batch_size):
             made.append(some(numbers[first : first + config.batch_size]))
             bar.update(len(made[-1]))

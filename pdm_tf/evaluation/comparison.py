@@ -23,7 +23,7 @@ from pdm_tf.evaluation.model_cost import (
 )
 from pdm_tf.evaluation.report import check_smallest, check_writable, write_report
 from pdm_tf.evaluation.versions import versions
-from pdm_tf.progress import progress
+from pdm_tf.progress import progress, say
 from pdm_tf.serving.generator import ImageGenerator
 
 SSIM = 11  # pixels, the least that a picture must have
@@ -72,7 +72,7 @@ def compare(config: CompareConfig, opener: Opener) -> dict[str, Any]:
       InputError: settings, models or pictures that do not fit each other.
     """
     check(config)
-    opened = {name: opener(name, getattr(config, name)) for name in _NAMES}
+    opened = {name: _opened(name, getattr(config, name), opener) for name in _NAMES}
     requests = {name: _request(config, name, opened[name]) for name in _NAMES}
     shape = opened["reference"].image_shape
     extractor = _extractor(config, shape)
@@ -96,6 +96,11 @@ def compare(config: CompareConfig, opener: Opener) -> dict[str, Any]:
 
 
 _NAMES = ("model", "reference")
+
+
+def _opened(name: str, given: str, opener: Opener) -> ImageGenerator:
+    say(f"opening {given}")
+    return opener(name, given)
 
 
 def check(config: CompareConfig) -> None:

@@ -9,6 +9,8 @@ import numpy as np
 import scipy
 
 from pdm_tf.config import EvaluationConfig
+from pdm_tf.config.evaluating import PAPER_IMAGES
+from pdm_tf.config.sampling import METRICS
 from pdm_tf.errors import SettingError
 from pdm_tf.evaluation import npz, report
 from pdm_tf.evaluation.choosing_features import (
@@ -124,14 +126,15 @@ def _measure(
     for opened in sources.values():  # refused now, not after hours of sampling
         extractor(np.zeros((1, *opened.image_shape), np.uint8))
     made = {}
-    for i, (name, location) in enumerate(locations.items()):
+    # The reference first: nothing may fail once hours of samples are there.
+    for i, (name, location) in reversed([*enumerate(locations.items())]):
         source = sources.get(name)
         measured = MeasuredSet(stored[name])
         if source:
             summary = summarise(source, extractor, config, config.seed + i)
             measured = MeasuredSet(stored[name], summary)
         made[name] = _Set(location, measured, source)
-    return made
+    return {name: made[name] for name in locations}
 
 
 def _has_pictures(location: Location) -> bool:
@@ -184,6 +187,7 @@ def _report(
         "warnings": [
             *(f"{name} is left out: {why}" for name, why in left_out.items()),
             *warnings,
+            *_say_protocol(config, sets),
             *_noted(sets),
             *_skipped(described),
         ],
@@ -208,6 +212,19 @@ def _describe(one: _Set) -> dict[str, Any]:
     if one.measured.summary:
         found["sha256"] = one.measured.summary.digest
     return {**found, **one.source.describe()}
+
+
+def _say_protocol(config: EvaluationConfig, sets: Mapping[str, _Set]) -> list[str]:
+    """How far the sampling is from that behind published metrics."""
+    source = sets["samples"].source
+    if config.protocol == "paper" or source is None or not source.cost:
+        return []
+    hours = source.cost()["hours_as_published"]
+    took = f" and would take about {hours:,.1f} hours here" if hours else ""
+    return [
+        f"a quick look: published metrics are of {PAPER_IMAGES:,} pictures by "
+        f"{METRICS.steps} steps of {METRICS.sampler}, which is protocol=paper{took}"
+    ]
 
 
 def _noted(sets: Mapping[str, _Set]) -> list[str]:

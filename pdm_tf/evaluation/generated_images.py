@@ -10,10 +10,11 @@ import numpy as np
 from pdm_tf.config import EvaluationConfig
 from pdm_tf.config.evaluating import PAPER_IMAGES, QUICK_IMAGES
 from pdm_tf.config.sampling import BEST, GRIDS, METRICS
-from pdm_tf.errors import SettingError
+from pdm_tf.errors import InputError, SettingError
 from pdm_tf.evaluation.locations import Location
 from pdm_tf.evaluation.model_cost import count_evaluations, flops_of, parameters_of
 from pdm_tf.evaluation.stored_images import ImageSource
+from pdm_tf.progress import say
 from pdm_tf.serving.generator import ImageGenerator
 
 Opener = Callable[[str, str], ImageGenerator]  # of a setting and its value: a model
@@ -29,9 +30,15 @@ def open_model(
     """
     if opener is None:
         raise location.error("a model; give pictures")
+    say(f"opening {location.given}")
     opened = opener(location.setting, location.path)
     images = GeneratedImages(opened, config)
     count = config.num_images or _COUNTS[config.protocol]
+    asked = by_protocol(config, opened.samplers)
+    say(
+        f"sampling {count:,} pictures by {asked.steps} steps of {asked.sampler} "
+        f"(protocol={config.protocol})"
+    )
 
     def labelled(size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         return images.labelled(count, size)
@@ -155,4 +162,18 @@ class GeneratedImages:
             "parameters": self._parameters,
             "flops_per_evaluation": self._flops,
             "flops_per_picture": self._flops and self._flops * evaluations,
+            "hours_as_published": self._hours_as_published(),
         }
+
+    def _hours_as_published(self) -> float | None:
+        """What the paper's protocol would take at the rate measured here."""
+        if not self._sampled:
+            return None
+        config = replace(self._config, protocol="paper", sampler="", steps="")
+        paper = by_protocol(config, self._model.samplers)
+        asked = (self._sampler, self._config.steps), (paper.sampler, paper.steps)
+        try:
+            now, then = (self._model.evaluations(*one) for one in asked)
+        except InputError:  # a model of fewer timesteps has no such steps
+            return None
+        return PAPER_IMAGES * self._seconds / self._sampled * then / now / 3600

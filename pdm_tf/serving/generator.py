@@ -3,7 +3,8 @@
 from typing import Any, Protocol
 
 import numpy as np
-from tqdm import tqdm
+
+from pdm_tf.progress import progress
 
 Steps = int | str  # a number, ADM's sections such as 90,60,60,20,20, or ddimN
 
@@ -68,7 +69,7 @@ def generate_many(
     """Pictures of seeds 0 … count - 1, all classes in turn: uint8 [count, H, W, C]."""
     made = []
     batches = range(0, count, batch_size)
-    for first in tqdm(batches, "generating", unit="batch", disable=None):
+    for first in progress(batches, "generating", "batches"):
         seeds = np.arange(first, min(first + batch_size, count), dtype=np.int32)
         labels = seeds % max(1, generator.num_classes)
         made.append(generator.generate(seeds, labels, steps, guidance, sampler))

@@ -169,10 +169,12 @@ def test_statistics_with_pictures_as_adm_publishes_them(digits, tmp_path):
     assert any("unknown number" in text for text in report["warnings"])
 
 
-def test_model_is_sampled_on_the_fly(saved_model, tmp_path):
+def test_model_is_sampled_on_the_fly(saved_model, tmp_path, capsys):
     settings = {"features": "random", "steps": "2", "batch_size": 4, "bootstrap": 5}
     report = measure(saved_model, "mnist@test", tmp_path, num_images=10, **settings)
     assert report["samples"]["count"] == 10
+    assert any("protocol=paper" in text for text in report["warnings"])
+    assert capsys.readouterr().err.startswith(f"opening {saved_model}\nsampling 10 ")
     assert report["reference"]["image_shape"] == [16, 16, 1]  # follows the model
     assert report["cost"]["sampling"]["pictures"] == 10
     assert report["metrics"]["FD (random)"] is None  # of ten pictures

@@ -46,16 +46,16 @@ def cut_sections(timesteps: int, terms: int) -> np.ndarray:
 
     Args:
       timesteps: T.
-      terms: number of sections; 0 for one for each timestep.
+      terms: number of sections; 0, or more than T, for one for each timestep.
 
     Raises:
-      InputError: fewer than 2, or more than there are timesteps.
+      InputError: fewer than 2.
     """
-    if terms and not 2 <= terms <= timesteps:
+    if terms and terms < 2:
         raise SettingError(
             "terms", terms, f"choose from 2 to {timesteps}, or 0 for all of them"
         )
-    count = terms or timesteps
+    count = min(terms or timesteps, timesteps)
     even = np.rint(1 + (timesteps - 1) * np.linspace(0, 1, count) ** 3)
     no_empty_one = np.arange(1, count + 1)
     return np.concatenate([[0], np.maximum(even.astype(np.int64), no_empty_one)])

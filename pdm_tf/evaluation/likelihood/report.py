@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
 from pdm_tf.config import LikelihoodConfig, Variance
 from pdm_tf.denoisers import Denoiser
@@ -20,6 +19,7 @@ from pdm_tf.evaluation.stored_images import ImageSource
 from pdm_tf.evaluation.versions import versions
 from pdm_tf.profiling.parameters import count_parameters
 from pdm_tf.profiling.peak_memory import peak_memory
+from pdm_tf.progress import progress
 
 
 class Mean(NamedTuple):
@@ -102,7 +102,7 @@ def report_likelihood(
         },
         "reference": images.describe(reference),
         "cost": _cost(denoise, reference.count, terms, time.perf_counter() - began),
-        "warnings": images.warnings(reference),
+        "warnings": [*images.warnings(reference), *_say_estimated(terms, denoise)],
         "settings": asdict(config),
         "versions": versions(),
     }
@@ -124,13 +124,8 @@ def _measure(
     reference: ImageSource,
     terms: int,
 ) -> Bound:
-    with tqdm(
-        total=reference.count * terms,
-        desc="likelihood",
-        unit=" terms",
-        unit_scale=True,
-        disable=None,  # where nobody watches
-    ) as bar:
+    total = reference.count * terms
+    with progress(None, "likelihood", "terms", total) as bar:
         return measure_bound(
             denoise,
             reference.labelled(config.batch_size),
@@ -141,6 +136,16 @@ def _measure(
             config.seed,
             bar.update,
         )
+
+
+def _say_estimated(terms: int, denoise: Denoiser) -> list[str]:
+    timesteps = denoise.schedule.timesteps
+    if terms == timesteps:
+        return []
+    return [
+        f"an unbiased estimate by {terms:,} terms a picture; terms=0 evaluates all "
+        f"{timesteps:,} and takes {timesteps / terms:.0f} times as long"
+    ]
 
 
 def _cost(
