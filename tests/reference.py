@@ -189,22 +189,22 @@ class UNet:
         return x
 
     def embed(self, t, labels):
-        """The time embedding, and the class embedding where it works by gates."""
+        """The blocks' time embedding, the class's for gates, and the time alone."""
         code = timestep_code(t, self.config.width)
         time = silu(self.dense(silu(self.dense(code, "time_1")), "time_2"))
         if not self.config.num_classes:
-            return time, None
+            return time, None, time
         classes = self.get("classes/embeddings")[np.array(labels)]
         if self.config.class_gate:
-            return time, classes
-        return time + classes, None
+            return time, classes, time
+        return time + classes, None, time
 
     def __call__(self, z, t, labels=None):
         config, p = self.config, self.config.patch_size
         levels, given = len(config.channel_multipliers), config.blocks_per_level
         blocks = given if isinstance(given, tuple) else (given,)
         blocks = blocks * levels if len(blocks) == 1 else blocks
-        time, gate = self.embed(t, labels)
+        time, gate, alone = self.embed(t, labels)
         first = self.conv(patches(np.float64(z), p), "patches_in")
         first = first + position_code(*first.shape[1:])
         h, skips = first, [first]
@@ -227,7 +227,7 @@ class UNet:
                 h = self.conv(h, f"up_{level}_sample/conv")
         out = self.conv(silu(self.norm(h, "norm")), "patches_out")
         seen = np.concatenate([first, h], axis=-1)
-        seen = seen + self.dense(silu(time), "variance_time")[:, None, None, :]
+        seen = seen + self.dense(silu(alone), "variance_time")[:, None, None, :]
         variance = sigmoid(
             self.conv(silu(self.conv(seen, "variance_in")), "variance_out")
         )

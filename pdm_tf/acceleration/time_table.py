@@ -7,8 +7,7 @@ before its values are quantised.
 
 Where the class is added to the time embedding no nonlinearity follows within the
 projections of residual blocks, so that each is the sum of a row for the timestep and
-one for the class. In the variance head a nonlinearity mixes both: its table has a row
-for each pair, or the head stays as it is where that would be large.
+one for the class. The variance head reads the time alone.
 
 Tables are made anew when the model is opened, in a moment, and never stored: the base
 is tied by its checksum, so that they are the same, and a file of them would be larger
@@ -16,7 +15,6 @@ than the layers that they replace.
 """
 
 from collections.abc import Mapping
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -44,7 +42,6 @@ REPORTED = "SD-XL with 4-bit weights 2.20 times faster on a processor"
 NOT_REPRODUCED = "that speed: the time layers are a small part of a call in float32"
 Config = TimeTableConfig
 
-MIXED = 2**26  # bytes of a table over timesteps and classes, at most
 TOLERANCE = 1e-4  # of sums of rows, relative to the largest value
 
 
@@ -65,22 +62,6 @@ class Tabled(LayerTransform):
             labels = current_conditions().labels
             found.append(tf.gather(tf.constant(self.classes), labels))
         return sum(found[1:], found[0])
-
-
-class TabledPairs(LayerTransform):
-    """A layer whose output is looked up by timestep and label.
-
-    Args:
-      pairs: [T, classes + 1, C].
-    """
-
-    def __init__(self, pairs: np.ndarray) -> None:
-        self.pairs = pairs
-
-    def apply(self, x: tf.Tensor, t: tf.Tensor, layer: Any) -> tf.Tensor:
-        labels = current_conditions().labels
-        t = tf.broadcast_to(t, tf.shape(labels))
-        return tf.gather_nd(tf.constant(self.pairs), tf.stack([t, labels], axis=1))
 
 
 class NoEmbedding(LayerTransform):
@@ -120,9 +101,9 @@ class Tabulation:
         """What a layer gives, [N, C], for pairs of timestep and label, int [N] each."""
         t, labels = np.broadcast_arrays(t, labels)
         with transformed(self.plan), self._conditioned(t, labels):
-            time, classes = self.embedding(t, labels)
+            time, classes, alone = self.embedding(t, labels)
             if path == "variance_time":
-                x = tf.nn.silu(time)
+                x = tf.nn.silu(alone)
             else:
                 x = classes if path.endswith("/gate") else time
             return self.layers[path](x).numpy()
@@ -156,11 +137,9 @@ def plan_of(denoise: NetworkDenoiser) -> dict[str, LayerTransform]:
             plan[path] = Tabled(None, found.of_classes(path))
         elif path.endswith("/time"):
             plan[path] = _time_table(found, path, added)
-    variance = _variance_table(found, added)
-    if variance is not None:
-        width = found.embedding(np.zeros(1), np.zeros(1)).time.shape[-1]
-        plan |= {"variance_time": variance, "time": NoEmbedding(width)}
-    return plan
+    width = found.embedding(np.zeros(1), np.zeros(1)).time.shape[-1]
+    variance = Tabled(found.of_times("variance_time"), None)
+    return plan | {"variance_time": variance, "time": NoEmbedding(width)}
 
 
 def _time_table(found: Tabulation, path: str, added: bool) -> Tabled:
@@ -190,18 +169,6 @@ def _check(
             f"{path} is no sum of a part of the timestep and one of the class in this "
             "model, perhaps since it is quantised: make the table of its base"
         )
-
-
-def _variance_table(found: Tabulation, added: bool) -> LayerTransform | None:
-    """The table of the variance head; None where it would be too large."""
-    path = "variance_time"
-    if not added:
-        return Tabled(found.of_times(path), None)
-    shape = found.timesteps, found.labels, found.layers[path].units
-    if 4 * prod(shape) > MIXED:
-        return None
-    t, labels = np.indices(shape[:2])
-    return TabledPairs(found.output(path, t.ravel(), labels.ravel()).reshape(shape))
 
 
 def size_of(plan: Mapping[str, LayerTransform]) -> int:

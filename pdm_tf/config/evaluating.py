@@ -86,8 +86,9 @@ class EvaluationConfig:
     )
     half_distances: bool = option(
         False,
-        "Distances of precision and recall in half precision, in blocks of 10,000, as "
-        "ADM's evaluator rounds them.",
+        "Distances of precision and recall in half precision, in blocks of 10,000, "
+        "like ADM's evaluator, though not to the bit: it sums in half precision in an "
+        "order that the device chooses; here sums are single.",
     )
     patch_sizes: tuple[int, ...] = option(
         (2, 4, 8), "Patch sides P [pixels] whose seams are measured; empty: none."

@@ -134,15 +134,15 @@ class EmpiricalDenoiser(Denoiser):
         """Where between beta (0) and beta-tilde (1) the best variance lies."""
         wide, lower = level.per_pixel(), self.schedule.previous(level).per_pixel()
         c = gaussian.posterior_mean(tf.zeros([]), tf.ones([]), wide, lower)
-        log_tilde = gaussian.posterior_variance(wide, lower).log_beta_tilde
-        best = tf.math.log(tf.exp(log_tilde) + tf.square(c) * spread)
-        log_beta, log_tilde = (
-            tf.reshape(bound, [-1, 1, 1, 1])
-            for bound in reverse_variance(self.schedule, level)
-        )
-        # Both bounds are one number in float32 where there is hardly any signal.
-        share = tf.math.divide_no_nan(log_beta - best, log_beta - log_tilde)
-        return tf.clip_by_value(share, 0.0, 1.0)
+        log_tilde = reverse_variance(self.schedule, level).log_beta_tilde
+        more = tf.square(c) * spread * tf.exp(-tf.reshape(log_tilde, [-1, 1, 1, 1]))
+        # Where there is hardly any signal both bounds are one number in float32, so
+        # that what lies between them comes from the table.
+        between = np.log(self.schedule.betas) - self.schedule.log_beta_tilde
+        between = tf.gather(tf.constant(between, tf.float32), level.t)
+        none = tf.cast(level.t == 0, tf.float32)  # beta-tilde itself is 0 there
+        none, between = (tf.reshape(v, [-1, 1, 1, 1]) for v in (none, between))
+        return tf.clip_by_value(1.0 - tf.math.log1p(more - none) / between, 0.0, 1.0)
 
 
 def _joined(seen: Moments, x: tf.Tensor, scores: tf.Tensor) -> Moments:

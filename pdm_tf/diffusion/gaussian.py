@@ -64,21 +64,23 @@ def x_from_output(
     return {"eps": x_from_eps, "v": x_from_v}[prediction](z, output, level)
 
 
-def _log_alpha_ratio(level: NoiseLevel, to: NoiseLevel) -> tf.Tensor:
-    """log of alpha_t / alpha_s for a step from t to the less noisy s."""
-    return tf.math.log_sigmoid(level.log_snr) - tf.math.log_sigmoid(to.log_snr)
+def _log_share(level: NoiseLevel, to: NoiseLevel) -> tf.Tensor:
+    """log of beta / (1 - alpha_t), which is 1 - SNR_t / SNR_s, for a step from t to s.
+
+    Of the gain in log SNR: alpha_t and alpha_s differ by so little that one minus
+    their ratio would be off by 8e-5 of itself in float32.
+    """
+    return tf.math.log(-tf.math.expm1(-level.gain(to)))
 
 
 def posterior_mean(
     z: tf.Tensor, x: tf.Tensor, level: NoiseLevel, to: NoiseLevel
 ) -> tf.Tensor:
     """Mean of q(z_s | z_t, x) for a step from level t to the less noisy level s."""
-    log_ratio = _log_alpha_ratio(level, to)
-    beta = -tf.math.expm1(log_ratio)
-    total = tf.sigmoid(-level.log_snr)  # 1 - alpha_t
-    of_x = to.signal * beta / total
-    of_z = tf.exp(0.5 * log_ratio) * tf.sigmoid(-to.log_snr) / total
-    return of_x * x + of_z * z
+    log_ratio = tf.math.log_sigmoid(level.log_snr) - tf.math.log_sigmoid(to.log_snr)
+    of_x = to.signal * tf.exp(_log_share(level, to))
+    of_z = tf.exp(0.5 * log_ratio) * tf.sigmoid(-to.log_snr)
+    return of_x * x + of_z / tf.sigmoid(-level.log_snr) * z
 
 
 def posterior_variance(level: NoiseLevel, to: NoiseLevel) -> PosteriorVariance:
@@ -87,9 +89,9 @@ def posterior_variance(level: NoiseLevel, to: NoiseLevel) -> PosteriorVariance:
     beta = 1 - alpha_t / alpha_s; beta-tilde = beta (1 - alpha_s) / (1 - alpha_t), the
     variance of q(z_s | z_t, x).
     """
-    log_beta = tf.math.log(-tf.math.expm1(_log_alpha_ratio(level, to)))
-    left = tf.math.log_sigmoid(-to.log_snr) - tf.math.log_sigmoid(-level.log_snr)
-    return PosteriorVariance(log_beta, log_beta + left)
+    log_share = _log_share(level, to)
+    log_beta = tf.math.log_sigmoid(-level.log_snr) + log_share
+    return PosteriorVariance(log_beta, tf.math.log_sigmoid(-to.log_snr) + log_share)
 
 
 def kl_divergence(q: Gaussian, p: Gaussian) -> tf.Tensor:

@@ -6,6 +6,7 @@ picture size or number of replicas.
 
 import math
 
+import numpy as np
 import tensorflow as tf
 
 from pdm_tf.diffusion import gaussian
@@ -46,16 +47,12 @@ def reverse_variance(
 ) -> gaussian.PosteriorVariance:
     """Both variances of the step of one timestep down from each level.
 
-    At t = 0 beta-tilde is 0 and its logarithm is not finite; it takes the value of
-    t = 1 there (arXiv 2102.09672), as the scale of the decoder.
+    At t = 0 beta-tilde takes the value of t = 1, as the scale of the decoder.
     """
-    floor = tf.maximum(level.t, 1)
-    inner = schedule.level(floor)
-    log_tilde = gaussian.posterior_variance(
-        inner, schedule.previous(inner)
-    ).log_beta_tilde
-    betas = tf.constant([math.log(beta) for beta in schedule.betas], tf.float32)
-    return gaussian.PosteriorVariance(tf.gather(betas, level.t), log_tilde)
+    tables = np.log(schedule.betas), schedule.log_beta_tilde
+    return gaussian.PosteriorVariance(
+        *(tf.gather(tf.constant(table, tf.float32), level.t) for table in tables)
+    )
 
 
 def vlb_loss(

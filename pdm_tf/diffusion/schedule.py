@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 import tensorflow as tf
@@ -13,22 +13,31 @@ from pdm_tf.diffusion import grids, respacing
 from pdm_tf.errors import SettingError
 
 
-class NoiseLevel(NamedTuple):
+class _Level(NamedTuple):
+    t: tf.Tensor  # int32 [] or [B]: what the network is conditioned on, 0 … T-1
+    log_snr: tf.Tensor  # float32 [] or [B]: log(alpha / (1 - alpha)), falls with t
+    rest: tf.Tensor  # float32 as log_snr: what rounding it to float32 took away
+
+
+class NoiseLevel(_Level):
     """One level, or one per picture: z = signal·x + noise·eps (equation 2).
 
     Carried as log SNR, because alpha and 1 - alpha both follow from it with full
-    relative precision in float32, and a TPU has no float64.
+    relative precision in float32, and a TPU has no float64. Neighbouring levels differ
+    by little of it: with `rest`, 0 where it is not given, differences are precise too.
     """
 
-    t: tf.Tensor  # int32 [] or [B]: what the network is conditioned on, 0 … T-1
-    log_snr: tf.Tensor  # float32 [] or [B]: log(alpha / (1 - alpha)), falls with t
+    def __new__(
+        cls, t: tf.Tensor, log_snr: tf.Tensor, rest: tf.Tensor | None = None
+    ) -> Self:
+        return super().__new__(cls, t, log_snr, _or_zeros(rest, log_snr))
 
     @classmethod
     def from_alpha(cls, t: int, alpha: float) -> "NoiseLevel":
         """The level with the given alpha in (0, 1]; alpha = 1 is the clean picture."""
         with np.errstate(divide="ignore"):
             log_snr = np.log(alpha) - np.log1p(-np.float64(alpha))
-        return cls(tf.constant(t, tf.int32), tf.constant(log_snr, tf.float32))
+        return cls(tf.constant(t, tf.int32), *map(tf.constant, split_in_two(log_snr)))
 
     @property
     def alpha(self) -> tf.Tensor:
@@ -54,24 +63,50 @@ class NoiseLevel(NamedTuple):
         """The same level, shaped to be multiplied with pictures [B, H, W, C]."""
         if self.log_snr.shape.rank == 0:
             return self
-        return NoiseLevel(self.t, self.log_snr[:, None, None, None])
+        wide = (value[:, None, None, None] for value in (self.log_snr, self.rest))
+        return NoiseLevel(self.t, *wide)
+
+    def gain(self, to: "NoiseLevel") -> tf.Tensor:
+        """log SNR that a step to the less noisy level gains, to float32's precision."""
+        return (to.log_snr - self.log_snr) + (to.rest - self.rest)
 
 
-class Grid(NamedTuple):
-    """The levels that a sampler visits, from the noisiest to the least noisy."""
-
+class _Levels(NamedTuple):
     t: tf.Tensor  # int32 [S]
     log_snr: tf.Tensor  # float32 [S]
+    rest: tf.Tensor  # float32 [S], see `NoiseLevel`
+
+
+class Grid(_Levels):
+    """The levels that a sampler visits, from the noisiest to the least noisy."""
+
+    def __new__(
+        cls, t: tf.Tensor, log_snr: tf.Tensor, rest: tf.Tensor | None = None
+    ) -> Self:
+        return super().__new__(cls, t, log_snr, _or_zeros(rest, log_snr))
 
     def level(self, i: tf.Tensor | int) -> NoiseLevel:
         """The i-th level."""
-        return NoiseLevel(tf.gather(self.t, i), tf.gather(self.log_snr, i))
+        return NoiseLevel(*(tf.gather(values, i) for values in self))
 
     @property
     def size(self) -> tf.Tensor | int:
         """Number of levels S."""
         static = self.t.shape[0]
         return tf.shape(self.t)[0] if static is None else static
+
+
+def _or_zeros(rest: tf.Tensor | None, log_snr: tf.Tensor) -> tf.Tensor:
+    return tf.zeros_like(log_snr) if rest is None else rest
+
+
+def split_in_two(exact: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Float64 as the float32 next to it, and what is left, float32 too."""
+    rounded = np.float32(exact)
+    left = np.where(np.isfinite(exact), exact, 0) - np.where(
+        np.isfinite(exact), np.float64(rounded), 0
+    )
+    return np.asarray(rounded), left.astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -108,6 +143,16 @@ class NoiseSchedule:
         return np.cumsum(np.log1p(-np.asarray(self.betas)))
 
     @cached_property
+    def log_beta_tilde(self) -> np.ndarray:
+        """log of the posterior's variance at t, float64 [T]; that of t = 1 at t = 0.
+
+        At t = 0 it is 0, and its logarithm is not finite (arXiv 2102.09672).
+        """
+        of_noise = np.log(-np.expm1(self.log_alpha))  # log(1 - alpha)
+        later = np.log(self.betas[1:]) + of_noise[:-1] - of_noise[1:]
+        return np.concatenate([later[:1], later])
+
+    @cached_property
     def log_snr(self) -> np.ndarray:
         """log SNR, float64 [T]."""
         return self.log_alpha - np.log(-np.expm1(self.log_alpha))
@@ -115,13 +160,17 @@ class NoiseSchedule:
     def level(self, t: tf.Tensor | int | Sequence[int]) -> NoiseLevel:
         """The level of timestep t, int [] or [B], 0 … T-1."""
         t = tf.convert_to_tensor(t, tf.int32)
-        table = tf.constant(self.log_snr, tf.float32)
-        return NoiseLevel(t, tf.gather(table, t))
+        return NoiseLevel(t, *self._looked_up(self.log_snr, t))
 
     def previous(self, level: NoiseLevel) -> NoiseLevel:
         """The level one timestep nearer to the picture; before t = 0, the clean one."""
-        table = tf.constant(np.concatenate([[np.inf], self.log_snr]), tf.float32)
-        return NoiseLevel(level.t - 1, tf.gather(table, level.t))
+        table = np.concatenate([[np.inf], self.log_snr])
+        return NoiseLevel(level.t - 1, *self._looked_up(table, level.t))
+
+    @staticmethod
+    def _looked_up(table: np.ndarray, t: tf.Tensor) -> list[tf.Tensor]:
+        """Entries of a float64 table as float32, and what that leaves of them."""
+        return [tf.gather(tf.constant(part), t) for part in split_in_two(table)]
 
     def timestep(self, snr: float) -> int:
         """The timestep whose SNR is nearest to the given one on a log scale."""
@@ -157,4 +206,4 @@ class NoiseSchedule:
 
     def visiting(self, t: tf.Tensor) -> Grid:
         """The levels of timesteps int32 [S], noisiest first."""
-        return Grid(t, tf.gather(tf.constant(self.log_snr, tf.float32), t))
+        return Grid(t, *self._looked_up(self.log_snr, t))

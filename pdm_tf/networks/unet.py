@@ -26,6 +26,7 @@ class Embedding(NamedTuple):
 
     time: tf.Tensor  # [1 or B, T]; without a gate the class is in it
     classes: tf.Tensor | None  # [B, E], for class gates
+    time_alone: tf.Tensor  # [1 or B, T], without the class: for the variance head
 
 
 class Features(NamedTuple):
@@ -247,11 +248,11 @@ class PatchedUNet(keras.Model):
         first = tf.cast(first, self.compute_dtype)
         h, skips = first, [first]
         for layers in self.down[: None if depth is None else depth - 1]:
-            h = apply_in_turn(layers, h, *embedding)
+            h = apply_in_turn(layers, h, embedding.time, embedding.classes)
             skips.append(h)
         bottom = None
         if depth is None:
-            bottom = apply_in_turn(self.middle, h, *embedding)
+            bottom = apply_in_turn(self.middle, h, embedding.time, embedding.classes)
         return Features(tuple(skips), bottom)
 
     def _decoded(
@@ -269,20 +270,20 @@ class PatchedUNet(keras.Model):
             if i == len(self.up) - live:
                 kept = h
             h = tf.concat([h, skips.pop()], axis=-1)
-            h = apply_in_turn(layers, h, *embedding)
+            h = apply_in_turn(layers, h, embedding.time, embedding.classes)
         out = self.patches_out(tf.nn.silu(self.norm(tf.cast(h, tf.float32))))
-        variance = self._variance(first, h, embedding.time)
+        variance = self._variance(first, h, embedding.time_alone)
         patch = self.config.patch_size
         return Output(unpatchify(out, patch), unpatchify(variance, patch), kept)
 
     def embed(self, t: tf.Tensor, labels: tf.Tensor | None = None) -> Embedding:
         """What every block is conditioned on."""
         with conditions(t, labels):
-            time = apply_transform(TIME, t, lambda t, _: self._embed_time(t))
+            alone = apply_transform(TIME, t, lambda t, _: self._embed_time(t))
         classes = None if self.classes is None else self.classes(labels)
         if classes is not None and not self._gated:
-            time, classes = time + classes, None
-        return Embedding(time, classes)
+            return Embedding(alone + classes, None, alone)
+        return Embedding(alone, classes, alone)
 
     def _embed_time(self, t: tf.Tensor) -> tf.Tensor:
         code = timestep_code(t, self.config.width)

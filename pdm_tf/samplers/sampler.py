@@ -10,6 +10,7 @@ from pdm_tf.denoisers.denoiser import Denoiser, Prediction
 from pdm_tf.diffusion import Grid, NoiseLevel
 from pdm_tf.samplers.noise import NoiseSource, SeededNoise, Seeds, as_seeds
 
+_TYPES = tf.int32, tf.float32, tf.float32  # of a grid's t, log SNR and rest
 Denoise = Callable[[tf.Tensor, NoiseLevel], Prediction]
 
 
@@ -127,7 +128,7 @@ class _Graphs:
     ) -> Callable:
         denoise = self._owner()
         signature = [
-            Grid(tf.TensorSpec([None], tf.int32), tf.TensorSpec([None], tf.float32)),
+            Grid(*(tf.TensorSpec([None], kind) for kind in _TYPES)),
             tf.TensorSpec([None], tf.int32),
             tf.TensorSpec([None, *shape], tf.float32),
         ]

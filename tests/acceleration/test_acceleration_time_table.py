@@ -8,7 +8,6 @@ import tensorflow as tf
 from networks_to_cache import GATED, LABELS, SHAPE, Scaled, denoiser, sampled
 
 import pdm_tf as pdm
-from pdm_tf.acceleration import time_table
 from pdm_tf.acceleration.deepcache import DeepCached
 from pdm_tf.acceleration.key_steps import EveryNth
 from pdm_tf.acceleration.time_table import derive
@@ -87,14 +86,6 @@ def test_an_export_has_no_product_of_the_time_layers(name, tmp_path):
         pictures.append(denoised(z=z, t=t, labels=labels)["x"])
     assert products[0] - products[1] >= len(time_kernels(base.network))
     np.testing.assert_allclose(*pictures, atol=5e-5)
-
-
-def test_a_large_table_of_pairs_leaves_the_variance_head_alone(monkeypatch):
-    base = denoiser(CONFIGS["class added"])
-    monkeypatch.setattr(time_table, "MIXED", 100)
-    made = tabled(base)
-    assert not {"time", "variance_time"} & set(made.plan)
-    np.testing.assert_allclose(sampled(made), sampled(base), atol=5e-5)
 
 
 def test_adapters_of_time_layers_are_in_the_tables():

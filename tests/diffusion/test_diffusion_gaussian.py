@@ -104,17 +104,17 @@ def test_posterior_is_bayes_for_every_step(schedule):
     wanted = np.array([reference.bayes(z, x, alpha[a], alpha[b]) for a, b in pairs])
     level, to = schedule.level(t), schedule.level(s)
     mean = gaussian.posterior_mean(z, x, level, to)
-    np.testing.assert_allclose(mean, wanted[:, 0], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(mean, wanted[:, 0], rtol=1e-6, atol=1e-6)
     log_beta, log_tilde = gaussian.posterior_variance(level, to)
-    np.testing.assert_allclose(np.exp(log_tilde), wanted[:, 1], rtol=2e-4)
-    np.testing.assert_allclose(np.exp(log_beta), 1 - alpha[t] / alpha[s], rtol=2e-4)
+    np.testing.assert_allclose(np.exp(log_tilde), wanted[:, 1], rtol=2e-6)
+    np.testing.assert_allclose(np.exp(log_beta), 1 - alpha[t] / alpha[s], rtol=2e-6)
 
 
 @every
 def test_variance_of_a_step_of_one_timestep_is_its_beta(schedule):
     level = schedule.level(np.arange(1, 1000))
     log_beta, _ = gaussian.posterior_variance(level, schedule.previous(level))
-    np.testing.assert_allclose(np.exp(log_beta), schedule.betas[1:], rtol=2e-4)
+    np.testing.assert_allclose(np.exp(log_beta), schedule.betas[1:], rtol=1e-6)
 
 
 @every

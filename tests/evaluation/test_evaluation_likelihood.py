@@ -236,12 +236,37 @@ def test_labels_are_told_where_they_are_wanted():
     assert bits().mean() < bits(use_labels=False).mean() - 0.1
 
 
+@pytest.mark.parametrize("terms", [0, 8])
 @pytest.mark.parametrize(("variance", "share"), [("large", 0.0), ("small", 1.0)])
-def test_a_fixed_variance_overrules_the_learned_one(variance, share):
+def test_a_fixed_variance_overrules_the_learned_one(variance, share, terms):
     pictures = digitised(4)
-    found = measure_bound(Narrow(share=0.5), batched(pictures), variance)
-    fixed = measure_bound(Narrow(share=share), batched(pictures))
-    np.testing.assert_array_equal(found.total, fixed.total)
+    found = measure_bound(Narrow(share=0.5), batched(pictures), variance, terms=terms)
+    fixed = measure_bound(Narrow(share=share), batched(pictures), terms=terms)
+    np.testing.assert_array_equal(found.steps, fixed.steps)
+    small = measure_bound(Narrow(share=1.0), batched(pictures), terms=terms)
+    np.testing.assert_array_equal(found.decoder, small.decoder)
+
+
+def test_the_large_decoder_is_as_wide_as_adms():
+    """Its variances are beta-tilde of t = 1, then beta of t = 1 and later."""
+    schedule = NoiseSchedule.linear()
+    toy, pictures, seed = Narrow(), digitised(2), 7
+    toy.schedule = schedule
+    alpha, before = naive.alphas(schedule.betas)
+    tilde = naive.bayes(0.0, 0.0, alpha[1], before[1])[1]
+    x, level = to_float(pictures), schedule.level(0)
+    eps = seeds.normal(seeds.keys(tf.range(seed, seed + 2), 1), (4, 4, 1))
+    z = float(level.signal) * x + float(level.noise) * eps.numpy()
+    denoised = np.clip(toy.denoised(z, level), -1, 1)
+
+    def bits(variance):
+        pairs = zip(x.ravel(), denoised.ravel(), strict=True)
+        found = [naive.pixel_likelihood(*pair, np.sqrt(variance)) for pair in pairs]
+        return -np.log2(found).reshape(2, -1).mean(axis=1)
+
+    found = measure_bound(toy, batched(pictures), "large", terms=2, seed=seed).decoder
+    np.testing.assert_allclose(found, bits(tilde), rtol=1e-4)
+    assert np.all(bits(schedule.betas[0]) - found > 0.3)
 
 
 def test_estimates_are_clipped_unless_told_otherwise():

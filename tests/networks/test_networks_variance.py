@@ -65,6 +65,21 @@ def test_each_loss_moves_its_own_weights(kind, config, prediction):
 
 
 @pytest.mark.parametrize("kind", NETWORKS)
+@pytest.mark.parametrize("config", [GATED, ADDED], ids=["gated", "added"])
+def test_the_head_hears_of_the_class_through_the_estimate_alone(kind, config):
+    """At fresh weights the estimate knows nothing of the class."""
+    fresh = NETWORKS[kind](config)
+    rng = np.random.default_rng(0)
+    z = tf.constant(rng.normal(size=(4, 8, 8, 1)), tf.float32)
+    t, labels = tf.constant([0, 10, 500, 999]), tf.constant([0, 1, 2, 3])
+    output, variance = fresh(z, t, labels)
+    other, unmoved = fresh(z, t, labels[::-1])
+    np.testing.assert_array_equal(output, other)
+    assert np.std(variance) > 1e-3
+    np.testing.assert_array_equal(variance, unmoved)
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
 def test_the_head_sees_the_picture_the_estimate_and_the_time(kind):
     network = reference.randomise(NETWORKS[kind](GATED))
     rng = np.random.default_rng(0)

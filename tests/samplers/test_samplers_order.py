@@ -56,7 +56,9 @@ def errors(sampler, toy, flow):
     for steps in STEPS:
         grid = even_grid(steps)
         truth = flow(z, grid.level(0), grid.level(steps))
-        found.append(np.sqrt(np.mean((integrated(*grid, z).numpy() - truth) ** 2)))
+        found.append(
+            np.sqrt(np.mean((integrated(grid.t, grid.log_snr, z).numpy() - truth) ** 2))
+        )
     return found
 
 

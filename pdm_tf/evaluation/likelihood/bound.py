@@ -79,7 +79,8 @@ def measure_bound(
     Args:
       denoise: any denoiser.
       batches: pictures uint8 [B, H, W, C] and their classes int32 [B], in order.
-      variance: of the steps: learned, large (beta) or small (beta-tilde).
+      variance: of the steps: learned, large (beta; at t = 0 beta-tilde of t = 1, as
+        in ADM) or small (beta-tilde).
       clip: clip the estimate to [-1, 1], as ADM's evaluation does.
       use_labels: condition the denoiser on the classes, if it has any.
       terms: number of terms to evaluate, each picture at its own timesteps, as an

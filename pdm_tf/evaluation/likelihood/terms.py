@@ -28,8 +28,8 @@ class Terms:
 
     Args:
       denoise: whose bound it is.
-      variance: "learned" as the denoiser says, "large" for beta, "small" for
-        beta-tilde.
+      variance: "learned" as the denoiser says, "large" for beta, but for t = 0, where
+        as in ADM it is beta-tilde of t = 1; "small" for beta-tilde.
       use_labels: whether the denoiser is conditioned on the pictures' classes.
     """
 
@@ -95,9 +95,12 @@ class Terms:
         eps = noises.normal(noises.keys(seeds, t + 1), tuple(x.shape[1:]))
         z = gaussian.noised(x, eps, level.per_pixel())
         denoised, learned = denoise(z, level)
+        # ADM's decoder: beta of t = 0 is wider than a grey level's bin needs, and costs
+        # up to 0.46 bits.
+        at_start = tf.reshape(level.t == 0, [-1, 1, 1, 1])
         share = {
             "learned": learned,
-            "large": tf.zeros_like(learned),
+            "large": tf.zeros_like(learned) + tf.cast(at_start, learned.dtype),
             "small": tf.ones_like(learned),
         }[self._variance]
         each = NoiseLevel(*(tf.broadcast_to(v, tf.shape(seeds)) for v in level))

@@ -60,7 +60,8 @@ def members(
     Args:
       samples: features [N, D], N > 3.
       reference: features [M, D], M > 3.
-      half: round distances to half precision, as ADM's evaluator does.
+      half: round distances to half precision like ADM's evaluator, but for the order
+        of its sums, see `_half_block`.
 
     Returns:
       bool [N] whose mean is the precision, bool [M] whose mean is the recall.
@@ -99,7 +100,10 @@ def _block(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 def _half_block(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Half precision, its products summed in single, as accelerators do.
 
-    A block with an overflow is computed in single precision instead.
+    A block with an overflow is computed in single precision instead. ADM's graph sums
+    the squares of the norms in half precision, in an order that each device chooses:
+    its products are these, its norms differ by a step of half precision or two (on a
+    processor, of 2,048 features, in one row of four), and so may single members.
     """
     a, b = (rows.astype(np.float16).astype(np.float32) for rows in (x, y))
     with np.errstate(over="ignore", invalid="ignore"):
