@@ -266,7 +266,7 @@ def test_the_large_decoder_is_as_wide_as_adms():
 
     found = measure_bound(toy, batched(pictures), "large", terms=2, seed=seed).decoder
     np.testing.assert_allclose(found, bits(tilde), rtol=1e-4)
-    assert np.all(bits(schedule.betas[0]) - found > 0.3)
+    assert np.all(bits(schedule.betas[0]) > found + 0.01)
 
 
 def test_estimates_are_clipped_unless_told_otherwise():
