@@ -36,6 +36,7 @@ BELOW = {
     "acceleration": LEAVES | {"denoisers", "samplers"},
     "adapters": LEAVES | {"denoisers"},
     "objectives": LEAVES | {"denoisers", "samplers"},
+    "quantization": LEAVES | {"denoisers", "samplers", "adapters", "acceleration"},
     "distillation": LEAVES | {"denoisers", "samplers", "adapters", "objectives"},
     "training": LEAVES | {"denoisers", "data"},
     "editing": LEAVES | {"denoisers", "samplers", "data"},

@@ -1,5 +1,6 @@
 """A derived model beside its base: report.json, report.md and samples.png."""
 
+from collections.abc import Callable
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,7 @@ def _report(
     added = out / entry["weights"] if entry["weights"] else None
     rows["derived"]["bytes_added"] = added.stat().st_size if added else 0
     method = open_method(entry["method"])
+    measure: Callable = getattr(method, "measure", lambda base, derived: {})
     return {
         "method": entry["method"],
         "settings": entry["settings"],
@@ -122,6 +124,7 @@ def _report(
         "not_reproduced": getattr(method, "NOT_REPRODUCED", ""),
         **found,
         **rows,
+        "measured": measure(*(model.denoiser for model in opened.values())),
         "versions": versions(),
     }
 
@@ -145,12 +148,21 @@ def format_table(report: dict[str, Any]) -> str:
             continue
         base, derived = pair
         shown = ["–" if v is None else form.format(scale * v) for v in pair]
-        ratio = f"{derived / base:.3f}" if base and derived is not None else "–"
-        lines.append(f"| {title} | {shown[0]} | {shown[1]} | {ratio} |")
+        lines.append(_row(title, shown, base, derived))
+    for title, (base, derived) in report["measured"].items():
+        shown = [f"{value:,.0f}" for value in (base, derived)]
+        lines.append(_row(title, shown, base, derived))
     lines += ["", f"Same seeds: SQNR {report['sqnr']:.2f} dB."]
     for remark in (report["left_out"], report["remark"]):
         lines += ["", remark] if remark else []
     return "\n".join(lines)
+
+
+def _row(
+    title: str, shown: list[str], base: float | None, derived: float | None
+) -> str:
+    ratio = f"{derived / base:.3f}" if base and derived is not None else "–"
+    return f"| {title} | {shown[0]} | {shown[1]} | {ratio} |"
 
 
 def format_report(report: dict[str, Any], table: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from pdm_tf.assemble import lineage
 from pdm_tf.assemble.methods import check_stacking, open_method
 from pdm_tf.assemble.models import OpenedModel, open_model
+from pdm_tf.assemble.progress import Progress
 from pdm_tf.assemble.settings import check_settings
 from pdm_tf.assemble.training import open_pictures, train_objective
 from pdm_tf.config import Config, TrainingConfig
@@ -60,8 +61,13 @@ def derive(
     training = training_of(opened.settings, config, directory)
     check_settings(replace(opened.settings, training=training))
     names = opened.class_names
+    progress = Progress(directory, lambda: write_json(directory / BEGUN, entry))
     context = Context(
-        opened.settings, lambda: open_pictures(opened.settings, names), note=note
+        opened.settings,
+        lambda: open_pictures(opened.settings, names),
+        note=note,
+        keep=progress.keep,
+        kept=progress.kept,
     )
     derivation = method.derive(opened.denoiser, config, context)
     entry["sampling"] = json.loads(json.dumps(dict(derivation.sampling)))
@@ -71,6 +77,7 @@ def derive(
         if not ending:
             return ending
     _write(directory, entry, derivation, opened)
+    progress.clear()
     return Ending.COMPLETE
 
 

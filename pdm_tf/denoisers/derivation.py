@@ -8,7 +8,8 @@ A method is a file of a room such as `acceleration`. It exports
   derive   (base: Denoiser, config: Config, context: Context) -> Derivation
 
 and, where there is something to say, REPORTED, a sentence on what the paper reports,
-and NOT_REPRODUCED, one on what of it does not carry over.
+NOT_REPRODUCED, one on what of it does not carry over, and `measure`, which takes base
+and derived model and returns rows of the report, title -> number of each.
 
 `derive` changes no variable of the base. It is called once to make the model, and
 again, with the same settings, whenever the model is opened: then the variables that it
@@ -44,9 +45,14 @@ class Context:
       restoring: whether the variables that the method makes get stored values next.
         Then what only serves to find values, such as calibration, can be left out.
       note: takes a line on what is going on.
+      keep: takes arrays that cost much to find, and a name for them; a command that is
+        stopped and given again finds them by `kept`.
+      kept: the arrays of a name, or None.
     """
 
     settings: Config
     open_source: Callable[[], Any]
     restoring: bool = False
     note: Callable[[str], object] = lambda line: None
+    keep: Callable[[str, Mapping[str, Any]], object] = lambda name, arrays: None
+    kept: Callable[[str], Mapping[str, Any] | None] = lambda name: None

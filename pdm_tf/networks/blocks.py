@@ -7,6 +7,8 @@ import tensorflow as tf
 
 from pdm_tf.networks.layers import GroupNorm, conv, dense, upsampling_conv
 from pdm_tf.networks.recomputation import apply_recomputed
+from pdm_tf.networks.transforms import apply_transform, path_of
+from pdm_tf.networks.watching import report_block
 
 _HEAD_CHANNELS = 64  # of each attention head
 _OPEN_GATE = 2.0  # a class gate starts at sigmoid(2) = 0.88
@@ -101,10 +103,20 @@ class AttentionBlock(keras.layers.Layer):
         h = tf.reshape(h, [-1, length, 3, self.heads, channels // self.heads])
         q, k, v = tf.unstack(tf.transpose(h, [2, 0, 3, 1, 4]))  # [B, heads, L, d]
         q *= (channels // self.heads) ** -0.5  # before the product, which may overflow
+        q, k, v = (
+            self._point("query", q),
+            self._point("key", k),
+            self._point("value", v),
+        )
         weights = tf.nn.softmax(tf.matmul(q, k, transpose_b=True))
+        weights = self._point("softmax", weights)
         h = tf.transpose(tf.matmul(weights, v), [0, 2, 1, 3])
         h = self.out(tf.reshape(h, [-1, channels]))
         return x + tf.reshape(h, [-1, *x.shape[1:]])
+
+    def _point(self, name: str, x: tf.Tensor) -> tf.Tensor:
+        """A factor of the products, as the plan in force changes it."""
+        return apply_transform(path_of(self.qkv)[:-3] + name, x, lambda x, _: x)
 
 
 class Downsample(keras.layers.Layer):
@@ -152,8 +164,10 @@ def apply_in_turn(
 ) -> tf.Tensor:
     """Sends h through layers that follow each other, each with time and class."""
     for layer in layers:
+        x = h
         if isinstance(layer, ResidualBlock | AttentionBlock):
-            h = apply_recomputed(layer, h, time, classes)
+            h = apply_recomputed(layer, x, time, classes)
         else:  # one convolution, of which nothing but the input is kept anyway
-            h = layer(h, time, classes)
+            h = layer(x, time, classes)
+        report_block(layer, (x, time, classes), h)
     return h

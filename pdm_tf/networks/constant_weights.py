@@ -9,6 +9,8 @@ import tensorflow as tf
 
 from pdm_tf.networks.transforms import (
     LayerPlan,
+    WithoutKernel,
+    calls_layer_plainly,
     changes_kernel_alone,
     constant_plan,
     layers_of,
@@ -67,16 +69,20 @@ def _constants(
 ) -> tuple[list[tuple[keras.Variable, Any]], LayerPlan]:
     """Variables with their values, and what of a plan is left to do to them.
 
-    Kernels are changed here where that is all a plan does to a layer: changed in the
+    Kernels are changed here where that can be done apart from the rest: changed in the
     graph, they would be in it, and in an export, a second time as they were.
     """
     left, changed = constant_plan(plan), {}
     layers = layers_of(network) if plan else {}
-    for path in [p for p, t in left.items() if p in layers and changes_kernel_alone(t)]:
-        kernel = layers[path].kernel
+    for path in [p for p, t in left.items() if p in layers and calls_layer_plainly(t)]:
+        kernel, change = layers[path].kernel, left.pop(path)
         with tf.init_scope():
-            made = left.pop(path).kernel(tf.constant(kernel.numpy()))
-            changed[kernel.path] = tf.convert_to_tensor(made).numpy()
+            given = tf.constant(kernel.numpy())
+            made = change.kernel(given)
+            if made is not given:
+                changed[kernel.path] = tf.convert_to_tensor(made).numpy()
+        if not changes_kernel_alone(change):
+            left[path] = WithoutKernel(change)
     values = [(v, changed.get(v.path)) for v in network.variables]
     return [(v, v.numpy() if w is None else w) for v, w in values], left
 

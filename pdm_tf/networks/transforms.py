@@ -128,6 +128,23 @@ def changes_kernel_alone(transform: LayerTransform) -> bool:
     return all(getattr(own, name) is getattr(none, name) for name in names)
 
 
+class WithoutKernel(LayerTransform):
+    """A transform whose kernel is in the layer already: the rest of it."""
+
+    def __init__(self, whole: LayerTransform) -> None:
+        self.whole = whole
+
+    def apply(self, x: tf.Tensor, t: tf.Tensor, layer: Callable) -> tf.Tensor:
+        return self.whole.apply(x, t, lambda x, _: layer(x, _IDENTITY))
+
+
+def calls_layer_plainly(transform: LayerTransform) -> bool:
+    """Whether a transform calls its layer as `LayerTransform.apply` does, once."""
+    if isinstance(transform, Stacked):
+        return all(calls_layer_plainly(member) for member in transform.members)
+    return type(transform).apply is LayerTransform.apply
+
+
 def constant_plan(plan: LayerPlan) -> dict[str, LayerTransform]:
     """The plan with constants instead of its variables."""
     return {path: change.with_constant_weights() for path, change in plan.items()}
@@ -212,13 +229,27 @@ def path_of(layer: keras.layers.Layer) -> str:
     return layer.kernel.path.partition("/")[2].rpartition("/")[0]
 
 
+FACTORS = ("query", "key", "value", "softmax")  # of attention's two products
+
+
+def points_of(network: keras.Model) -> list[str]:
+    """Where a transform may change what attention multiplies, besides its layers.
+
+    Such a point has no kernel: "middle_attention/softmax", for example.
+    """
+    blocks = [path.removesuffix("qkv") for path in layers_of(network) if "/qkv" in path]
+    return [block + name for block in blocks for name in FACTORS]
+
+
 def check_plan(plan: LayerPlan, network: keras.Model) -> None:
     """Refuses a plan that names what the network does not have.
 
     Raises:
       ValueError: a path of no layer, which would silently change nothing.
     """
-    unknown = set(plan) - set(layers_of(network)) - {TIME} if plan else set()
+    if not plan:
+        return
+    unknown = set(plan) - {*layers_of(network), *points_of(network), TIME}
     if unknown:
         raise ValueError(f"plan: the network has no layer {sorted(unknown)[0]!r}")
 

@@ -23,6 +23,7 @@ class Trajectory(NamedTuple):
     """
 
     evaluation: np.ndarray  # int32 [R]: 0, 1, … in the order of calls
+    network: np.ndarray  # int32 [R]: which of the innermost, as `map_innermost` goes
     z: np.ndarray  # float32 [R, H, W, C]
     t: np.ndarray  # int32 [R]
     labels: np.ndarray  # int32 [R]; num_classes where there was none
@@ -35,7 +36,7 @@ class _Recorder:
 
     def __init__(self) -> None:
         self.rows: dict[str, list[np.ndarray]] = defaultdict(list)
-        self.calls = 0
+        self.networks = 0
 
     def through(self, name: str, x: tf.Tensor) -> tf.Tensor:
         """x, once it is kept: in the flow of data, so that rows are in order."""
@@ -65,7 +66,8 @@ class _Recorded(Wrapper):
 
     def __init__(self, denoise: Denoiser, recorder: _Recorder) -> None:
         super().__init__(denoise)
-        self._recorder = recorder
+        self._recorder, self._number = recorder, recorder.networks
+        recorder.networks += 1
 
     def predict(
         self, z: tf.Tensor, level: NoiseLevel, carry: Carry
@@ -78,7 +80,8 @@ class _Recorded(Wrapper):
         (x, variance), carry = self.denoise.predict(z, level, carry)
         # All of a call is kept before its estimate is given on.
         t, labels = keep("t", tf.broadcast_to(level.t, count)), keep("labels", labels)
-        with tf.control_dependencies([t, labels]):
+        number = keep("network", tf.fill(count, self._number))
+        with tf.control_dependencies([t, labels, number]):
             return Prediction(keep("x", x), variance), carry
 
 
@@ -109,6 +112,7 @@ def record(
     calls = [len(rows) for rows in recorder.rows["t"]]
     return Trajectory(
         evaluation=np.repeat(np.arange(len(calls), dtype=np.int32), calls),
+        network=recorder.joined("network"),
         z=recorder.joined("z"),
         t=recorder.joined("t"),
         labels=recorder.joined("labels"),

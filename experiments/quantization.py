@@ -1,0 +1,126 @@
+"""Measures quantised models against the bars of systems 9 and 12: docs/quantization.md.
+
+Stopped, it goes on where it was: what was measured lies in docs/quantization.json, and
+models that were derived in the folder of `--work`. Without a model it only writes the
+page again.
+
+Example: python -m experiments.quantization pretrained:mnist
+"""
+
+import argparse
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from experiments.cached_sampling import Bench, Record
+from experiments.pages import DOCS, read_record, write_page
+from experiments.quantization_table import VERDICTS, text_of
+from experiments.quantization_variants import VARIANTS, Variant
+from experiments.systems import record_system
+from pdm_tf.assemble import derive, open_model
+from pdm_tf.assemble.methods import open_method
+from pdm_tf.evaluation.metrics import sqnr
+from pdm_tf.quantization.cost import stored_bytes
+
+__all__ = ["main", "text_of"]
+
+ARGUMENTS = ("pretrained:mnist",)
+STEPS, SEEDS = 50, 64
+
+
+class Measured:
+    """What is measured of one base and of what was made of it.
+
+    Args:
+      path: the base.
+      record: rows on record.
+      work: where derived models lie.
+    """
+
+    def __init__(self, path: str, record: Record, bench: Bench, work: Path) -> None:
+        self.path, self.record, self.bench, self.work = path, record, bench, work
+        self._unaltered: np.ndarray | None = None
+
+    @property
+    def unaltered(self) -> np.ndarray:
+        """Pictures of the base, for SQNR."""
+        if self._unaltered is None:
+            self._unaltered = self.bench.pictures(self.bench.base, STEPS, 2 * 50)
+        return self._unaltered[:SEEDS]
+
+    def base(self) -> None:
+        """The base's own distance."""
+        if "distance" not in self.record.find("float32"):
+            found = self.bench.quality(self.bench.base, STEPS, STEPS)
+            size = stored_bytes(self.bench.base)
+            self.record.write("float32", bytes=size, **found)
+
+    def variant(self, variant: Variant) -> None:
+        """What is not on record yet of one variant."""
+        row = self.record.find(variant.name)
+        wanted = "distance" if variant.distance else "sqnr"
+        if wanted in row:
+            return
+        model = self._derived(variant)
+        count = self.bench.count if variant.distance else 2 * 50
+        made = self.bench.pictures(model, STEPS, count)
+        ratios = sqnr(self.unaltered, made[:SEEDS])
+        found: dict[str, Any] = {
+            "sqnr": round(float(np.mean(ratios)), 2),
+            "error": round(float(np.std(ratios) / np.sqrt(SEEDS)), 2),
+            "bytes": stored_bytes(model),
+            "method": variant.method,
+            "settings": dict(variant.settings),
+        }
+        if variant.distance:
+            found |= {"pictures": count, "distance": self.bench.distance(made)}
+        self.record.write(variant.name, **found)
+
+    def _derived(self, variant: Variant) -> Any:
+        out = self.work / self.bench.data / variant.name.replace(" ", "_")
+        config = open_method(variant.method).Config(**variant.settings)
+        began = time.perf_counter(), time.process_time()
+        if not (out / "model.json").is_file():
+            derive(variant.method, self.path, out, config)
+            spent = time.perf_counter() - began[0], time.process_time() - began[1]
+            self.record.write(
+                variant.name,
+                seconds=round(spent[0], 1),
+                processor_seconds=round(spent[1], 1),
+            )
+        return open_model(out).denoiser
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Measures what is not yet on record of each model, and writes the page."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("models", nargs="*", help="models; none: only the page")
+    parser.add_argument("--docs", type=Path, default=DOCS, help="folder of pages")
+    parser.add_argument("--work", type=Path, default=Path("runs/quantization"))
+    parser.add_argument("--pictures", type=int, default=1000, help="of each distance")
+    parser.add_argument("--only", default="", help="variants whose names begin so")
+    words = parser.parse_args(argv)
+    record = words.docs / "quantization.json"
+    for model in words.models:
+        bench = Bench(model, words.pictures)
+        measured = Measured(model, Record(record, bench.data), bench, words.work)
+        for variant in VARIANTS:
+            if variant.name.startswith(words.only):
+                measured.variant(variant)
+        measured.base()
+    rows = read_record(record)
+    write_page(words.docs / "quantization.md", "quantization", text_of(rows))
+    if words.docs == DOCS:
+        for number, verdict in VERDICTS.items():
+            found = verdict(rows)
+            if found:
+                record_system(number, **found)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,31 @@
+"""The quantised models that are compared: methods with their bits."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+
+class Variant(NamedTuple):
+    """A quantised model that is measured.
+
+    Attributes:
+      name: of its row.
+      method: that makes it.
+      settings: of the method.
+      distance: whether a Fréchet distance is wanted, which takes many pictures.
+    """
+
+    name: str
+    method: str
+    settings: Mapping[str, Any]
+    distance: bool = False
+
+
+W8A8 = {"weight_bits": 8, "activation_bits": 8}
+W4A8 = {"weight_bits": 4, "activation_bits": 8}
+W4A4 = {"weight_bits": 4, "activation_bits": 4}
+
+VARIANTS = (
+    Variant("min_max W8A8", "min_max", W8A8, distance=True),
+    Variant("min_max W4A8", "min_max", W4A8, distance=True),
+    Variant("min_max W4A4", "min_max", W4A4),
+)

@@ -1,0 +1,54 @@
+"""Settings of the methods that quantise a model."""
+
+from dataclasses import dataclass
+
+from pdm_tf.config.options import option
+
+FLOAT = 32  # bits of what is left in float32
+
+
+@dataclass(frozen=True)
+class QuantizedConfig:
+    """What every quantisation needs; a method's own Config extends this."""
+
+    weight_bits: int = option(8, "Bits of weights, 2 to 16; 32 leaves them float32.")
+    activation_bits: int = option(
+        8, "Bits of what layers read, 2 to 16; 32 leaves it float32."
+    )
+    outer_bits: int = option(
+        8,
+        "Bits, where the others are fewer, of the layers that read and write pixels, "
+        "of the time layers and of the variance head.",
+    )
+    attention_bits: int = option(
+        8, "Bits of the factors of attention's two products; 32 leaves them float32."
+    )
+    calibration_images: int = option(
+        32, "Pictures whose trajectories the ranges of activations are measured on."
+    )
+    calibration_steps: int = option(20, "Steps of DDIM of these trajectories.")
+    seed: int = option(0, "Seed of all that is drawn in calibration.")
+
+
+@dataclass(frozen=True)
+class MinMaxConfig(QuantizedConfig):
+    """Rounds to nearest within the range from least to largest: the naive way."""
+
+
+@dataclass(frozen=True)
+class PTQ4DMConfig(QuantizedConfig):
+    """Ranges of least error on the model's own z at normal timesteps (2211.15736)."""
+
+    ndtc_mean: float = option(
+        0.4, "Mean of the normal law that timesteps are drawn from, as a share of T."
+    )
+    ndtc_deviation: float = option(
+        0.4, "Its standard deviation, the same; 0: all at the mean."
+    )
+    calibration_images: int = option(
+        256, "Pictures, each of which gives the z of one timestep."
+    )
+    calibration_steps: int = option(50, "Steps of DDIM of these trajectories.")
+
+
+METHODS: dict[str, type] = {"min_max": MinMaxConfig, "ptq4dm": PTQ4DMConfig}

@@ -1,0 +1,9 @@
+"""Models of few bits, one published method a file.
+
+Loaded by name, so that a command line can list them without TensorFlow.
+"""
+
+METHODS: dict[str, str] = {
+    "min_max": "pdm_tf.quantization.min_max",
+    "ptq4dm": "pdm_tf.quantization.ptq4dm",
+}

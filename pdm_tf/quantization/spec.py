@@ -1,0 +1,107 @@
+"""What is quantised, and how: plain data that fake quantisation, exports and the
+report of sizes read alike."""
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from pdm_tf.config.quantization import FLOAT, QuantizedConfig
+from pdm_tf.errors import SettingError
+
+Scheme = Literal["affine", "symmetric"]
+Search = Literal["min_max", "mse"]
+# Patterns of whole paths, as `networks.transforms.layers_of` gives them.
+OUTER = r"patches_in|patches_out|time_[12]|variance_\w+"
+ATTENTION = r".*/(query|key|value|softmax)"
+
+
+@dataclass(frozen=True)
+class NumberFormat:
+    """How numbers are written: as codes of `bits` bits.
+
+    Attributes:
+      bits: of a code, 1 to 16.
+      scheme: affine: (code - zero) · scale, codes from 0 to 2^bits - 1; symmetric: the
+        same with zero = 2^(bits - 1).
+    """
+
+    bits: int
+    scheme: Scheme = "affine"
+
+
+@dataclass(frozen=True)
+class LayerSpec:
+    """How a layer is quantised.
+
+    Attributes:
+      weights: of the kernel, scales for each output channel; None: float32.
+      activations: of what it reads; None: float32.
+      groups: groups of input channels, each with a range of its own.
+      split: an input that is a concatenation is one group each side of the seam, and
+        its kernel has scales of its own for each side (arXiv 2302.04304).
+      steps: groups of timesteps, each with ranges of its own.
+    """
+
+    weights: NumberFormat | None = None
+    activations: NumberFormat | None = None
+    groups: int = 1
+    split: bool = False
+    steps: int = 1
+
+
+@dataclass(frozen=True)
+class QuantizationSpec:
+    """Rules, each a pattern of whole paths with what becomes of such layers.
+
+    The first that fits counts; a layer that none fits stays as it is.
+    """
+
+    rules: tuple[tuple[str, LayerSpec], ...]
+
+    def of(self, path: str) -> LayerSpec | None:
+        """What becomes of the layer of a path."""
+        found = (spec for pattern, spec in self.rules if re.fullmatch(pattern, path))
+        return next(found, None)
+
+
+def format_of(
+    setting: str, bits: int, scheme: Scheme = "affine", least: int = 2
+) -> NumberFormat | None:
+    """The format of a number of bits; None for float32.
+
+    Raises:
+      SettingError: bits that there is no format of.
+    """
+    if bits == FLOAT:
+        return None
+    if not least <= bits <= 16:
+        raise SettingError(setting, bits, f"choose {least} to 16, or 32 for float32")
+    return NumberFormat(bits, scheme)
+
+
+def spec_of(
+    config: QuantizedConfig, scheme: Scheme = "affine", inner: LayerSpec | None = None
+) -> QuantizationSpec:
+    """The rules that the settings of a method describe.
+
+    Args:
+      config: settings.
+      scheme: of weights and activations both; of attention's factors always affine.
+      inner: groups, split and steps of all layers but the outer ones.
+
+    Raises:
+      SettingError: bits that there is no format of.
+    """
+    like = inner or LayerSpec()
+    weights = format_of("weight_bits", config.weight_bits, scheme)
+    activations = format_of("activation_bits", config.activation_bits, scheme)
+    outer = LayerSpec(
+        format_of("outer_bits", max(config.outer_bits, config.weight_bits), scheme),
+        format_of("outer_bits", max(config.outer_bits, config.activation_bits), scheme),
+        steps=like.steps,
+    )
+    factors = LayerSpec(
+        None, format_of("attention_bits", config.attention_bits), steps=like.steps
+    )
+    rest = LayerSpec(weights, activations, like.groups, like.split, like.steps)
+    return QuantizationSpec(((OUTER, outer), (ATTENTION, factors), (r".*", rest)))
