@@ -44,4 +44,31 @@ def _line(rows: Sequence[Row], row: Row) -> list[str]:
 
 
 Verdict = Callable[[Sequence[Row]], dict[str, Any] | None]
-VERDICTS: dict[int, Verdict] = {}
+
+
+def ptq4dm(rows: Sequence[Row]) -> dict[str, Any] | None:
+    """System 12: distance, and what its calibration gains over that at one t."""
+    own = find(rows, "ptq4dm W8A8")
+    others = [
+        find(rows, f"ptq4dm W8A8, calibrated {where}")
+        for where in ("at t = 0", "on noise")
+    ]
+    ratio = ratio_of(rows, own)
+    if ratio is None or not all("sqnr" in row for row in others):
+        return None
+    gains = [own["sqnr"] - row["sqnr"] for row in others]
+    return {
+        "command": command("ptq4dm"),
+        "figure": f"FD ratio {ratio:.3f}; SQNR {own['sqnr']:.1f} dB, {gains[0]:+.1f} dB "
+        f"over calibration at t = 0, {gains[1]:+.1f} dB over that on noise",
+        "holds": ratio <= 1.12 and min(gains) >= 3,
+    }
+
+
+def command(method: str, settings: str = "") -> str:
+    """The command that makes the model of a system."""
+    words = f"python -m pdm_tf.quantization {method} --base=MODEL --out=DIR {settings}"
+    return words.strip()
+
+
+VERDICTS: dict[int, Verdict] = {12: ptq4dm}

@@ -24,8 +24,17 @@ W8A8 = {"weight_bits": 8, "activation_bits": 8}
 W4A8 = {"weight_bits": 4, "activation_bits": 8}
 W4A4 = {"weight_bits": 4, "activation_bits": 4}
 
+
+def one_timestep(share: float) -> dict[str, Any]:
+    """Calibration at one share of T alone."""
+    return {"ndtc_mean": share, "ndtc_deviation": 0.0}
+
+
 VARIANTS = (
     Variant("min_max W8A8", "min_max", W8A8, distance=True),
     Variant("min_max W4A8", "min_max", W4A8, distance=True),
     Variant("min_max W4A4", "min_max", W4A4),
+    Variant("ptq4dm W8A8", "ptq4dm", W8A8, distance=True),
+    Variant("ptq4dm W8A8, calibrated at t = 0", "ptq4dm", W8A8 | one_timestep(0.0)),
+    Variant("ptq4dm W8A8, calibrated on noise", "ptq4dm", W8A8 | one_timestep(1.0)),
 )
