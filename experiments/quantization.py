@@ -48,8 +48,9 @@ class Measured:
     def unaltered(self) -> np.ndarray:
         """Pictures of the base, for SQNR."""
         if self._unaltered is None:
-            self._unaltered = self.bench.pictures(self.bench.base, STEPS, 2 * 50)
-        return self._unaltered[:SEEDS]
+            made = self.bench.pictures(self.bench.base, STEPS, 2 * 50)
+            self._unaltered = made[:SEEDS]
+        return self._unaltered
 
     def base(self) -> None:
         """The base's own distance."""
@@ -58,26 +59,28 @@ class Measured:
             size = stored_bytes(self.bench.base)
             self.record.write("float32", bytes=size, **found)
 
-    def variant(self, variant: Variant) -> None:
-        """What is not on record yet of one variant."""
-        row = self.record.find(variant.name)
-        wanted = "distance" if variant.distance else "sqnr"
-        if wanted in row:
+    def likeness(self, variant: Variant) -> None:
+        """SQNR of each seed, and bytes, if they are not on record yet."""
+        if "sqnr" in self.record.find(variant.name):
             return
         model = self._derived(variant)
-        count = self.bench.count if variant.distance else 2 * 50
-        made = self.bench.pictures(model, STEPS, count)
-        ratios = sqnr(self.unaltered, made[:SEEDS])
-        found: dict[str, Any] = {
-            "sqnr": round(float(np.mean(ratios)), 2),
-            "error": round(float(np.std(ratios) / np.sqrt(SEEDS)), 2),
-            "bytes": stored_bytes(model),
-            "method": variant.method,
-            "settings": dict(variant.settings),
-        }
-        if variant.distance:
-            found |= {"pictures": count, "distance": self.bench.distance(made)}
-        self.record.write(variant.name, **found)
+        made = self.bench.pictures(model, STEPS, 2 * 50)[:SEEDS]
+        pairs = zip(self.unaltered, made, strict=True)
+        self.record.write(
+            variant.name,
+            sqnr=[round(sqnr(x[None], y[None]), 2) for x, y in pairs],
+            bytes=stored_bytes(model),
+            method=variant.method,
+            settings=dict(variant.settings),
+        )
+
+    def distance(self, variant: Variant) -> None:
+        """Fréchet distance, if it is wanted and not on record yet."""
+        if variant.distance and "distance" not in self.record.find(variant.name):
+            count = self.bench.count
+            made = self.bench.pictures(self._derived(variant), STEPS, count)
+            distance = self.bench.distance(made)
+            self.record.write(variant.name, pictures=count, distance=distance)
 
     def _derived(self, variant: Variant) -> Any:
         out = self.work / self.bench.data / variant.name.replace(" ", "_")
@@ -109,10 +112,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     for model in words.models:
         bench = Bench(model, words.pictures)
         measured = Measured(model, Record(record, bench.data), bench, words.work)
-        for variant in VARIANTS:
-            if variant.name.startswith(words.only):
-                measured.variant(variant)
+        variants = [v for v in VARIANTS if v.name.startswith(words.only)]
+        for variant in variants:
+            measured.likeness(variant)
         measured.base()
+        for variant in variants:
+            measured.distance(variant)
     rows = read_record(record)
     write_page(words.docs / "quantization.md", "quantization", text_of(rows))
     if words.docs == DOCS:

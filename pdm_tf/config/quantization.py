@@ -51,4 +51,35 @@ class PTQ4DMConfig(QuantizedConfig):
     calibration_steps: int = option(50, "Steps of DDIM of these trajectories.")
 
 
-METHODS: dict[str, type] = {"min_max": MinMaxConfig, "ptq4dm": PTQ4DMConfig}
+@dataclass(frozen=True)
+class ReconstructedConfig(QuantizedConfig):
+    """How blocks learn to give what they gave; a method's Config extends this."""
+
+    iterations: int = option(400, "Steps of learned rounding of each block; 0: none.")
+    activation_iterations: int = option(
+        100, "Steps in which each block learns the ranges of what it reads; 0: none."
+    )
+    batch_size: int = option(32, "Evaluations in each of these steps.")
+    rounding_rate: float = option(1e-2, "Step size of Adam for learned rounding.")
+    step_rate: float = option(1e-3, "Step size of Adam for logarithms of ranges.")
+
+
+@dataclass(frozen=True)
+class QDiffusionConfig(ReconstructedConfig):
+    """Blocks learn how to round on the model's own trajectories (2302.04304)."""
+
+    split: bool = option(
+        True,
+        "Both halves of what the decoder's projections read have ranges and scales of "
+        "their own.",
+    )
+    calibrated_steps: int = option(
+        10, "Steps of each trajectory that are calibrated on, the last one besides."
+    )
+
+
+METHODS: dict[str, type] = {
+    "min_max": MinMaxConfig,
+    "ptq4dm": PTQ4DMConfig,
+    "q_diffusion": QDiffusionConfig,
+}

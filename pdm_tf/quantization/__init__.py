@@ -6,4 +6,5 @@ Loaded by name, so that a command line can list them without TensorFlow.
 METHODS: dict[str, str] = {
     "min_max": "pdm_tf.quantization.min_max",
     "ptq4dm": "pdm_tf.quantization.ptq4dm",
+    "q_diffusion": "pdm_tf.quantization.q_diffusion",
 }

@@ -1,0 +1,220 @@
+"""Reconstruction: block after block learns to give what it gave before quantisation.
+
+Each block is trained on its own: what it reads is what the quantised blocks before it
+give, and what it shall give is what the unquantised network gives (BRECQ, arXiv
+2102.05426).
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from pdm_tf.networks.transforms import LayerPlan, LayerTransform
+from pdm_tf.quantization.adaround import Adam, SoftRounded, temperature
+from pdm_tf.quantization.blocks import BlockData, blocks_of, compute_block, read_block
+from pdm_tf.quantization.deriving import Fitting, Plan
+from pdm_tf.quantization.layer import QuantizedLayer
+from pdm_tf.quantization.learned_step import LearnedStep
+
+
+class Recipe(NamedTuple):
+    """How blocks are trained."""
+
+    iterations: int  # of weights
+    activation_iterations: int  # of the steps of activations
+    batch_size: int
+    rate: float  # of V
+    activation_rate: float  # of logarithms of steps
+    strength: float = 0.01  # of the penalty on weights between two codes
+    warm_up: float = 0.2  # share of iterations without it
+    seed: int = 0
+
+
+class WeightsOnly(LayerTransform):
+    """A quantised layer that reads what it is given."""
+
+    def __init__(self, layer: QuantizedLayer) -> None:
+        self._layer = layer
+
+    def kernel(self, w: tf.Tensor) -> tf.Tensor:
+        return self._layer.kernel(w)
+
+
+def weights_only(plan: Plan) -> dict[str, LayerTransform]:
+    """A plan without activations."""
+    return {path: WeightsOnly(layer) for path, layer in plan.items()}
+
+
+def layers_in(plan: Plan, block: Any) -> Plan:
+    """The part of a plan within a block."""
+    return {p: layer for p, layer in plan.items() if p.startswith(f"{block.name}/")}
+
+
+def reconstruct_weights(fitting: Fitting, recipe: Recipe) -> None:
+    """Codes of the kernels of all blocks, learned; of other layers they stay."""
+
+    def learn(block: Any, own: Plan, data: BlockData) -> tuple[float, float]:
+        soft = {
+            path: SoftRounded(layer, fitting.kernel(path))
+            for path, layer in own.items()
+            if layer.spec.weights and layer.shape
+        }
+        hard = weights_only(own)
+        before = error_of(block, fitting.denoise.plan, hard, data)
+        learn_rounding(block, fitting.denoise.plan, soft, data, recipe)
+        for rounded in soft.values():
+            rounded.store()
+        return before, error_of(block, fitting.denoise.plan, hard, data)
+
+    _block_by_block(fitting, "weights", weights_only(fitting.plan), learn)
+
+
+def reconstruct_activations(fitting: Fitting, recipe: Recipe) -> None:
+    """Ranges of what the layers of all blocks read, learned; of others they stay."""
+
+    def learn(block: Any, own: Plan, data: BlockData) -> tuple[float, float]:
+        plan = {
+            path: LearnedStep(layer, WeightsOnly(layer))
+            for path, layer in own.items()
+            if layer.spec.activations
+        }
+        before = error_of(block, fitting.denoise.plan, own, data)
+        learn_steps(block, fitting.denoise.plan, plan, data, recipe)
+        for learned in plan.values():
+            learned.store()
+        return before, error_of(block, fitting.denoise.plan, own, data)
+
+    _block_by_block(fitting, "activations", fitting.plan, learn)
+
+
+Learn = Callable[[Any, Plan, BlockData], tuple[float, float]]
+
+
+def _block_by_block(
+    fitting: Fitting, stage: str, before: LayerPlan, learn: Learn
+) -> None:
+    """Learns every block, or takes what an earlier command has learned of it."""
+    context, began, done = fitting.context, time.monotonic(), 0
+    blocks = [
+        b for b in blocks_of(fitting.denoise.network) if layers_in(fitting.plan, b)
+    ]
+    for i, block in enumerate(blocks):
+        own, name = (
+            layers_in(fitting.plan, block),
+            f"{fitting.name}.{stage}.{block.name}",
+        )
+        kept = context.kept(name)
+        if kept is not None:
+            _assign(own, kept)
+            continue
+        data = _data_of(fitting, before, block)
+        first, last = learn(block, own, data)
+        context.keep(name, _values(own))
+        done += 1
+        left = (time.monotonic() - began) / done * (len(blocks) - i - 1)
+        context.note(
+            f"{stage} {i + 1}/{len(blocks)} {block.name}: error {first:.3g} -> "
+            f"{last:.3g}; {left / 60:.0f} min left"
+        )
+
+
+def _data_of(fitting: Fitting, before: LayerPlan, block: Any) -> BlockData:
+    """What the block reads after quantised ones, and what it shall give."""
+    denoise, rows = fitting.denoise, fitting.rows
+    wanted = read_block(denoise, {}, rows, block.name)
+    given = read_block(denoise, before, rows, block.name)
+    return given._replace(output=wanted.output)
+
+
+def _values(own: Plan) -> dict[str, np.ndarray]:
+    return {
+        f"{path}:{name}": variable.numpy()
+        for path, layer in own.items()
+        for name, variable in layer.variables.items()
+    }
+
+
+def _assign(own: Plan, kept: Mapping[str, np.ndarray]) -> None:
+    for path, layer in own.items():
+        for name, variable in layer.variables.items():
+            variable.assign(kept[f"{path}:{name}"])
+
+
+def distance(made: tf.Tensor, wanted: tf.Tensor) -> tf.Tensor:
+    """Squared error: the sum over channels, the mean over everything else."""
+    return tf.reduce_mean(tf.reduce_sum(tf.math.squared_difference(made, wanted), -1))
+
+
+def error_of(block: Any, base: LayerPlan, plan: LayerPlan, data: BlockData) -> float:
+    """The distance of what a block gives to what it shall give, over some rows."""
+    some = data.taken(np.linspace(0, len(data.t) - 1, min(64, len(data.t))).astype(int))
+    return float(distance(compute_block(block, base, plan, some), some.output))
+
+
+def learn_rounding(
+    block: Any,
+    base: LayerPlan,
+    plan: Mapping[str, SoftRounded],
+    data: BlockData,
+    recipe: Recipe,
+) -> None:
+    """Trains V of the layers of a block."""
+    variables = [rounded.v for rounded in plan.values()]
+
+    def penalty(beta: tf.Tensor, counts: tf.Tensor) -> tf.Tensor:
+        between = tf.add_n([rounded.penalty(beta) for rounded in plan.values()])
+        return recipe.strength * counts * between
+
+    def loss(rows: BlockData, beta: tf.Tensor, counts: tf.Tensor) -> tf.Tensor:
+        made = compute_block(block, base, plan, rows)
+        return distance(made, rows.output) + penalty(beta, counts)
+
+    _train(loss, variables, data, recipe, recipe.iterations, recipe.rate)
+
+
+def learn_steps(
+    block: Any,
+    base: LayerPlan,
+    plan: Mapping[str, LearnedStep],
+    data: BlockData,
+    recipe: Recipe,
+) -> None:
+    """Trains the steps of what the layers of a block read."""
+    variables = [learned.log_step for learned in plan.values()]
+
+    def loss(rows: BlockData, beta: tf.Tensor, counts: tf.Tensor) -> tf.Tensor:
+        return distance(compute_block(block, base, plan, rows), rows.output)
+
+    count = recipe.activation_iterations
+    _train(loss, variables, data, recipe, count, recipe.activation_rate)
+
+
+def _train(
+    loss: Callable[[BlockData, tf.Tensor, tf.Tensor], tf.Tensor],
+    variables: list[tf.Variable],
+    data: BlockData,
+    recipe: Recipe,
+    iterations: int,
+    rate: float,
+) -> None:
+    if not variables or not iterations:
+        return
+    adam, rng = Adam(variables, rate), np.random.default_rng(recipe.seed)
+
+    @tf.function(autograph=False)
+    def step(
+        rows: BlockData, beta: tf.Tensor, counts: tf.Tensor, count: tf.Tensor
+    ) -> None:
+        with tf.GradientTape() as tape:
+            total = loss(rows, beta, counts)
+        adam.apply(tape.gradient(total, variables), count)
+
+    size = min(recipe.batch_size, len(data.t))
+    for i in range(iterations):
+        beta, active = temperature(i, iterations, recipe.warm_up)
+        chosen = rng.choice(len(data.t), size, replace=False)
+        rows = BlockData(*map(tf.constant, data.taken(chosen)))
+        step(rows, *map(tf.constant, (beta, float(active), float(i + 1))))
