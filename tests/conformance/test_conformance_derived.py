@@ -24,7 +24,7 @@ from pdm_tf.serving import SavedModelGenerator
 from pdm_tf.storage.arrays import read_arrays
 
 QUICK = {"iterations": 2, "batch_size": 4, "save_every": 2, "warmup": 1}
-QUICK |= {"calibration_images": 2, "calibration_steps": 3}
+QUICK |= {"calibration_images": 2, "calibration_steps": 3, "activation_iterations": 1}
 SETTINGS: dict[str, dict] = {  # of a method: those that suit a tiny base
     "guidance_lora": {"rank": 2, "microbatch": 2, "trajectory_steps": 1},
 }

@@ -63,9 +63,8 @@ def test_float32_everywhere_is_the_base_bit_for_bit(base, rows, derived):
 
 
 def test_more_bits_are_nearer_to_the_base(base, rows, derived):
-    found = [decibels(base, rows, derived(**every(bits))) for bits in (4, 8, 16)]
-    assert found[0] < found[1] < found[2]
-    assert found[2] > 60
+    found = [decibels(base, rows, derived(**every(bits))) for bits in (6, 16)]
+    assert found[0] < 40 and found[1] > 60
 
 
 def test_a_model_of_four_bits_takes_four_bits_on_disk(tiny_run, tmp_path):

@@ -39,5 +39,5 @@ def test_without_deviation_all_calibration_is_at_one_timestep():
 
 
 def test_a_negative_deviation_is_refused():
-    with pytest.raises(InputError, match="ndtc_deviation -1"):
+    with pytest.raises(InputError, match="ndtc_deviation=-1"):
         ptq4dm.derive(None, PTQ4DMConfig(ndtc_deviation=-1.0), None)
