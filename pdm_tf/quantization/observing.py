@@ -24,7 +24,8 @@ class InputStatistics(NamedTuple):
 
     low: np.ndarray  # float32 [R, C], the least value
     high: np.ndarray  # float32 [R, C]
-    values: np.ndarray  # float32 [R, k, C], of k positions drawn once
+    values: np.ndarray  # float32 [R, k, C], of k positions drawn for each batch
+    positions: np.ndarray  # int [R], how many there were
 
 
 class _Observer(LayerTransform):
@@ -40,7 +41,12 @@ class _Observer(LayerTransform):
         count = min(self._positions, wide.shape[1])
         chosen = self._rng.choice(wide.shape[1], count, replace=False)
         self.found.append(
-            InputStatistics(wide.min(axis=1), wide.max(axis=1), wide[:, chosen])
+            InputStatistics(
+                wide.min(axis=1),
+                wide.max(axis=1),
+                wide[:, chosen],
+                np.full(rows, wide.shape[1]),
+            )
         )
 
     def inputs(self, x: tf.Tensor, t: tf.Tensor) -> tf.Tensor:

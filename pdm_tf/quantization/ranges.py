@@ -4,10 +4,11 @@ import numpy as np
 
 from pdm_tf.quantization.layer import QuantizedLayer
 from pdm_tf.quantization.observing import InputStatistics
-from pdm_tf.quantization.spec import Search
-from pdm_tf.quantization.uniform import find_grid, range_of
+from pdm_tf.quantization.spec import NumberFormat, Search
+from pdm_tf.quantization.uniform import find_grid, grid_of, range_of
 
-SAMPLE = 30_000  # values that a range is searched on
+SEARCHED = 8  # bits up to which ranges are searched: finer steps than bins are not seen
+BINS = 4096  # of the histogram that a range is searched on
 
 
 def fit_ranges(
@@ -32,11 +33,30 @@ def fit_ranges(
         if not len(rows):
             raise ValueError(f"no row of calibration in group {s} of timesteps")
         for g in range(group.max() + 1):
-            mine = group == g
-            ends = seen.low[rows][:, mine].min(), seen.high[rows][:, mine].max()
-            values = seen.values[rows][..., mine].ravel()
-            values = values[:: max(1, len(values) // SAMPLE)].reshape(-1, 1)
-            spanned = np.array([ends[0]]), np.array([ends[1]])
-            scale, zero = (v[0] for v in find_grid(values, form, search, spanned))
+            scale, zero = _find(seen, rows, group == g, form, search)
             low[s, g], high[s, g] = range_of(scale, zero, form.bits)
     layer.set_ranges(low, high)
+
+
+def _find(
+    seen: InputStatistics,
+    rows: np.ndarray,
+    channels: np.ndarray,
+    form: NumberFormat,
+    search: Search,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Scale and zero, [] each, for some rows and channels."""
+    low, high = (v[rows][:, channels].ravel() for v in (seen.low, seen.high))
+    ends = low.min()[None], high.max()[None]
+    if search == "min_max" or form.bits > SEARCHED:
+        return grid_of(ends[0][0], ends[1][0], form)
+    # The extremes of every row and channel stand for themselves: outliers are rare,
+    # and a sample would miss those that a narrow range clips.
+    values = seen.values[rows][..., channels].ravel()
+    each = max(0.0, (seen.positions[0] - 2) / seen.values.shape[1])
+    found = np.concatenate([values, low, high])
+    weights = np.concatenate([np.full(len(values), each), np.ones(2 * len(low))])
+    counts, edges = np.histogram(found, BINS, (ends[0][0], ends[1][0]), weights=weights)
+    centres = 0.5 * (edges[:-1] + edges[1:])
+    grid = find_grid(centres[:, None], form, search, ends, counts)
+    return grid[0][0], grid[1][0]

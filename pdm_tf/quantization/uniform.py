@@ -61,6 +61,7 @@ def find_grid(
     form: NumberFormat,
     search: Search,
     ends: tuple[np.ndarray, np.ndarray] | None = None,
+    weights: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Scale and zero, [K] each, of numbers [N, K], column by column.
 
@@ -70,16 +71,17 @@ def find_grid(
       search: min_max: the range that they span; mse: that range times one of
         `SHRINKS`, with the least mean |error|^2.4.
       ends: the range, [K] each, where the numbers are a sample of what spans it.
+      weights: how many numbers each row stands for, [N]; None: one.
     """
     columns = np.asarray(columns, np.float32)
     low, high = ends or (columns.min(axis=0), columns.max(axis=0))
     best = grid_of(low, high, form)
     if search == "min_max":
         return best
-    least = _error(columns, *best, form.bits)
+    least = _error(columns, *best, form.bits, weights)
     for shrink in SHRINKS[1:]:
         found = grid_of(shrink * low, shrink * high, form)
-        error = _error(columns, *found, form.bits)
+        error = _error(columns, *found, form.bits, weights)
         better = error < least
         least = np.where(better, error, least)
         best = np.where(better, found[0], best[0]), np.where(better, found[1], best[1])
@@ -87,10 +89,15 @@ def find_grid(
 
 
 def _error(
-    columns: np.ndarray, scale: np.ndarray, zero: np.ndarray, bits: int
+    columns: np.ndarray,
+    scale: np.ndarray,
+    zero: np.ndarray,
+    bits: int,
+    weights: np.ndarray | None,
 ) -> np.ndarray:
     off = np.abs(columns - rounded(columns, scale, zero, bits))
-    return np.power(off, np.float32(NORM), where=off > 0, out=off).mean(axis=0)
+    powers = np.power(off, np.float32(NORM), where=off > 0, out=off)
+    return np.average(powers, axis=0, weights=weights)
 
 
 def fake_quantized(

@@ -8,7 +8,11 @@ from pdm_tf.config import InputError, SamplingConfig
 from pdm_tf.denoisers import split
 from pdm_tf.denoisers.guidance import for_sampling
 from pdm_tf.quantization.calibration import LAST_SEED, calibration_rows
-from pdm_tf.quantization.observing import by_step, observe
+from pdm_tf.quantization.layer import QuantizedLayer
+from pdm_tf.quantization.observing import InputStatistics, by_step, observe
+from pdm_tf.quantization.ranges import fit_ranges
+from pdm_tf.quantization.spec import LayerSpec, NumberFormat
+from pdm_tf.quantization.uniform import find_grid, range_of
 from pdm_tf.samplers import DDIM
 from pdm_tf.samplers.trajectories import record
 
@@ -94,3 +98,20 @@ def test_rows_are_grouped_by_timestep(rows):
 def test_calibration_that_cannot_be_is_refused(base, images, steps):
     with pytest.raises(InputError, match="calibration_"):
         calibration_rows(base, SAMPLING, images, steps)
+
+
+def test_a_searched_range_keeps_outliers_that_a_sample_misses():
+    """One value in 4,000 is 40 times as large: to clip it costs more than steps do."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(8, 1024, 4)).astype(np.float32)
+    x[np.arange(8), rng.integers(1000, size=8), 1] = 40.0
+    seen = InputStatistics(
+        x.min(axis=1), x.max(axis=1), x[:, 1000:1016], np.full(8, 1024)
+    )
+    layer = QuantizedLayer((4, 2), LayerSpec(None, NumberFormat(8)))
+    fit_ranges(layer, seen, [np.arange(8)], "mse")
+    low, high = layer.low.numpy()[0, 0], layer.high.numpy()[0, 0]
+    exact = find_grid(x.reshape(-1, 1), NumberFormat(8), "mse")
+    wanted = range_of(exact[0], exact[1], 8)
+    np.testing.assert_allclose([low, high], np.ravel(wanted), atol=1.5)
+    assert high > 30
