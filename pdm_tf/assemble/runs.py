@@ -20,12 +20,12 @@ WEIGHTS = "weights.safetensors"  # averaged, of a run whose checkpoints stayed b
 
 
 def write_settings(config: Config) -> None:
-    """Writes the run's record, config.flags."""
-    directory = Path(config.training.run_dir)
-    directory.mkdir(parents=True, exist_ok=True)
-    command = f"python train.py --flagfile={directory / RECORD}"
-    header = f"The record of this run; resume it with\n{command}"
-    write_text(directory / RECORD, flags.to_flagfile(config, header))
+    """Writes the run's record, config.flags, unless it says the same already."""
+    record = Path(config.training.run_dir) / RECORD
+    record.parent.mkdir(parents=True, exist_ok=True)
+    text = flags.to_record(config, f"python train.py --flagfile={record}")
+    if not record.is_file() or record.read_text("utf-8", "replace") != text:
+        write_text(record, text)
 
 
 def read_settings(run_dir: str | Path, setting: str = "run_dir") -> Config:
@@ -36,7 +36,7 @@ def read_settings(run_dir: str | Path, setting: str = "run_dir") -> Config:
       setting: the setting that names it, for messages.
 
     Raises:
-      SettingError: not a run directory.
+      InputError: not a run directory, or its record is not as it was written.
     """
     record = Path(run_dir) / RECORD
     if not record.is_file():
@@ -46,6 +46,8 @@ def read_settings(run_dir: str | Path, setting: str = "run_dir") -> Config:
             f"no {RECORD} there, so it is not the directory of a run; give the "
             "`run_dir` that train.py was given",
         )
+    text = record.read_text("utf-8", "replace")
+    flags.check_record(record, text)
     (config,) = flags.parse(["", f"--flagfile={record}"], Config)
     return replace(config, training=replace(config.training, run_dir=str(run_dir)))
 

@@ -13,6 +13,7 @@ from pdm_tf.assemble.building import build_objective
 from pdm_tf.assemble.class_names import read_class_names
 from pdm_tf.assemble.error_messages import explained, writing
 from pdm_tf.assemble.exporting import export_run
+from pdm_tf.assemble.resuming import check_record
 from pdm_tf.assemble.runs import write_settings
 from pdm_tf.assemble.settings import check_settings, t_range
 from pdm_tf.assemble.state import (
@@ -35,6 +36,7 @@ from pdm_tf.training.coordination import Coordination, is_chief
 from pdm_tf.training.distribution import choose_strategy
 from pdm_tf.training.ema import MovingAverage
 from pdm_tf.training.lock import locked
+from pdm_tf.training.restarting import refuse_restart
 from pdm_tf.training.reports import NullReporter, Reporter
 from pdm_tf.training.settings import check_training
 from pdm_tf.training.train_loop import Ending, run
@@ -156,6 +158,9 @@ def _train_run(config: Config) -> Ending:
     # Several processes know each other before anything else of TensorFlow runs.
     strategy = choose_strategy(training.strategy, training.devices, training.tpu)
     check_settings(config)
+    changes = check_record(config)
+    if changes:
+        _tell(f"changed: {', '.join(changes)}")
     replicas = strategy.num_replicas_in_sync
     check_batch_sharding(replicas, training.batch_size, training.microbatch)
     _tell(f"opening {config.data.dataset} …")
@@ -197,6 +202,8 @@ def _train(
     resumed = state.checkpoints.restore()
     done = int(state.step.read_value())
     coordination.check_step(done, training.run_dir)
+    if not resumed:
+        refuse_restart(directory, training.save_every)
     if resumed and chief:
         _tell(
             f"resuming {directory} at step {done} of {training.iterations}", sys.stdout

@@ -17,6 +17,11 @@ def main(argv: list[str]) -> int:
     """Reads the flags and trains."""
     (config,) = flags.parse(argv, Config, description=__doc__ or "")
     _say(f"{config.training.run_dir}: loading TensorFlow …", sys.stderr)
+    from pdm_tf.assemble.resuming import kept_settings
+
+    config, kept = kept_settings(config, flags.given(argv[1:]))
+    if kept:
+        _say(f"as in the run's record: {', '.join(kept)}", sys.stderr)
     if config.training.dry_run:
         from pdm_tf.doctor.plan import dry_run
         from pdm_tf.doctor.showing import show

@@ -1,5 +1,6 @@
 """The settings of a run, room by room; its record config.flags holds them all."""
 
+import os.path
 from dataclasses import dataclass
 from typing import Literal
 
@@ -200,6 +201,9 @@ class TrainingConfig:
         for name, value in fitted(self.iterations).items():
             if getattr(self, name) is None:
                 object.__setattr__(self, name, value)
+        for name in ("run_dir", "init_from"):
+            home = os.path.expanduser(getattr(self, name))
+            object.__setattr__(self, name, home)
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,21 @@ The only importer of absl.flags. A field `width: int = option(64, "…")` is the
 comments; what comes later wins, so overrides follow `--flagfile`.
 """
 
+from pdm_tf.flags.flagfiles import given
 from pdm_tf.flags.methods import Own, parse_method
 from pdm_tf.flags.parsing import UnknownFlagError, parse
+from pdm_tf.flags.records import check_record, to_record
 from pdm_tf.flags.running import run
 from pdm_tf.flags.writing import to_flagfile
 
-__all__ = ["Own", "UnknownFlagError", "parse", "parse_method", "run", "to_flagfile"]
+__all__ = [
+    "Own",
+    "UnknownFlagError",
+    "check_record",
+    "given",
+    "parse",
+    "parse_method",
+    "run",
+    "to_flagfile",
+    "to_record",
+]

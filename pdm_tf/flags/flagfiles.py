@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pdm_tf.errors import InputError
+from pdm_tf.flags.records import located
 
 _DEEPEST = 20  # files within files
 _LARGEST = 2**20  # bytes of one file
@@ -59,7 +60,8 @@ def _contents(
     read.append(real)
     if len(read) > _MOST:
         raise _refused(name, f"is one of more than {_MOST}; join some of them")
-    lines = (line.strip() for line in _text(name, path).splitlines())
+    text = located(path, _text(name, path))
+    lines = (line.strip() for line in text.splitlines())
     return [line for line in lines if line and not _comment(line)], (*within, real)
 
 
@@ -99,3 +101,10 @@ def _first_bytes(path: Path) -> bytes:
 
 def _refused(name: str, remedy: str) -> InputError:
     return InputError(f"--flagfile: {name} {remedy}")
+
+
+def given(words: Sequence[str]) -> frozenset[str]:
+    """Names of the flags that a command line gives, flagfiles included."""
+    flags = (word.lstrip("-").partition("=")[0] for word in expand(words))
+    names = set(flags)
+    return frozenset(names | {name.removeprefix("no") for name in names})

@@ -1,5 +1,6 @@
 """Which checkpoints lie in a folder, and which of them are whole."""
 
+import contextlib
 import re
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from pdm_tf.storage.files import checksum
 from pdm_tf.training import manifest as manifests
 
 LATEST = "manifest.json"  # a copy of the newest checkpoint's manifest
+SAVING = ".saving"  # where a checkpoint is written before it is moved to its place
 _NAME = re.compile(r"ckpt-(\d+)\.(index|json)")
 
 
@@ -37,6 +39,21 @@ def is_begun(directory: Path) -> bool:
     """Whether a checkpoint was ever finished in a folder, and one is there still."""
     # This file is written last, so without it a first checkpoint was cut off.
     return bool(numbers(directory)) and (directory / LATEST).exists()
+
+
+def traces(directory: Path) -> list[str]:
+    """What lies in a folder of checkpoints that must not be passed over.
+
+    Nothing where the very first checkpoint was cut off while it was written: then the
+    folder in which it was written is there still.
+    """
+    there = numbers(directory)
+    left = [f"parts of ckpt-{number}" for number in there]
+    if (directory / LATEST).exists():
+        left.append(f"checkpoints/{LATEST}")
+    elif len(there) <= 1 and (directory / SAVING).is_dir():
+        return []
+    return left
 
 
 def examine(directory: Path, number: int) -> CheckpointFile:
@@ -94,10 +111,12 @@ def find_newest(directory: Path) -> CheckpointFile | None:
             damaged.append(f"ckpt-{number} is damaged ({fault})")
             continue
         if damaged:
-            warning = f"{directory}: {', '.join(damaged)}; using ckpt-{number}"
-            print(warning, file=sys.stderr)
+            _warn(
+                f"warning: {directory}: {', '.join(damaged)}; falls back to step "
+                f"{number}, and the steps after it are lost"
+            )
         return stored
-    if is_begun(directory):
+    if damaged and traces(directory):
         raise SettingError(
             "run_dir",
             directory.parent,
@@ -105,3 +124,8 @@ def find_newest(directory: Path) -> CheckpointFile | None:
             f"{directory} or give another `run_dir`",
         )
     return None
+
+
+def _warn(line: str) -> None:
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        print(line, file=sys.stderr, flush=True)

@@ -92,13 +92,14 @@ class Checkpoints:
         step = int(self._step.read_value())
         if step == self.whole or not self._writing:
             return  # a good one is never touched
-        beside = self.directory / ".saving"
+        beside = self.directory / checkpoint_files.SAVING
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
             shutil.rmtree(beside, ignore_errors=True)
             beside.mkdir()
             self._put_in_place(self._write(beside, step), step)
         except (OSError, tf.errors.OpError) as error:
+            self._withdraw(step)
             there = self.whole is not None
             kept = f"ckpt-{self.whole} is kept" if there else "none is there yet"
             raise NotSaved(
@@ -113,6 +114,13 @@ class Checkpoints:
         if good:
             self._pinned = step
         self._forget_old(step)
+
+    def _withdraw(self, step: int) -> None:
+        """Removes what came into place of a checkpoint that is not whole."""
+        if not (self.directory / f"ckpt-{step}.index").exists():
+            for path in self._files(step):
+                with contextlib.suppress(OSError):
+                    path.unlink()
 
     def move_doubtful(self, folder: Path) -> list[str]:
         """Puts aside what was saved after the last good checkpoint; returns names."""

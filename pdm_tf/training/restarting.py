@@ -1,0 +1,44 @@
+"""A run that would begin at step 0 where there are traces of one is refused."""
+
+import re
+from pathlib import Path
+
+from pdm_tf.errors import SettingError
+from pdm_tf.training.checkpoint_files import traces
+
+_GRID = re.compile(r"step_(\d+)\.png")
+
+
+def refuse_restart(run_dir: Path, save_every: int) -> None:
+    """Raises SettingError where a run was, of which no checkpoint is left.
+
+    A training that was killed before its first checkpoint may begin again.
+
+    Args:
+      run_dir: the run's directory.
+      save_every: steps between two checkpoints.
+    """
+    there = [*traces(run_dir / "checkpoints"), *_made(run_dir, save_every)]
+    if there:
+        raise SettingError(
+            "run_dir",
+            run_dir,
+            f"holds {', '.join(there)}, and no checkpoint to go on from; put back a "
+            "copy of its checkpoints, remove what is there to begin anew, or give "
+            "another `run_dir`",
+        )
+
+
+def _made(run_dir: Path, save_every: int) -> list[str]:
+    """What only a training that saved can have left."""
+    folder = run_dir / "samples"
+    names = (path.name for path in folder.iterdir()) if folder.is_dir() else ()
+    grids = [int(found[1]) for found in map(_GRID.fullmatch, names) if found]
+    made = []
+    if grids and max(grids) > save_every:
+        made.append(f"samples of step {max(grids)}")
+    if (run_dir / "export" / "saved_model.pb").is_file():
+        made.append("an export")
+    if (run_dir / "weights.safetensors").is_file():
+        made.append("averaged weights, from which `init_from` starts a new run")
+    return made
