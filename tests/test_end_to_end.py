@@ -153,7 +153,7 @@ def test_resuming_with_another_network_is_refused(whole, flagfile):
     before = {p: p.read_bytes() for p in whole.rglob("*") if p.is_file()}
     words = [f"--flagfile={flagfile}", f"--run_dir={whole}", "--width=16"]
     line = error_of(train.main, *words)
-    assert line.startswith("error: --run_dir=") and "another network" in line
+    assert line.startswith("error: --run_dir=") and "width 8 → 16" in line
     assert before == {p: p.read_bytes() for p in whole.rglob("*") if p.is_file()}
 
 

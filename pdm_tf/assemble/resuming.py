@@ -9,10 +9,21 @@ from typing import Any
 from pdm_tf.assemble.runs import RECORD, read_settings
 from pdm_tf.config import Config
 from pdm_tf.config.fitting import fitted
-from pdm_tf.config.sealing import fixed_settings, list_changes, sealed_settings
 from pdm_tf.errors import SettingError, as_text
 from pdm_tf.training.checkpoint_files import numbers
 
+# What weights mean: whole rooms, and settings of others.
+_FIXED_ROOMS = {"diffusion", "network"}
+_FIXED = {
+    "guidance_interval",
+    "percentile",
+    "seed",
+    "snr_high",
+    "snr_low",
+    "thresholding",
+    "variance",
+}
+_FREE = {"precision"}
 # What belongs to this start of the command and not to the run.
 _OF_THIS_START = {
     "devices",
@@ -41,8 +52,9 @@ def kept_settings(config: Config, given: Collection[str]) -> tuple[Config, list[
     saved = _record_of(config)
     if saved is None:
         return config, []
-    kept, said = {}, []
-    for room, name, old, now in _differences(saved, config):
+    kept: dict[str, dict[str, Any]] = {}
+    said = []
+    for room, name, old, _ in _differences(saved, config):
         if name in given or name in _OF_THIS_START:
             continue
         kept.setdefault(room, {})[name] = old
@@ -68,8 +80,8 @@ def check_record(config: Config) -> list[str]:
     saved, run_dir = _record_of(config), config.training.run_dir
     if saved is None:
         return []
-    old, new = (fixed_settings(sealed_settings(c)) for c in (saved, config))
-    changes = list_changes(old, new)
+    differing = list(_differences(saved, config))
+    changes = [_in_words(*d[1:]) for d in differing if _is_fixed(*d[:2])]
     if changes and numbers(Path(run_dir) / "checkpoints"):
         raise SettingError(
             "run_dir",
@@ -77,11 +89,15 @@ def check_record(config: Config) -> list[str]:
             f"was trained with other settings: {', '.join(changes)}; leave them out, "
             "and the run goes on as it was, or give another `run_dir`",
         )
-    return [
-        f"{name} {as_text(old)} → {as_text(now)}"
-        for _, name, old, now in _differences(saved, config)
-        if name not in _OF_THIS_START
-    ]
+    return [_in_words(*d[1:]) for d in differing if d[1] not in _OF_THIS_START]
+
+
+def _is_fixed(room: str, name: str) -> bool:
+    return name in _FIXED or (room in _FIXED_ROOMS and name not in _FREE)
+
+
+def _in_words(name: str, old: Any, now: Any) -> str:
+    return f"{name} {as_text(old) or 'nothing'} → {as_text(now) or 'nothing'}"
 
 
 def _record_of(config: Config) -> Config | None:
@@ -90,9 +106,7 @@ def _record_of(config: Config) -> Config | None:
     return read_settings(run_dir) if (run_dir / RECORD).is_file() else None
 
 
-def _differences(
-    saved: Config, config: Config
-) -> Iterator[tuple[str, str, Any, Any]]:
+def _differences(saved: Config, config: Config) -> Iterator[tuple[str, str, Any, Any]]:
     """Room, name, old and new value of each setting that differs."""
     for room in dataclasses.fields(Config):
         before, now = getattr(saved, room.name), getattr(config, room.name)

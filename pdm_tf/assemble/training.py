@@ -36,8 +36,8 @@ from pdm_tf.training.coordination import Coordination, is_chief
 from pdm_tf.training.distribution import choose_strategy
 from pdm_tf.training.ema import MovingAverage
 from pdm_tf.training.lock import locked
-from pdm_tf.training.restarting import refuse_restart
 from pdm_tf.training.reports import NullReporter, Reporter
+from pdm_tf.training.restarting import refuse_restart
 from pdm_tf.training.settings import check_training
 from pdm_tf.training.train_loop import Ending, run
 from pdm_tf.training.watchdog import Watchdog

@@ -6,7 +6,7 @@ command-line flag of the same name; the text given to `option` is what `--help` 
 """
 
 from pdm_tf.config.analysing import AnalysisConfig
-from pdm_tf.config.commands import SampleConfig, SplitConfig
+from pdm_tf.config.commands import DoctorConfig, SampleConfig, SplitConfig
 from pdm_tf.config.deriving import DeriveConfig, TrainedConfig
 from pdm_tf.config.editing import (
     EditingConfig,
@@ -50,6 +50,7 @@ __all__ = [
     "DataConfig",
     "DeriveConfig",
     "DiffusionConfig",
+    "DoctorConfig",
     "EditingConfig",
     "EvaluationConfig",
     "ExportConfig",

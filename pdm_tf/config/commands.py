@@ -55,3 +55,16 @@ class SplitConfig:
         "range of SNR.",
     )
     out: str = option("", "Directory of the split; use it like a run's.")
+
+
+@dataclass(frozen=True)
+class DoctorConfig:
+    """What the doctor proposes, rather than examines."""
+
+    minutes: float = option(
+        0.0,
+        "Propose a flagfile for a training of so long on this machine, written to "
+        "stdout, or to --out; 0: examine the settings that are given.",
+        low=0,
+    )
+    out: str = option("", "File that the proposal is written to; empty: stdout.")

@@ -1,7 +1,8 @@
 """The settings of a run, room by room; its record config.flags holds them all."""
 
-import os.path
+import contextlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from pdm_tf.config.fitting import fitted
@@ -202,8 +203,10 @@ class TrainingConfig:
             if getattr(self, name) is None:
                 object.__setattr__(self, name, value)
         for name in ("run_dir", "init_from"):
-            home = os.path.expanduser(getattr(self, name))
-            object.__setattr__(self, name, home)
+            path = getattr(self, name)
+            if path.startswith("~"):
+                with contextlib.suppress(RuntimeError):  # nobody has that name
+                    object.__setattr__(self, name, str(Path(path).expanduser()))
 
 
 @dataclass(frozen=True)

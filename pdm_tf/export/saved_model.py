@@ -17,6 +17,7 @@ from pdm_tf.serving.signatures import (
     sample_signatures,
 )
 from pdm_tf.serving.weights import with_constants_where_small
+from pdm_tf.storage.aliases import plainly_named
 from pdm_tf.storage.files import appearing_directory
 
 Signatures = dict[str, Callable]
@@ -119,8 +120,8 @@ def export_saved_model(
         denoiser, record, sampling, opened, lineage, class_names
     )
     signatures["serving_default"] = signatures["sample"]
-    with appearing_directory(directory) as new:
-        tf.saved_model.save(module, str(new), signatures)
+    with appearing_directory(directory) as new, plainly_named(new) as plain:
+        tf.saved_model.save(module, str(plain), signatures)
 
 
 def _replaceable(directory: Path) -> bool:

@@ -11,6 +11,7 @@ from pdm_tf.config.sampling import GUIDANCE
 from pdm_tf.diffusion import respacing
 from pdm_tf.errors import SettingError
 from pdm_tf.serving.generator import Steps
+from pdm_tf.storage.aliases import plainly_named
 
 REMEDY = "write it again with python -m pdm_tf.export"
 # What an export holds that was written before it said so.
@@ -40,7 +41,8 @@ class SavedModelGenerator:
                 "one with python -m pdm_tf.export"
             )
         try:
-            self._model = tf.saved_model.load(directory)  # it owns the variables
+            with plainly_named(directory) as plain:
+                self._model = tf.saved_model.load(str(plain))  # it owns the variables
         except Exception as error:  # damage shows in many kinds of errors
             reason = " ".join(str(error).split())[:120]
             raise self._refused(

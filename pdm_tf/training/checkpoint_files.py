@@ -19,8 +19,13 @@ class CheckpointFile(NamedTuple):
     """A checkpoint that is whole."""
 
     number: int  # steps finished
-    prefix: str  # as TensorFlow names it
+    prefix: str  # as TensorFlow names it, directory included
     manifest: manifests.Manifest
+
+    @property
+    def name(self) -> str:
+        """What its files are called, without their kinds."""
+        return f"ckpt-{self.number}"
 
 
 class Damaged(Exception):
@@ -44,15 +49,17 @@ def is_begun(directory: Path) -> bool:
 def traces(directory: Path) -> list[str]:
     """What lies in a folder of checkpoints that must not be passed over.
 
-    Nothing where the very first checkpoint was cut off while it was written: then the
-    folder in which it was written is there still.
+    Nothing where the very first checkpoint was cut off while it was written: then no
+    more than its manifest has come, or the folder it was written in is there still.
     """
     there = numbers(directory)
     left = [f"parts of ckpt-{number}" for number in there]
     if (directory / LATEST).exists():
         left.append(f"checkpoints/{LATEST}")
-    elif len(there) <= 1 and (directory / SAVING).is_dir():
-        return []
+    elif len(there) <= 1:
+        came = [*directory.glob("ckpt-*.index"), *directory.glob("ckpt-*.data*")]
+        if not came or (directory / SAVING).is_dir():
+            return []
     return left
 
 

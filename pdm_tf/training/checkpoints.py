@@ -14,6 +14,7 @@ from typing import Any
 import tensorflow as tf
 
 from pdm_tf.errors import SettingError
+from pdm_tf.storage.aliases import plainly_named
 from pdm_tf.storage.files import checksum, flush_to_disk, write_text
 from pdm_tf.training import checkpoint_files
 from pdm_tf.training import manifest as manifests
@@ -146,7 +147,8 @@ class Checkpoints:
 
     def _write(self, beside: Path, step: int) -> list[Path]:
         """Writes all files of a checkpoint; the manifest comes first."""
-        self._writer.write(str(beside / f"ckpt-{step}"))
+        with plainly_named(beside) as plain:
+            self._writer.write(str(plain / f"ckpt-{step}"))
         files = sorted(beside.glob(f"ckpt-{step}.*"))  # data before index
         for path in files:
             flush_to_disk(path)
@@ -198,18 +200,23 @@ class Checkpoints:
         run_dir = self.directory.parent
         manifests.refuse_other_network(newest.manifest, self._variables, run_dir)
         manifests.refuse_other_data(newest.manifest, self._data, run_dir)
-        names = [name for name, _ in tf.train.list_variables(newest.prefix)]
+        with plainly_named(self.directory) as plain:
+            self._read(str(plain / newest.name))
+        self.whole = self._pinned = newest.number
+        return True
+
+    def _read(self, prefix: str) -> None:
+        """Takes over what a checkpoint holds."""
+        names = [name for name, _ in tf.train.list_variables(prefix)]
         # A run may go on in another precision: its loss scale is then new, or left.
         scaled = any(name.startswith("scale/") for name in names)
         parts = {n: part for n, part in self._parts.items() if scaled or n != "scale"}
         reader = tf.train.Checkpoint(**parts)
         counted = any(name.startswith("save_counter") for name in names)  # format 1
-        status = (reader.restore if counted else reader.read)(newest.prefix)
+        status = (reader.restore if counted else reader.read)(prefix)
         status.assert_existing_objects_matched()
         if not scaled or "scale" in parts:
             status.assert_consumed()
-        self.whole = self._pinned = newest.number
-        return True
 
 
 def load_average(directory: Path, variables: Mapping[str, tf.Variable]) -> int:
@@ -234,8 +241,10 @@ def load_average(directory: Path, variables: Mapping[str, tf.Variable]) -> int:
     ema = tf.Module()
     ema.weights = dict(variables)
     step = tf.Variable(0, dtype=tf.int64)
-    status = tf.train.Checkpoint(ema=ema, step=step).read(newest.prefix)
-    status.assert_existing_objects_matched().expect_partial()
+    with plainly_named(directory) as plain:
+        reader = tf.train.Checkpoint(ema=ema, step=step)
+        status = reader.read(str(plain / newest.name))
+        status.assert_existing_objects_matched().expect_partial()
     return int(step)
 
 

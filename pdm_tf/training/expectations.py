@@ -6,7 +6,7 @@ from pdm_tf.config import TrainingConfig
 
 # Pictures that a network has learnt from when its grids show what they are of: so it
 # was with photographs of 64 pixels and the default network, see docs/training.md.
-_SHOWN = 60_000
+SHOWN = 60_000
 
 
 def in_words(seconds: float) -> str:
@@ -34,7 +34,7 @@ def foretell(training: TrainingConfig, step: int, seconds: float) -> str:
     if every and left > every:
         wait = in_words((every - step % every) * seconds)
         said.append(f"{folder} gets a grid of samples every {every:,} steps, in {wait}")
-    shown = _SHOWN // training.batch_size
+    shown = SHOWN // training.batch_size
     if every and step < shown < training.iterations:
         wait = in_words((shown - step) * seconds)
         said.append(

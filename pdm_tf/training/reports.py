@@ -55,6 +55,8 @@ class Reporter:
         rate = self._pictures / max(time.monotonic() - self._since, 1e-9)
         loss = float(next(iter(metrics.terms.values())) / metrics.steps)
         self._bar.set_postfix_str(f"loss {loss:.4f}, {rate:.0f} images/s", False)
+        if self._timed is None:
+            self._bar.unpause()  # making the graph says nothing of the time left
         self._bar.update(steps)
         self._step += steps
         self._foretell()

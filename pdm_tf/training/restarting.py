@@ -1,7 +1,11 @@
 """A run that would begin at step 0 where there are traces of one is refused."""
 
+import contextlib
 import re
 from pathlib import Path
+
+import tensorflow as tf
+from tensorflow.core.util.event_pb2 import Event
 
 from pdm_tf.errors import SettingError
 from pdm_tf.training.checkpoint_files import traces
@@ -32,13 +36,26 @@ def refuse_restart(run_dir: Path, save_every: int) -> None:
 def _made(run_dir: Path, save_every: int) -> list[str]:
     """What only a training that saved can have left."""
     folder = run_dir / "samples"
+    logged = _last_logged(run_dir / "logs")
     names = (path.name for path in folder.iterdir()) if folder.is_dir() else ()
     grids = [int(found[1]) for found in map(_GRID.fullmatch, names) if found]
     made = []
-    if grids and max(grids) > save_every:
+    if grids and max(grids) >= save_every:
         made.append(f"samples of step {max(grids)}")
+    if logged >= save_every:
+        made.append(f"curves up to step {logged}")
     if (run_dir / "export" / "saved_model.pb").is_file():
         made.append("an export")
     if (run_dir / "weights.safetensors").is_file():
         made.append("averaged weights, from which `init_from` starts a new run")
     return made
+
+
+def _last_logged(folder: Path) -> int:
+    """The last step that curves were written of; 0 if there are none."""
+    last = 0
+    for file in sorted(folder.glob("events.out.tfevents.*")):
+        with contextlib.suppress(tf.errors.OpError):  # cut off, as by a kill
+            for record in tf.data.TFRecordDataset(str(file)):
+                last = max(last, Event.FromString(record.numpy()).step)
+    return last

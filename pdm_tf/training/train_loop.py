@@ -72,13 +72,14 @@ def run(
             if watchdog.look(step, metrics):
                 raise watchdog.report(step)
             seen = added(seen, metrics)
-            if step % config.log_every == 0 or step == config.iterations:
-                reporter.log(step, seen)
-                seen = nothing
             due = due or step % config.save_every == 0
             if due and step < config.iterations and watchdog.is_quiet():
                 _try_to_save(checkpoints, watchdog.is_calm())
                 due = False
+            # What is shown of a step is of one that is saved, where it is time to save.
+            if step % config.log_every == 0 and step < config.iterations:
+                reporter.log(step, seen)
+                seen = nothing
             at_grid = config.sample_every and step % config.sample_every == 0
             if at_grid and step < config.iterations:
                 reporter.show_samples(step)
@@ -88,6 +89,8 @@ def run(
             raise watchdog.report(step)
         if complete or watchdog.is_quiet():
             checkpoints.save(watchdog.is_calm())
+        if complete and step > began:
+            reporter.log(step, seen)
         if complete and config.sample_every:
             reporter.show_samples(step, again=step > began)
         coordination.wait()

@@ -103,7 +103,7 @@ def test_a_flipped_bit_or_a_lost_end_is_always_noticed(run_dir, capsys):
         said = capsys.readouterr().err
         if path.name.startswith("ckpt"):
             assert "ckpt-30 is damaged" in said and path.name in said, (case, said)
-            assert "using ckpt-20" in said
+            assert "falls back to step 20" in said
             np.testing.assert_array_equal(toy.numbers(), expected, err_msg=str(case))
         else:  # copies, that restoring does without
             np.testing.assert_array_equal(toy.numbers(), newest, err_msg=str(case))
