@@ -1,0 +1,119 @@
+"""Every command in the documents is read by the parser that its reader will meet."""
+
+import argparse
+import importlib
+import importlib.util
+import re
+import runpy
+import shlex
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from pdm_tf import commands, flags
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]
+FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+INLINE = re.compile(r"`([^`]+)`")
+BEGINS = re.compile(r"(?:\S+=\S+ +)?((?:python|pdm-tf|make|pip)(?: .*|$))")
+PLACEHOLDERS = re.compile(r"…|\b(METHOD|TASK|COMMAND|ROOM)\b")
+SCRIPTS = {"train.py": "train", "sample.py": "sample"}
+
+
+class Parsed(Exception):
+    """The flags were read; nothing further is to happen."""
+
+
+def commands_of(text: str) -> list[str]:
+    """Lines of blocks without a language, and code within sentences."""
+    blocks = [block for language, block in FENCED.findall(text) if not language]
+    lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
+    inline = INLINE.findall(FENCED.sub("", text))
+    found = []
+    for line in [*lines, *(" ".join(code.split()) for code in inline)]:
+        for part in re.sub(r"(^|\s)#.*", "", line).split("&&"):
+            match = BEGINS.fullmatch(part.strip())
+            if match and not PLACEHOLDERS.search(match[1]):
+                found.append(" ".join(match[1].split()))
+    return found
+
+
+FOUND = sorted(
+    {(page.name, line) for page in PAGES for line in commands_of(page.read_text())}
+)
+
+
+def test_there_are_commands_in_the_first_screen():
+    first = (ROOT / "README.md").read_text()[:2500]
+    assert "https://arxiv.org/abs/2207.04316" in first and "git clone ADDRESS" in first
+    assert "make quick" in commands_of(first) and ".venv/bin/activate" in first
+    assert len(FOUND) > 50
+
+
+@pytest.fixture
+def stopped(monkeypatch):
+    """Parsers that parse as they do, and then go no further."""
+
+    def stopping(parse):
+        def parse_and_stop(*words, **named):
+            parse(*words, **named)
+            raise Parsed
+
+        return parse_and_stop
+
+    for holder, name in (
+        (flags, "parse"),
+        (flags, "parse_method"),
+        (argparse.ArgumentParser, "parse_args"),
+    ):
+        monkeypatch.setattr(holder, name, stopping(getattr(holder, name)))
+    monkeypatch.chdir(ROOT)
+
+
+def parse(words: list[str], monkeypatch) -> None:
+    """Has a command line read by the program that it names."""
+    words = [
+        re.sub(r"^(--flagfile)=[A-Z]+$", r"\1=configs/mnist.flags", w) for w in words
+    ]
+    program, *rest = words
+    if program == "pdm-tf":
+        commands.main(words)
+    elif rest[:1] == ["-m"] and not rest[2:]:  # named in a sentence, not called
+        assert importlib.util.find_spec(rest[1])
+        raise Parsed
+    elif rest[:1] == ["-m"] and rest[1].startswith("pdm_tf"):
+        commands.main(["pdm-tf", *rest[1].split(".")[1:2], *rest[2:]])
+    elif rest[:1] == ["-m"]:
+        importlib.import_module(rest[1]).main(rest[2:])
+    elif rest and rest[0] in SCRIPTS:
+        commands.main(["pdm-tf", SCRIPTS[rest[0]], *rest[1:]])
+    elif rest:
+        monkeypatch.setattr(sys, "argv", rest)
+        runpy.run_path(rest[0], run_name="__main__")
+
+
+@pytest.mark.parametrize(("page", "line"), FOUND)
+def test_a_command_is_read_by_its_parser(page, line, stopped, monkeypatch):
+    words = shlex.split(line)
+    if words[0] == "make":
+        targets = re.findall(
+            r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE
+        )
+        assert set(words[1:]) <= set(targets)
+    elif words[0] == "pip":
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+        (extras,) = re.findall(r"\[(.*)\]", line) or [""]
+        asked = set(filter(None, extras.split(",")))
+        assert asked <= set(project["optional-dependencies"])
+    elif len(words) > 1 and "--help" not in words:
+        with pytest.raises(Parsed):
+            parse(words, monkeypatch)
+
+
+def test_a_wrong_flag_would_be_found(stopped, monkeypatch):
+    wrong = ["pdm-tf", "evaluation", "metrics", "--sample=mnist"]
+    with pytest.raises(flags.UnknownFlagError, match="did you mean --samples"):
+        parse(wrong, monkeypatch)
