@@ -1,6 +1,7 @@
 """Pictures from a denoiser in Python, as its export would give them."""
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -36,9 +37,15 @@ class DenoiserGenerator:
         self.denoiser, self._sampling = denoiser, sampling or SamplingConfig()
         self.image_shape: tuple[int, ...] = tuple(denoiser.image_shape)
         self.num_classes, self.samplers = denoiser.num_classes, tuple(SAMPLERS)
-        self.description = description or describe(denoiser, self._sampling)
+        if description is not None:
+            self.description = description
         self.guidance = self._sampling.sample_guidance
         self._signatures: dict[str, tuple[Callable, Callable]] = {}
+
+    @cached_property
+    def description(self) -> dict[str, Any]:
+        """What the denoiser tells of itself, where nothing more is known."""
+        return describe(self.denoiser, self._sampling)
 
     def check(self, sampler: str, steps: Steps) -> None:
         """Raises SettingError for a sampler that does not exist, or steps beyond T."""

@@ -12,6 +12,7 @@ from pdm_tf.diffusion import respacing
 from pdm_tf.errors import SettingError
 from pdm_tf.serving.generator import Steps
 from pdm_tf.storage.aliases import plainly_named
+from pdm_tf.storage.digests import digest_files
 
 REMEDY = "write it again with python -m pdm_tf.export"
 # What an export holds that was written before it said so.
@@ -53,6 +54,8 @@ class SavedModelGenerator:
             raise self._refused(f"not written by this version of pdm_tf; {REMEDY}")
         text = self.signatures["config"]()["config"].numpy()
         self.description: dict[str, Any] = json.loads(text)
+        if not self.description.get("digest"):  # of before, or of no known settings
+            self.description["digest"] = digest_files(directory)
         self.image_shape = tuple(int(side) for side in self.description["image_shape"])
         self.num_classes = int(self.description["num_classes"])
         self.timesteps = int(self.description["timesteps"])
