@@ -50,7 +50,7 @@ def fixed_settings(sealed: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def known_by(sealed: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of sealed settings that a digest is of: all but what `LATER` adds nothing.
+    """Those of sealed settings that a digest is of: all but those as `LATER` has them.
 
     So digests of before stay as they are, and models that were derived from others
     still know them.
