@@ -63,12 +63,12 @@ def generate_watched(
     The sum of what it gets is `generator.evaluations(sampler, steps)`.
     """
     total = generator.evaluations(sampler, steps)
-    told = 0
+    said = 0
 
     def bounded(count: int) -> None:
-        nonlocal told
-        count = min(count, total - told)
-        told += count
+        nonlocal said
+        count = min(count, total - said)
+        said += count
         advance(count)
 
     def evaluated() -> float:
