@@ -42,7 +42,6 @@ def export_run(
         samplers,
         opened.lineage,
         opened.class_names,
-        opened.sealed,
     )
     return directory
 

@@ -1,14 +1,12 @@
 """Pictures from a denoiser in Python, as its export would give them."""
 
 from collections.abc import Callable
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from pdm_tf.config import SamplingConfig
-from pdm_tf.denoisers.counted import counted
 from pdm_tf.denoisers.denoiser import Denoiser
 from pdm_tf.diffusion import respacing
 from pdm_tf.samplers import SAMPLERS, SPACINGS, evaluations, open_samplers
@@ -22,7 +20,6 @@ class DenoiserGenerator:
 
     Attributes: see `ImageGenerator`; and
       denoiser: the model.
-      evaluated: evaluations that have ended in the call of `generate` now running.
 
     Args:
       denoiser: the model.
@@ -39,16 +36,9 @@ class DenoiserGenerator:
         self.denoiser, self._sampling = denoiser, sampling or SamplingConfig()
         self.image_shape: tuple[int, ...] = tuple(denoiser.image_shape)
         self.num_classes, self.samplers = denoiser.num_classes, tuple(SAMPLERS)
-        if description is not None:
-            self.description = description
+        self.description = description or describe(denoiser, self._sampling)
         self.guidance = self._sampling.sample_guidance
-        self.evaluated = 0
         self._signatures: dict[str, tuple[Callable, Callable]] = {}
-
-    @cached_property
-    def description(self) -> dict[str, Any]:
-        """What the denoiser tells of itself, where nothing more is known."""
-        return describe(self.denoiser, self._sampling)
 
     def check(self, sampler: str, steps: Steps) -> None:
         """Raises SettingError for a sampler that does not exist, or steps beyond T."""
@@ -70,7 +60,6 @@ class DenoiserGenerator:
     ) -> np.ndarray:
         """Pictures, uint8 [N, H, W, C]; see `ImageGenerator.generate`."""
         self.check(sampler, steps)
-        self.evaluated = 0
         in_steps, at_timesteps = self._opened(sampler)
         rows = tf.constant(seeds, tf.int32), tf.constant(labels, tf.int32)
         if str(steps).isdecimal():
@@ -81,17 +70,11 @@ class DenoiserGenerator:
     def _timesteps(self, steps: Steps) -> list[int]:
         return respacing.spread(self.denoiser.schedule.timesteps, str(steps))
 
-    def _count(self) -> None:
-        self.evaluated += 1
-
     def _opened(self, name: str) -> tuple[Callable, Callable]:
         """The functions of a sampler, made on first use."""
         if name not in self._signatures:
             sampler = open_samplers([name], self._sampling.variance)[name]
             self._signatures[name] = sample_signatures(
-                counted(self.denoiser, self._count),
-                self._sampling,
-                sampler,
-                SPACINGS[name],
+                self.denoiser, self._sampling, sampler, SPACINGS[name]
             )
         return self._signatures[name]
