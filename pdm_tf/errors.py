@@ -111,6 +111,8 @@ def is_full(error: BaseException) -> bool:
     if isinstance(error, OSError) and error.errno in _FULL:
         return True
     text = str(error).lower()
+    if isinstance(error, OSError) and " requested and " in text:
+        return True  # in NumPy's words, without a number
     return _of_tensorflow(error) and any(words in text for words in _FULL_WORDS)
 
 

@@ -9,6 +9,7 @@ from tqdm import tqdm
 
 T = TypeVar("T")
 
+ABANDONED = "abandoned when stopped"  # name of threads that Ctrl-C does not wait for
 EVERY = 15.0  # seconds between two lines of a log
 _LINE = "{desc}: {n_fmt} of {total_fmt}{unit}, {elapsed} gone, {remaining} left"
 

@@ -44,7 +44,7 @@ BELOW = {
     "litert": {"serving"},
     "export": LEAVES | {"denoisers", "samplers", "data", "serving"},
     "evaluation": LEAVES | {"denoisers", "samplers", "data", "serving"},
-    "flags": {"config"},
+    "flags": {"config", "progress"},
 }
 BELOW["pretrained"] = set()
 BELOW["assemble"] = set(BELOW)

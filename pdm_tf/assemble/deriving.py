@@ -9,7 +9,7 @@ from typing import Any
 
 from pdm_tf.assemble import lineage
 from pdm_tf.assemble.methods import check_stacking, open_method
-from pdm_tf.assemble.models import OpenedModel, open_model
+from pdm_tf.assemble.models import OpenedModel, changed, known_base, open_model
 from pdm_tf.assemble.progress import Progress
 from pdm_tf.assemble.settings import check_settings
 from pdm_tf.assemble.training import open_pictures, train_objective
@@ -52,8 +52,8 @@ def derive(
     opened = open_model(base, "base")
     for below in opened.lineage[-1:]:
         check_stacking(name, method.KIND, below["method"], below["kind"])
-    base_sum = lineage.fingerprint(opened.denoiser, opened.lineage)
-    entry = lineage.compose(name, method, config, str(base), base_sum, directory)
+    known = known_base(opened)
+    entry = lineage.compose(name, method, config, str(base), known, directory)
     _refuse_others(directory, entry, out)
     if lineage.is_derived(directory):
         note(f"{out} is complete")
@@ -95,7 +95,10 @@ def _refuse_others(directory: Path, entry: lineage.Entry, out: str | Path) -> No
         return
     found = json.loads(there.read_text("utf-8"))
     for name in ("method", "settings", "base"):
-        if found.get(name) != entry[name]:
+        same = found.get(name) == entry[name]
+        if name == "base" and isinstance(found.get(name), dict):
+            same = lineage.same_base(found[name], entry[name])
+        if not same:
             raise SettingError(
                 "out",
                 out,
@@ -160,5 +163,13 @@ def _write(
         arrays = {name: variable.numpy() for name, variable in added.items()}
         entry["weights"] = lineage.WEIGHTS
         entry["sha256"] = write_arrays(directory / lineage.WEIGHTS, arrays)
+    entry["digest"] = OpenedModel(
+        str(directory),
+        derivation.denoiser,
+        changed(base.settings, entry),
+        (*base.lineage, entry),
+        base.class_names,
+        base.parts,
+    ).digest
     lineage.write(directory, entry)
     (directory / BEGUN).unlink(missing_ok=True)

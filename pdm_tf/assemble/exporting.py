@@ -42,6 +42,7 @@ def export_run(
         samplers,
         opened.lineage,
         opened.class_names,
+        opened.sealed,
     )
     return directory
 

@@ -36,7 +36,7 @@ def generator_of(model: "OpenedModel") -> DenoiserGenerator:
     """The generator of an opened model, which gives what its export would."""
     sampling, record = model.settings.sampling, flags.to_flagfile(model.settings)
     description = describe(
-        model.denoiser, sampling, record, model.lineage, model.class_names
+        model.denoiser, sampling, record, model.lineage, model.class_names, model.sealed
     )
     denoiser = with_constants_where_small(model.denoiser)
     return DenoiserGenerator(denoiser, sampling, description)

@@ -1,13 +1,16 @@
 """How a model was derived: model.json, and the checksum that ties it to its base.
 
 {"format": 1, "pdm_tf": "0.2.0", "kind": "cached", "method": "deepcache",
- "paper": "…", "base": {"path": "../mnist", "sha256": "…"},
+ "paper": "…", "digest": "…",
+ "base": {"path": "../mnist", "sha256": "…", "digest": "…"},
  "settings": {"every": 3}, "sampling": {},
  "weights": "weights.safetensors", "sha256": "…"}
 
 A relative path counts from the directory of model.json, so that a model can be moved
 with its base. "weights" holds what the method added and nothing of the base; it is null
 where nothing was added. "sampling" are settings of sampling that the method changes.
+"digest" is what the model is known by, and that of its base (`denoisers.identity`);
+the base's "sha256" is what it was known by before, and all that older files have.
 """
 
 import dataclasses
@@ -40,7 +43,12 @@ def is_derived(directory: Path) -> bool:
 
 
 def compose(
-    name: str, method: Any, config: Any, base_path: str, base_sum: str, out: Path
+    name: str,
+    method: Any,
+    config: Any,
+    base_path: str,
+    known: Mapping[str, str],
+    out: Path,
 ) -> Entry:
     """The entry of a model before its weights are known.
 
@@ -49,7 +57,7 @@ def compose(
       method: its module.
       config: its settings.
       base_path: as the base was named.
-      base_sum: see `fingerprint`.
+      known: what the base is known again by, see `models.known_base`.
       out: the model's directory.
     """
     return {
@@ -58,11 +66,12 @@ def compose(
         "kind": method.KIND,
         "method": name,
         "paper": method.PAPER,
-        "base": {"path": _relative(base_path, out), "sha256": base_sum},
+        "base": {"path": _relative(base_path, out), **known},
         "settings": json.loads(json.dumps(dataclasses.asdict(config))),
         "sampling": {},
         "weights": None,
         "sha256": None,
+        "digest": None,
     }
 
 
@@ -162,9 +171,26 @@ def fingerprint(denoiser: Denoiser, lineage: Sequence[Entry]) -> str:
     return found.hexdigest()
 
 
-def refuse_changed_base(directory: Path, entry: Entry, base: str, found: str) -> None:
+def same_base(saved: Mapping[str, str], found: Mapping[str, str]) -> bool:
+    """Whether a base is the one that was kept, wherever it lies now."""
+    name = "digest" if saved.get("digest") and found.get("digest") else "sha256"
+    return saved.get(name) == found.get(name)
+
+
+def refuse_changed(directory: Path, entry: Entry, found: str) -> None:
+    """Raises InputError for a derived model that is not what it was when written."""
+    if entry.get("digest") not in (None, "", found):
+        raise InputError(
+            f"{directory / MANIFEST}: says other settings than the model was made "
+            "with; copy the directory again, or derive the model again"
+        )
+
+
+def refuse_changed_base(
+    directory: Path, entry: Entry, base: str, found: Mapping[str, str]
+) -> None:
     """Raises InputError for a base that is not the one that was derived from."""
-    if found != entry["base"]["sha256"]:
+    if not same_base(entry["base"], found):
         raise InputError(
             f"{directory}: its base {base} has other weights or settings than it was "
             "derived from; put the base back as it was, or derive again with another "

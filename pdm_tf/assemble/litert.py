@@ -49,7 +49,7 @@ def export_litert(
     settings = replace(settings, sampling=sampling)
     record = flags.to_flagfile(settings)
     description = describe_litert(
-        model.denoiser, sampling, record, model.lineage, model.class_names
+        model.denoiser, sampling, record, model.lineage, model.class_names, model.sealed
     )
     original = DenoiserGenerator(model.denoiser, sampling, description)
     _check(config, original, sampling)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ from pdm_tf.assemble.class_names import read_class_names
 from pdm_tf.assemble.methods import open_method
 from pdm_tf.assemble.runs import RECORD, read_settings, restore_run
 from pdm_tf.config import Config
+from pdm_tf.config.sealing import sealed_settings
 from pdm_tf.denoisers.denoiser import Denoiser
 from pdm_tf.denoisers.derivation import Context
+from pdm_tf.denoisers.identity import digest_model
 from pdm_tf.errors import InputError, SettingError
 from pdm_tf.serving.opening import is_export
 from pdm_tf.storage.arrays import read_arrays
@@ -33,6 +36,7 @@ class OpenedModel:
       lineage: content of each model.json that it was derived by, base first; empty
         for a run and a split.
       class_names: one for each label; empty without classes, or where nobody knows.
+      parts: of a split, the content of its model.json; empty for others.
     """
 
     path: str
@@ -40,6 +44,18 @@ class OpenedModel:
     settings: Config
     lineage: tuple[dict[str, Any], ...] = ()
     class_names: tuple[str, ...] = ()
+    parts: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def sealed(self) -> dict[str, Any]:
+        """What its weights mean, see `config.sealing`."""
+        sealed = sealed_settings(self.settings)
+        return sealed | {"parts": list(self.parts)} if self.parts else sealed
+
+    @cached_property
+    def digest(self) -> str:
+        """What it is known by, see `serving.description.describe`."""
+        return digest_model(self.denoiser.variables, self.sealed, self.lineage)
 
 
 def open_model(path: str | Path, setting: str = "model") -> OpenedModel:
@@ -91,31 +107,32 @@ def locate(path: str | Path, setting: str = "model") -> Path:
 
 def _open_split(directory: Path, path: str | Path) -> OpenedModel:
     parts = splits.read(directory)
-    by_path = {part.run_dir: part for part in parts}
+    members = [open_model(part.run_dir) for part in parts]
+    for part, member in zip(parts, members, strict=True):
+        splits.refuse_changed_part(path, part, member.digest, _fingerprint(member))
+    known = (
+        part._replace(digest=member.digest)
+        for part, member in zip(parts, members, strict=True)
+    )
+    return OpenedModel(
+        str(path),
+        splits.join(parts, [member.denoiser for member in members]),
+        settings_of(parts[0].run_dir),
+        class_names=members[0].class_names,
+        parts=tuple(splits.identify(part) for part in known),
+    )
 
-    def opened(run_dir: str) -> Denoiser:
-        denoiser, wanted = restore(run_dir), by_path[run_dir].sha256
-        if wanted and lineage.fingerprint(denoiser, ()) != wanted:
-            raise SettingError(
-                "model",
-                path,
-                f"its part {run_dir} has other weights than were joined; put it back "
-                "as it was, or join the parts again with pdm-tf split",
-            )
-        return denoiser
 
-    denoiser = splits.join(parts, opened)
-    first = parts[0].run_dir
-    settings, names = settings_of(first), class_names_of(first)
-    return OpenedModel(str(path), denoiser, settings, class_names=names)
+def _fingerprint(model: OpenedModel) -> str:
+    """What splits of before digests knew a part by."""
+    return lineage.fingerprint(model.denoiser, ())
 
 
 def _open_derived(directory: Path, path: str | Path) -> OpenedModel:
     entry = lineage.read(directory)
     base_path = lineage.base_of(directory, entry)
     base = open_model(base_path)
-    found = lineage.fingerprint(base.denoiser, base.lineage)
-    lineage.refuse_changed_base(directory, entry, base_path, found)
+    lineage.refuse_changed_base(directory, entry, base_path, known_base(base))
     method = open_method(entry["method"])
     config = lineage.settings_from(method.Config, entry)
     context = Context(base.settings, _no_pictures, restoring=True)
@@ -125,16 +142,26 @@ def _open_derived(directory: Path, path: str | Path) -> OpenedModel:
     if entry["weights"]:
         stored = read_arrays(directory / entry["weights"], entry["sha256"])
     lineage.assign(added, stored, directory / lineage.WEIGHTS)
-    settings = _changed(base.settings, entry)
+    settings = changed(base.settings, entry)
     steps = (*base.lineage, entry)
-    return OpenedModel(str(path), denoiser, settings, steps, base.class_names)
+    opened = OpenedModel(
+        str(path), denoiser, settings, steps, base.class_names, base.parts
+    )
+    lineage.refuse_changed(directory, entry, opened.digest)
+    return opened
+
+
+def known_base(base: OpenedModel) -> dict[str, str]:
+    """What a derived model keeps of its base to know it again by."""
+    old = lineage.fingerprint(base.denoiser, base.lineage)  # for readers of before
+    return {"sha256": old, "digest": base.digest}
 
 
 def _no_pictures() -> Any:
     raise InputError("a stored model is opened without the pictures it was made with")
 
 
-def _changed(settings: Config, entry: lineage.Entry) -> Config:
+def changed(settings: Config, entry: lineage.Entry) -> Config:
     """Settings of sampling as a derivation leaves them."""
     given = entry.get("sampling", {}).items()
     changes: dict[str, Any] = {
@@ -153,7 +180,7 @@ def settings_of(path: str | Path, setting: str = "model") -> Config:
     directory = locate(path, setting)
     if lineage.is_derived(directory):
         entry = lineage.read(directory)
-        return _changed(settings_of(lineage.base_of(directory, entry)), entry)
+        return changed(settings_of(lineage.base_of(directory, entry)), entry)
     if splits.is_split(directory):
         return settings_of(splits.read(directory)[0].run_dir)
     return read_settings(directory, setting)
@@ -181,8 +208,10 @@ def join_runs(run_dirs: Sequence[str], out: str | Path) -> Path:
         high = training.snr_high or math.inf
         parts.append(splits.Part(run_dir, training.snr_low, high))
     ordered = splits.check(parts, "parts", ",".join(run_dirs))
-    members = {part.run_dir: restore(part.run_dir) for part in ordered}
-    splits.join(ordered, members.__getitem__)  # tried before it is written
-    sums = [lineage.fingerprint(members[part.run_dir], ()) for part in ordered]
-    pairs = zip(ordered, sums, strict=True)
-    return splits.write(out, [part._replace(sha256=found) for part, found in pairs])
+    members = [open_model(part.run_dir) for part in ordered]
+    splits.join(ordered, [member.denoiser for member in members])  # tried first
+    known = [
+        part._replace(sha256=_fingerprint(member), digest=member.digest)
+        for part, member in zip(ordered, members, strict=True)
+    ]
+    return splits.write(out, known)

@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 
 from pdm_tf import flags
 from pdm_tf.assemble.building import build_denoiser, named_variables
 from pdm_tf.config import Config
+from pdm_tf.config.sealing import sealed_settings
 from pdm_tf.denoisers import NetworkDenoiser
 from pdm_tf.errors import InputError, SettingError
 from pdm_tf.storage.arrays import read_arrays
@@ -55,22 +57,33 @@ def read_settings(run_dir: str | Path, setting: str = "run_dir") -> Config:
 def restore_run(run_dir: str | Path, config: Config) -> NetworkDenoiser:
     """The denoiser of a run with its averaged weights, see `load_weights`."""
     denoiser = build_denoiser(config)
-    load_weights(run_dir, named_variables(denoiser.network))
+    sealed = sealed_settings(config)
+    load_weights(run_dir, named_variables(denoiser.network), sealed)
     return denoiser
 
 
-def load_weights(run_dir: str | Path, variables: Mapping[str, tf.Variable]) -> None:
+def load_weights(
+    run_dir: str | Path,
+    variables: Mapping[str, tf.Variable],
+    sealed: Mapping[str, Any] | None = None,
+) -> None:
     """Puts a run's averaged weights into variables, by path.
 
     They are those of weights.safetensors where there is one, as in a model of the
     package, or else of the newest checkpoint.
 
+    Args:
+      run_dir: the run's directory.
+      variables: what they are put into.
+      sealed: what they are taken to mean, see `config.sealing`; None: nobody says.
+
     Raises:
-      InputError: nothing saved in it yet, or weights of another network.
+      InputError: nothing saved in it yet, or weights of another network or of other
+        settings.
     """
     file = Path(run_dir) / WEIGHTS
     if not file.is_file():
-        load_average(Path(run_dir) / "checkpoints", variables)
+        load_average(Path(run_dir) / "checkpoints", variables, sealed)
         return
     stored = read_arrays(file)
     for name in sorted(variables.keys() | stored.keys()):

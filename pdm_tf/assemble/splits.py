@@ -1,21 +1,22 @@
 """A split on disk: model.json names its parts and their ranges of SNR (section 4.1).
 
 {"format": 1, "pdm_tf": "0.2.0", "kind": "split",
- "parts": [{"run_dir": "../low", "sha256": "…", "snr_low": 0.25, "snr_high": null},
-           {"run_dir": "../high", "sha256": "…", "snr_low": 0, "snr_high": 0.25}]}
+ "parts": [{"run_dir": "../low", "sha256": "…", "digest": "…",
+            "snr_low": 0.25, "snr_high": null},
+           {"run_dir": "../high", … "snr_low": 0, "snr_high": 0.25}]}
 
-Relative directories count from that of model.json; null is no upper end; the checksum
-is `lineage.fingerprint` of a part's weights. Version 0.1 wrote split.json, with the
-parts alone and without checksums.
+Relative directories count from that of model.json; null is no upper end. "digest" is
+what a part is known by (`denoisers.identity`); "sha256" of its weights alone is what it
+was known by before. Version 0.1 wrote split.json, with the parts alone.
 """
 
 import json
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pdm_tf.assemble import lineage
 from pdm_tf.denoisers import split
@@ -35,6 +36,7 @@ class Part(NamedTuple):
     snr_low: float
     snr_high: float  # infinite for the least noisy part
     sha256: str = ""  # of its weights; empty: not known
+    digest: str = ""  # of the model; empty: not known
 
 
 def is_split(directory: str | Path) -> bool:
@@ -63,6 +65,7 @@ def read(directory: str | Path) -> list[Part]:
                 float(part["snr_low"]),
                 math.inf if part["snr_high"] is None else float(part["snr_high"]),
                 str(part.get("sha256", "")),
+                str(part.get("digest", "")),
             )
             for part in listed
         ]
@@ -114,8 +117,7 @@ def write(directory: str | Path, parts: Sequence[Part]) -> Path:
         {
             "run_dir": os.path.relpath(Path(part.run_dir).resolve(), path),
             "sha256": part.sha256,
-            "snr_low": part.snr_low,
-            "snr_high": None if math.isinf(part.snr_high) else part.snr_high,
+            **identify(part),
         }
         for part in ordered
     ]
@@ -124,9 +126,37 @@ def write(directory: str | Path, parts: Sequence[Part]) -> Path:
     return path / lineage.MANIFEST
 
 
-def join(parts: Sequence[Part], restore: Callable[[str], Denoiser]) -> Denoiser:
-    """The denoiser of a split whose parts are restored one by one."""
-    members = [restore(part.run_dir) for part in parts]
+def identify(part: Part) -> dict[str, Any]:
+    """What a part is, wherever it lies: its model and its range."""
+    high = None if math.isinf(part.snr_high) else part.snr_high
+    return {"digest": part.digest, "snr_low": part.snr_low, "snr_high": high}
+
+
+def refuse_changed_part(
+    path: str | Path, part: Part, digest: str, weights: str
+) -> None:
+    """Raises SettingError for a part that is not the one that was joined.
+
+    Args:
+      path: the split, as it was named.
+      part: as the manifest has it; one without checksums is not looked at.
+      digest: of the model that lies there now.
+      weights: SHA-256 of its weights, see `lineage.fingerprint`.
+    """
+    if (part.digest and part.digest != digest) or (
+        not part.digest and part.sha256 and part.sha256 != weights
+    ):
+        raise SettingError(
+            "model",
+            path,
+            f"its part {part.run_dir} has other weights than were joined, or other "
+            "settings; put it back as it was, or join the parts again with pdm-tf "
+            "split",
+        )
+
+
+def join(parts: Sequence[Part], members: Sequence[Denoiser]) -> Denoiser:
+    """The denoiser of a split, made of those of its parts."""
     if len(members) == 1:
         return members[0]
     return split(*members, snr=[part.snr_low for part in parts[:-1]])

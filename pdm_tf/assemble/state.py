@@ -15,6 +15,7 @@ from pdm_tf.assemble.building import (
 )
 from pdm_tf.assemble.runs import load_weights, read_settings
 from pdm_tf.config import Config
+from pdm_tf.config.sealing import sealed_settings
 from pdm_tf.denoisers import NetworkDenoiser
 from pdm_tf.denoisers.objective import Objective
 from pdm_tf.pretrained import is_pretrained, locate
@@ -119,6 +120,7 @@ def build_progress(
         data,
         writing=is_chief(strategy),
         unlearnt=unlearnt,
+        sealed=sealed_settings(config),
     )
     return Progress(objective, rate, optimizer, average, step, scale, checkpoints)
 

@@ -34,7 +34,7 @@ from pdm_tf.serving.denoiser_generator import DenoiserGenerator
 from pdm_tf.training.batch_sharding import check_batch_sharding, distributed
 from pdm_tf.training.coordination import Coordination, is_chief
 from pdm_tf.training.distribution import choose_strategy
-from pdm_tf.training.ema import MovingAverage
+from pdm_tf.training.ema import MovingAverage, start_left
 from pdm_tf.training.lock import locked
 from pdm_tf.training.reports import NullReporter, Reporter
 from pdm_tf.training.restarting import refuse_restart
@@ -224,6 +224,12 @@ def _train(
     )
     reporter: Reporter | NullReporter = NullReporter()
     if chief:
+        left = start_left(training, training.iterations)
+        if left > 0.05:
+            _tell(
+                f"warning: the averaged weights will be {left:.0%} the random start at "
+                "the end, and their pictures grey; the average is updated too seldom"
+            )
         _tell("the first step makes its graph, which may take a minute …")
         draw = grid_drawer(config, denoise, state.average)
         reporter = Reporter(training, done, state.rate, draw)

@@ -16,8 +16,21 @@ def main(argv: list[str]) -> None:
         raise SettingError(
             "model", None, "is missing: name the directory of a run or of its export/"
         )
+    from pdm_tf.serving.samples import is_of_samples
+    from pdm_tf.storage.outputs import check_directory
+
+    check_directory("out_dir", config.out_dir, is_of_samples)
+    print(
+        f"sampling {config.num_images} pictures of {config.model} with "
+        f"{config.sampler} in {config.steps} steps; opening it …",
+        flush=True,
+    )
     from pdm_tf.assemble.generators import open_generator  # loads TensorFlow
     from pdm_tf.serving import write_samples
 
     generator = open_generator("model", config.model)
-    print(f"pictures and grid.png in {write_samples(generator, config)}")
+    try:
+        directory = write_samples(generator, config)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("the same command goes on") from None
+    print(f"pictures and grid.png in {directory}")

@@ -21,8 +21,8 @@ class SampleConfig:
     seed: int = option(
         0, "Seed of the first picture; picture k has seed + k.", low=0, high=LAST_SEED
     )
-    labels: tuple[int, ...] = option(
-        (), "Classes, repeated in this order; empty: all classes in turn."
+    labels: tuple[str, ...] = option(
+        (), "Classes by name or number, repeated in this order; empty: all in turn."
     )
     guidance: float | None = option(
         None,

@@ -26,8 +26,9 @@ class EditingConfig:
     )
     count: int = option(8, "Results; picture k has seed + k.", low=1)
     seed: int = option(0, "Seed of the first result.", low=0, high=LAST_SEED)
-    labels: tuple[int, ...] = option(
-        (), "Classes, repeated over the results; empty: unconditional."
+    labels: tuple[str, ...] = option(
+        (),
+        "Classes by name or number, repeated over the results; empty: unconditional.",
     )
     steps: str = option(
         str(EDITS.steps), "Steps of the sampler, as for grids of samples."

@@ -14,6 +14,8 @@ Spacing = Literal["uniform", "log_snr", "karras", "quadratic"]
 
 LAST_SEED = 2**31 - 1  # seeds are int32
 
+Sealed = Literal["", "run", "model"]
+
 
 def option(
     default: Any,
@@ -21,6 +23,7 @@ def option(
     aliases: tuple[str, ...] = (),
     low: float | None = None,
     high: float | None = None,
+    sealed: Sealed = "",
 ) -> Any:
     """A field with a default and the sentence that `--help` prints for it.
 
@@ -33,6 +36,9 @@ def option(
       aliases: names that the flag had before; they work on, and help is silent on them.
       low: the least number that makes sense; None: no bound.
       high: the largest.
+      sealed: whether a model is another one under another value, see `sealing`: "run"
+        where a run keeps the value to its end, "model" where a resumed run may change
+        it, empty where it has no part in what weights mean.
     """
     said = {"help": help, "aliases": aliases, "low": low, "high": high}
-    return field(default=default, metadata=said)
+    return field(default=default, metadata={**said, "sealed": sealed})

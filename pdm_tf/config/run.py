@@ -47,18 +47,25 @@ class DataConfig:
 class DiffusionConfig:
     """The forward process (section 2.1) and what is learnt of it."""
 
-    timesteps: int = option(1000, "Number of steps T of the forward process.")
+    timesteps: int = option(
+        1000, "Number of steps T of the forward process.", sealed="run"
+    )
     beta_end: float = option(
         0.02,
         "Last beta of the linear schedule (0.025 for 1024-pixel FFHQ).",
         low=0,
         high=1,
+        sealed="run",
     )
     prediction: Prediction = option(
-        "x", "What the network's output means: the picture x, the noise eps, or v."
+        "x",
+        "What the network's output means: the picture x, the noise eps, or v.",
+        sealed="run",
     )
     weighting: Weighting = option(
-        "sqrt_snr", "Weight gamma_t of the error in x; sqrt_snr is the paper's."
+        "sqrt_snr",
+        "Weight gamma_t of the error in x; sqrt_snr is the paper's.",
+        sealed="run",
     )
 
 
@@ -67,32 +74,43 @@ class UNetConfig:
     """The patched U-Net (Appendix C, Tables 3 and 4)."""
 
     image_shape: tuple[int, ...] = option(
-        (32, 32, 1), "Height, width [pixels] and channels of a picture."
+        (32, 32, 1), "Height, width [pixels] and channels of a picture.", sealed="run"
     )
-    patch_size: int = option(2, "Side P of the square patches [pixels].")
-    width: int = option(64, "Channels of the first level.")
+    patch_size: int = option(2, "Side P of the square patches [pixels].", sealed="run")
+    width: int = option(64, "Channels of the first level.", sealed="run")
     channel_multipliers: tuple[float, ...] = option(
-        (1.0, 2.0), "Channels of each level as a multiple of the width.", low=0
+        (1.0, 2.0),
+        "Channels of each level as a multiple of the width.",
+        low=0,
+        sealed="run",
     )
     blocks_per_level: tuple[int, ...] | int = option(
-        (1,), "Residual blocks on the way down: one number for all levels or a list."
+        (1,),
+        "Residual blocks on the way down: one number for all levels or a list.",
+        sealed="run",
     )
     attention_resolutions: tuple[int, ...] = option(
-        (16, 8), "Grid heights [patches] at which attention is used."
+        (16, 8), "Grid heights [patches] at which attention is used.", sealed="run"
     )
     attention_levels: tuple[int, ...] = option(
         (),
         "Levels with attention, 0 the finest, instead of "
         "--attention_resolutions; empty: by the height of their grid.",
+        sealed="run",
     )
-    num_classes: int = option(0, "Number of classes; 0 for an unconditional model.")
+    num_classes: int = option(
+        0, "Number of classes; 0 for an unconditional model.", sealed="run"
+    )
     class_gate: bool = option(
         True,
         "Labels gate each residual branch (ImageNet in the paper) rather than being "
         "added to the time embedding.",
+        sealed="run",
     )
     precision: Precision = option(
-        "float32", "Arithmetic of the network; patches and output stay in float32."
+        "float32",
+        "Arithmetic of the network; patches and output stay in float32.",
+        sealed="model",
     )
 
 
@@ -141,7 +159,7 @@ class TrainingConfig:
     ema_warmup: bool = option(
         True, "Average over a shorter time early on, so that early samples show much."
     )
-    seed: int = option(0, "Seed of weights, data order and noise.")
+    seed: int = option(0, "Seed of weights, data order and noise.", sealed="run")
     steps_per_call: int = option(10, "Steps run inside one call of the graph.")
     log_every: int = option(50, "Steps between two records in TensorBoard.")
     sample_every: int = option(
@@ -155,10 +173,16 @@ class TrainingConfig:
     keep: int = option(3, "Checkpoints kept.")
     export: bool = option(True, "Write a SavedModel at the end of the training.")
     snr_low: float = option(
-        0.0, "Train on signal-to-noise ratios from here up: a part of a split.", low=0
+        0.0,
+        "Train on signal-to-noise ratios from here up: a part of a split.",
+        low=0,
+        sealed="run",
     )
     snr_high: float = option(
-        0.0, "Train on signal-to-noise ratios up to here; 0: no upper end.", low=0
+        0.0,
+        "Train on signal-to-noise ratios up to here; 0: no upper end.",
+        low=0,
+        sealed="run",
     )
     init_from: str = option(
         "",
@@ -226,21 +250,25 @@ class SamplingConfig:
         "How the x0 estimate is kept within [-1, 1]: dynamic rescales at a percentile, "
         "under guidance only; static clips; none. Dynamic suits photographs; it greys "
         "the background of pictures that are mostly black or white.",
+        sealed="run",
     )
     percentile: float = option(
         99.5,
         "Percentile of |x| at which dynamic thresholding sets in.",
         low=0,
         high=100,
+        sealed="run",
     )
     guidance_interval: tuple[float, ...] = option(
         (),
         "Guide only where the SNR is in this range, low,high; empty: everywhere.",
         low=0,
+        sealed="run",
     )
     variance: Variance = option(
         "learned",
         "Variance of DDPM's steps: learned, large (beta), small (beta-tilde).",
+        sealed="run",
     )
 
 

@@ -1,13 +1,12 @@
 """Serialised examples, as TensorFlow Datasets writes them -> pictures and labels."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from pdm_tf.config import InputError
-from pdm_tf.data.decoding import Conversions
 from pdm_tf.data.images import read_picture
-from pdm_tf.data.records import Records
+from pdm_tf.data.records import Spans
 
 
 @dataclass(frozen=True)
@@ -18,13 +17,12 @@ class Examples:
     `labels` by then.
     """
 
-    records: Records
+    records: Spans
     image_shape: tuple[int, int, int]
     image: str  # names of the features
     label: str  # or empty
     classes: int
     labels: np.ndarray  # int32 [N], filled on the way
-    conversions: Conversions = field(default_factory=Conversions)
 
     def __call__(self, index: int) -> np.ndarray:
         """uint8 [H, W, C]; InputError where the record holds no picture or label."""
@@ -39,7 +37,7 @@ class Examples:
                 self.labels[index] = self._checked(label)
         except Exception as error:  # protobuf raises errors of its own kinds
             raise InputError(f"record {index} is broken ({error})") from error
-        return read_picture(encoded, self.image_shape, self.conversions)
+        return read_picture(encoded, self.image_shape)
 
     def _checked(self, label: int) -> int:
         if not 0 <= label < self.classes:  # unlabelled test pictures have -1

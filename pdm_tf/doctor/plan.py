@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
+from pdm_tf.assemble.resuming import check_record
 from pdm_tf.assemble.settings import check_settings, t_range
 from pdm_tf.assemble.training import open_pictures
 from pdm_tf.config import Config
@@ -36,7 +37,10 @@ def dry_run(config: Config) -> Iterator[Finding]:
     check_settings(config)
     replicas = strategy.num_replicas_in_sync
     check_batch_sharding(replicas, training.batch_size, training.microbatch)
-    yield Finding("run", training.run_dir)
+    changes = ", ".join(check_record(config))
+    yield Finding(
+        "run", training.run_dir + (f"; changed: {changes}" if changes else "")
+    )
     yield read_some(open_pictures(config))
     yield from judge_average(training)
     alone, state = on_one_device(config, replicas)

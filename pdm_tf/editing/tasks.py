@@ -17,6 +17,7 @@ from pdm_tf.config import (
     VariationsConfig,
 )
 from pdm_tf.data.images import contact_sheet, read_picture, save_png, to_float, to_uint8
+from pdm_tf.data.labels import find_labels
 from pdm_tf.denoisers import Denoiser
 from pdm_tf.denoisers.guidance import for_sampling
 from pdm_tf.diffusion import Grid
@@ -45,6 +46,7 @@ class Model(NamedTuple):
 
     denoise: Denoiser
     sampling: SamplingConfig
+    class_names: tuple[str, ...] = ()
 
 
 def edit(
@@ -158,7 +160,7 @@ def _sampled(
 ) -> tuple[Denoiser, Sampler, Grid, range]:
     """Denoiser, sampler, grid and seeds of a task that samples."""
     sampler = open_sampler(own.sampler)
-    labels = np.resize(config.labels or model.denoise.num_classes, config.count)
+    labels = np.resize(_labels(config, model), config.count)
     weight = own.guidance if config.labels else 1.0
     denoise = _conditioned(config, model, labels, weight)
     grid = denoise.schedule.grid(config.steps, config.spacing)
@@ -169,7 +171,7 @@ def _encoded(config: EditingConfig, model: Model) -> tuple[Denoiser, Grid]:
     """Denoiser and grid of a task that encodes; guided ones are hard to invert."""
     if len(config.labels) > 1:
         raise SettingError("labels", config.labels, "give one for this task, or none")
-    label = np.resize(config.labels or model.denoise.num_classes, 1)
+    label = np.resize(_labels(config, model), 1)
     denoise = _conditioned(config, model, label, weight=1.0)
     return denoise, denoise.schedule.grid(config.steps, config.spacing)
 
@@ -178,12 +180,13 @@ def _conditioned(
     config: EditingConfig, model: Model, labels: np.ndarray, weight: float
 ) -> Denoiser:
     """The denoiser given its classes, guided and thresholded as its run samples."""
-    classes = model.denoise.num_classes
-    if config.labels and not classes:
-        raise SettingError("labels", config.labels, "the model has no classes")
-    if config.labels and not 0 <= min(config.labels) <= max(config.labels) < classes:
-        raise SettingError("labels", config.labels, f"choose from 0 to {classes - 1}")
     return for_sampling(model.denoise, labels.astype(np.int32), weight, model.sampling)
+
+
+def _labels(config: EditingConfig, model: Model) -> list[int] | int:
+    """The labels given, or the null label."""
+    classes = model.denoise.num_classes
+    return find_labels(config.labels, classes, model.class_names) or classes
 
 
 def _seeds(config: EditingConfig) -> range:

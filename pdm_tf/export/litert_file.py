@@ -1,6 +1,6 @@
 """A denoiser as a .tflite file in float32 or 8 bits."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ def describe_litert(
     record: str,
     lineage: Lineage = (),
     class_names: Sequence[str] = (),
+    sealed: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """What the report beside a file says of its model, see `describe`.
 
@@ -37,7 +38,7 @@ def describe_litert(
       InputError: a noise schedule that cannot be described.
     """
     schedule = {"schedule": schedule_settings(denoiser.schedule)}
-    return describe(denoiser, sampling, record, lineage, class_names) | schedule
+    return describe(denoiser, sampling, record, lineage, class_names, sealed) | schedule
 
 
 def write_litert(

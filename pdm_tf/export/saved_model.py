@@ -1,7 +1,7 @@
 """Writes the whole sampler as one SavedModel, for any N and any number of steps."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,13 +54,16 @@ def build_module(
     samplers: dict[str, Sampler],
     lineage: Lineage = (),
     class_names: Sequence[str] = (),
+    sealed: Mapping[str, Any] | None = None,
 ) -> tuple[tf.Module, Signatures]:
     """What is saved: functions that reach networks by closure, and large weights.
 
     Large ones are raw variables: a Keras model that is itself tracked would load in
     Python, but not through the session loader of TF Serving and C++.
     """
-    description = describe(denoiser, sampling, record, lineage, class_names)
+    description = describe(denoiser, sampling, record, lineage, class_names, sealed)
+    if sealed is None:  # the rest of it is in the graph, and known by its bytes alone
+        del description["digest"]
     text = json.dumps(description | _describe_samplers(samplers))
     denoiser = with_constants_where_small(denoiser)
     module = tf.Module(name="pdm")
@@ -83,6 +86,7 @@ def export_saved_model(
     samplers: Sequence[str] = ExportConfig.sampler,
     lineage: Lineage = (),
     class_names: Sequence[str] = (),
+    sealed: Mapping[str, Any] | None = None,
 ) -> None:
     """Writes a SavedModel with the signatures sample, sample_at, denoise and config.
 
@@ -104,6 +108,7 @@ def export_saved_model(
       samplers: names of `SAMPLERS`; each costs some graph, the weights are stored once.
       lineage: how the model was derived, base first; empty for a plain run.
       class_names: one for each label, kept in the JSON string; empty: not known.
+      sealed: what its weights mean, see `describe`; None: not known.
 
     Raises:
       InputError: the directory holds something else, or no such sampler.
@@ -117,7 +122,7 @@ def export_saved_model(
             "holds something that is no SavedModel; choose a new or empty directory",
         )
     module, signatures = build_module(
-        denoiser, record, sampling, opened, lineage, class_names
+        denoiser, record, sampling, opened, lineage, class_names, sealed
     )
     signatures["serving_default"] = signatures["sample"]
     with appearing_directory(directory) as new, plainly_named(new) as plain:

@@ -10,6 +10,7 @@ from types import FrameType
 
 from pdm_tf.errors import InputError, SettingError, explain
 from pdm_tf.flags.terminal import safe_streams, silence
+from pdm_tf.progress import ABANDONED
 
 # What only some commands need: name of the import -> of the package, and the extra of
 # ours that brings it.
@@ -24,7 +25,6 @@ OPTIONAL = {
 
 
 STOPPED = 130  # the exit code of what Ctrl-C has ended, as shells have it
-ABANDONED = "pdm_tf, abandoned when stopped"  # name of threads that end with us
 
 
 def run(

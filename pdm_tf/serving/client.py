@@ -4,43 +4,86 @@ Restartable: each batch is kept until all are there, and a second call with the 
 settings goes on where the first was stopped.
 """
 
-import json
+import contextlib
 import shutil
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
 from pdm_tf.config import SampleConfig
 from pdm_tf.data.images import contact_sheet, save_png
+from pdm_tf.data.labelled_sheet import labelled_sheet
+from pdm_tf.data.labels import find_labels, name_of
 from pdm_tf.errors import SettingError
+from pdm_tf.progress import progress
 from pdm_tf.serving.generator import ImageGenerator
-from pdm_tf.storage.files import write_json, write_npy, write_npz
+from pdm_tf.serving.samples import (
+    check_pictures,
+    describe_samples,
+    differences,
+    is_known,
+    is_of_samples,
+)
+from pdm_tf.serving.watching import generate_watched
+from pdm_tf.storage.files import write_json, write_npy
+from pdm_tf.storage.npz import Blocks, read_shapes, write_npz_in_blocks
+from pdm_tf.storage.outputs import MANIFEST, locked_directory
 
 GRID_PICTURES = 100  # at most, in grid.png
+_BATCHES = ".parts"  # folder of finished batches
 
 
-def assign_labels(config: SampleConfig, num_classes: int) -> np.ndarray:
+class Request(NamedTuple):
+    """What is to be generated: settings, and a seed and a label for each picture."""
+
+    config: SampleConfig
+    generator: ImageGenerator
+    seeds: np.ndarray
+    labels: np.ndarray
+
+    @property
+    def firsts(self) -> range:
+        """The first picture of each batch."""
+        return range(0, self.config.num_images, self.config.batch_size)
+
+    def batch(self, first: int) -> tuple[np.ndarray, np.ndarray]:
+        """Seeds and labels of a batch."""
+        rows = slice(first, first + self.config.batch_size)
+        return self.seeds[rows], self.labels[rows]
+
+    def generated(self, first: int, count: int) -> np.ndarray:
+        """Pictures from a number on."""
+        rows, config = slice(first, first + count), self.config
+        assert config.guidance is not None
+        how = config.steps, config.guidance, config.sampler
+        return self.generator.generate(self.seeds[rows], self.labels[rows], *how)
+
+
+def label_cycle(
+    config: SampleConfig, num_classes: int, class_names: tuple[str, ...] = ()
+) -> list[int]:
+    """The labels that are repeated over the pictures; empty without classes.
+
+    Raises:
+      SettingError: classes that the model does not know.
+    """
+    given = find_labels(config.labels, num_classes, class_names, null=True)
+    return given or list(range(num_classes))
+
+
+def assign_labels(
+    config: SampleConfig, num_classes: int, class_names: tuple[str, ...] = ()
+) -> np.ndarray:
     """The label of each picture, int32 [num_images]; zeros without classes.
 
     Raises:
-      SettingError: labels that the model does not know.
+      SettingError: classes that the model does not know.
     """
-    if not num_classes:
-        if config.labels:
-            raise SettingError("labels", None, "the model has no classes; give none")
-        return np.zeros(config.num_images, np.int32)
-    cycle = config.labels or tuple(range(num_classes))
-    for label in cycle:
-        if not 0 <= label <= num_classes:
-            raise SettingError(
-                "labels",
-                label,
-                f"the model's classes are 0 to {num_classes - 1} ({num_classes} means "
-                "no label)",
-            )
+    cycle = label_cycle(config, num_classes, class_names) or [0]
     return np.resize(np.asarray(cycle, np.int32), config.num_images)
 
 
@@ -59,53 +102,140 @@ def check(config: SampleConfig, generator: ImageGenerator) -> None:
 def write_samples(generator: ImageGenerator, config: SampleConfig) -> Path:
     """Generates what the command line asks for; returns the directory.
 
-    Writes 000000.png …, grid.png, samples.npz (arr_0 uint8 [N, H, W, C], labels,
-    seeds) and manifest.json.
+    Writes 000000.png …, grid.png, samples.npz (arr_0 uint8 [N, H, W, C], labels, seeds
+    and, where known, class_names) and manifest.json. Memory is that of a few batches,
+    whatever the number of pictures.
 
     Raises:
-      InputError: settings that do not fit the model, or a directory with other samples.
+      InputError: settings that do not fit the model, a directory with other samples or
+        with files of others, or where another command writes now.
     """
     check(config, generator)
     if config.guidance is None:
         config = replace(config, guidance=generator.guidance)
-    labels = assign_labels(config, generator.num_classes)
+    names = tuple(generator.description.get("class_names") or ())
+    cycle = label_cycle(config, generator.num_classes, names)
+    labels = np.resize(np.asarray(cycle or [0], np.int32), config.num_images)
     seeds = np.arange(config.seed, config.seed + config.num_images, dtype=np.int32)
-    directory = Path(config.out_dir)
-    _claim(directory, config, generator)
-    batches = directory / ".parts"
-    batches.mkdir(exist_ok=True)
-    _write_batches(generator, config, seeds, labels, batches)
-    pictures = np.concatenate(
-        [np.load(_existing(batches, first)) for first in _firsts(config)]
-    )
-    arrays = {"arr_0": pictures, "labels": labels, "seeds": seeds}
-    write_npz(directory / "samples.npz", arrays)
-    save_png(directory / "grid.png", contact_sheet(pictures[:GRID_PICTURES]))
-    shutil.rmtree(batches)
+    request = Request(config, generator, seeds, labels)
+    manifest = describe_samples(config, generator, cycle)
+    with locked_directory("out_dir", config.out_dir, is_of_samples) as there:
+        directory = Path(config.out_dir)
+        _compare(directory, request, there, manifest)
+        if there is None or not _is_complete(directory, request):
+            write_json(directory / MANIFEST, manifest)
+            _write_all(directory, request, names)
     return directory
 
 
-def _write_batches(
-    generator: ImageGenerator,
-    config: SampleConfig,
-    seeds: np.ndarray,
-    labels: np.ndarray,
-    batches: Path,
+def _compare(
+    directory: Path, request: Request, there: Any, manifest: dict[str, Any]
 ) -> None:
+    """Raises SettingError where the samples that are there are others."""
+    if there is None:
+        return
+    found = differences(there, manifest, request.generator.num_classes)
+    if found:
+        raise SettingError(
+            "out_dir",
+            directory,
+            f"holds samples of other settings: {'; '.join(found)}; name another "
+            "directory, or repeat the command that filled it",
+        )
+    if not is_known(there, manifest):
+        check_pictures(directory, _stored(directory, request), request.generated)
+
+
+def _stored(directory: Path, request: Request) -> tuple[int, np.ndarray] | None:
+    """Pictures that are there, with the number of the first."""
+    for path in sorted((directory / _BATCHES).glob("*-*.npy"), reverse=True):
+        first, _, count = path.stem.partition("-")
+        if first.isdecimal() and count.isdecimal():
+            pictures = _read_batch(path, int(count), request)
+            if pictures is not None and int(first) + len(pictures) <= len(
+                request.seeds
+            ):
+                return int(first), pictures
+    if _is_complete(directory, request):
+        with np.load(directory / "samples.npz", allow_pickle=False) as stored:
+            return 0, stored["arr_0"][:4]
+    return None
+
+
+def _is_complete(directory: Path, request: Request) -> bool:
+    """Whether all that was asked for is there, the npz sound to the last bit."""
+    count = len(request.seeds)
+    shapes = read_shapes(directory / "samples.npz") or {}
+    wanted = (count, *request.generator.image_shape)
+    last = (directory / f"{count - 1:06d}.png", directory / "grid.png")
+    return shapes.get("arr_0") == wanted and all(file.is_file() for file in last)
+
+
+def _write_all(directory: Path, request: Request, names: tuple[str, ...]) -> None:
+    """Writes the pictures, then what is made of all of them."""
+    batches = directory / _BATCHES
+    if batches.is_symlink():
+        raise SettingError("out_dir", directory, f"its {_BATCHES} is a link; remove it")
+    batches.mkdir(exist_ok=True)
+    _write_batches(request, batches)
+    shape = (len(request.seeds), *request.generator.image_shape)
+    arrays: dict[str, np.ndarray | Blocks] = {
+        "arr_0": Blocks(shape, np.uint8, _batches(request, batches)),
+        "labels": request.labels,
+        "seeds": request.seeds,
+    }
+    if names:
+        arrays["class_names"] = np.asarray(names)
+    write_npz_in_blocks(directory / "samples.npz", arrays)
+    save_png(directory / "grid.png", _grid(request, batches, names))
+    shutil.rmtree(batches)
+
+
+def _grid(request: Request, batches: Path, names: tuple[str, ...]) -> np.ndarray:
+    """The first pictures on a sheet, of a model with classes in columns with names."""
+    first: list[np.ndarray] = []
+    for batch in _batches(request, batches):
+        first.extend(batch[: GRID_PICTURES - len(first)])
+        if len(first) == GRID_PICTURES:
+            break
+    pictures, labels = np.stack(first), request.labels[: len(first)].tolist()
+    classes = request.generator.num_classes
+    if not classes:
+        return contact_sheet(pictures)
+    called = [
+        "no class" if label == classes else name_of(label, names) for label in labels
+    ]
+    return labelled_sheet(pictures, labels, called)
+
+
+def _write_batches(request: Request, batches: Path) -> None:
     """Writes every batch that is not there yet, each while the next is computed."""
+    config, generator = request.config, request.generator
     assert config.guidance is not None
-    request = config.steps, config.guidance, config.sampler
-    bar = tqdm(total=config.num_images, unit="image", desc="sampling")
+    missing = [f for f in request.firsts if _stored_batch(request, batches, f) is None]
+    each = generator.evaluations(config.sampler, config.steps)
+    total = each * len(request.firsts)
+    title = f"sampling {config.num_images} pictures"
+    done = total - each * len(missing)
+    bar = progress(None, title, "steps", total=total, done=done)
     with bar, ThreadPoolExecutor(1) as disk:
         written: Future = disk.submit(lambda: None)
-        for first in _firsts(config):
-            rows = slice(first, first + config.batch_size)
-            file = batches / f"{first:08d}-{len(seeds[rows])}.npy"
-            if not file.exists():
-                pictures = generator.generate(seeds[rows], labels[rows], *request)
-                written.result()  # raises what went wrong with it
-                written = disk.submit(_write_batch, file, first, pictures)
-            bar.update(len(seeds[rows]))
+        if missing and hasattr(generator, "rehearse"):
+            labels = request.batch(missing[0])[1]
+            generator.rehearse(labels, config.guidance, config.sampler)
+        for first in missing:
+            rows = request.batch(first)
+            pictures = generate_watched(
+                generator,
+                *rows,
+                config.steps,
+                config.guidance,
+                config.sampler,
+                bar.update,
+            )
+            written.result()  # raises what went wrong with it
+            file = _file(batches, first, len(pictures))
+            written = disk.submit(_write_batch, file, first, pictures)
         written.result()
 
 
@@ -116,27 +246,28 @@ def _write_batch(file: Path, first: int, pictures: np.ndarray) -> None:
     write_npy(file, pictures)
 
 
-def _firsts(config: SampleConfig) -> range:
-    """The first picture of each batch."""
-    return range(0, config.num_images, config.batch_size)
+def _file(batches: Path, first: int, count: int) -> Path:
+    return batches / f"{first:08d}-{count}.npy"
 
 
-def _existing(batches: Path, first: int) -> Path:
-    return next(batches.glob(f"{first:08d}-*.npy"))
+def _batches(request: Request, batches: Path) -> Iterator[np.ndarray]:
+    """All batches, one after the other."""
+    for first in request.firsts:
+        pictures = _stored_batch(request, batches, first)
+        assert pictures is not None
+        yield pictures
 
 
-def _claim(directory: Path, config: SampleConfig, generator: ImageGenerator) -> None:
-    """Writes the manifest, or checks that the one there is of the same samples."""
-    settings = {k: v for k, v in asdict(config).items() if k != "out_dir"}
-    settings |= {"path": config.model, "model": generator.description}
-    manifest = json.loads(json.dumps(settings))
-    path = directory / "manifest.json"
-    if not path.is_file():
-        write_json(path, manifest)
-    elif json.loads(path.read_text()) != manifest:
-        raise SettingError(
-            "out_dir",
-            directory,
-            "holds samples of other settings; choose another directory, or repeat the "
-            "command that filled it",
-        )
+def _stored_batch(request: Request, batches: Path, first: int) -> np.ndarray | None:
+    count = len(request.batch(first)[0])
+    return _read_batch(_file(batches, first, count), count, request)
+
+
+def _read_batch(file: Path, count: int, request: Request) -> np.ndarray | None:
+    """A finished batch, or None where there is none that is sound."""
+    with contextlib.suppress(OSError, ValueError, EOFError):
+        pictures = np.load(file, allow_pickle=False)
+        wanted = (count, *request.generator.image_shape)
+        if pictures.shape == wanted and pictures.dtype == np.uint8:
+            return pictures
+    return None

@@ -1,12 +1,14 @@
 """Pictures from a denoiser in Python, as its export would give them."""
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from pdm_tf.config import SamplingConfig
+from pdm_tf.denoisers.counted import counted
 from pdm_tf.denoisers.denoiser import Denoiser
 from pdm_tf.diffusion import respacing
 from pdm_tf.samplers import SAMPLERS, SPACINGS, evaluations, open_samplers
@@ -20,6 +22,7 @@ class DenoiserGenerator:
 
     Attributes: see `ImageGenerator`; and
       denoiser: the model.
+      evaluated: evaluations that have ended in the call of `generate` now running.
 
     Args:
       denoiser: the model.
@@ -36,9 +39,16 @@ class DenoiserGenerator:
         self.denoiser, self._sampling = denoiser, sampling or SamplingConfig()
         self.image_shape: tuple[int, ...] = tuple(denoiser.image_shape)
         self.num_classes, self.samplers = denoiser.num_classes, tuple(SAMPLERS)
-        self.description = description or describe(denoiser, self._sampling)
+        if description is not None:
+            self.description = description
         self.guidance = self._sampling.sample_guidance
+        self.evaluated = 0
         self._signatures: dict[str, tuple[Callable, Callable]] = {}
+
+    @cached_property
+    def description(self) -> dict[str, Any]:
+        """What the denoiser tells of itself, where nothing more is known."""
+        return describe(self.denoiser, self._sampling)
 
     def check(self, sampler: str, steps: Steps) -> None:
         """Raises SettingError for a sampler that does not exist, or steps beyond T."""
@@ -60,6 +70,7 @@ class DenoiserGenerator:
     ) -> np.ndarray:
         """Pictures, uint8 [N, H, W, C]; see `ImageGenerator.generate`."""
         self.check(sampler, steps)
+        self.evaluated = 0
         in_steps, at_timesteps = self._opened(sampler)
         rows = tf.constant(seeds, tf.int32), tf.constant(labels, tf.int32)
         if str(steps).isdecimal():
@@ -70,11 +81,17 @@ class DenoiserGenerator:
     def _timesteps(self, steps: Steps) -> list[int]:
         return respacing.spread(self.denoiser.schedule.timesteps, str(steps))
 
+    def _count(self) -> None:
+        self.evaluated += 1
+
     def _opened(self, name: str) -> tuple[Callable, Callable]:
         """The functions of a sampler, made on first use."""
         if name not in self._signatures:
             sampler = open_samplers([name], self._sampling.variance)[name]
             self._signatures[name] = sample_signatures(
-                self.denoiser, self._sampling, sampler, SPACINGS[name]
+                counted(self.denoiser, self._count),
+                self._sampling,
+                sampler,
+                SPACINGS[name],
             )
         return self._signatures[name]

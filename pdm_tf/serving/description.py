@@ -1,13 +1,15 @@
 """What an export says of its model, as JSON holds it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import tensorflow as tf
 
 from pdm_tf.config import SamplingConfig
+from pdm_tf.config.sealing import sealed_settings
 from pdm_tf.denoisers.denoiser import Denoiser
+from pdm_tf.denoisers.identity import digest_model, seal_of
 from pdm_tf.diffusion import NoiseSchedule
 from pdm_tf.errors import InputError
 from pdm_tf.profiling.parameters import count_bytes, count_parameters
@@ -22,6 +24,7 @@ def describe(
     record: str = "",
     lineage: Lineage = (),
     class_names: Sequence[str] = (),
+    sealed: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """All that is known of a model beside its weights.
 
@@ -32,8 +35,19 @@ def describe(
       lineage: how it was derived, base first: the content of each model.json; empty
         for a plain run.
       class_names: one for each label; empty where they are not known.
+      sealed: what its weights mean, see `config.sealing`; None: what the denoiser
+        tells of itself. Those of sampling are as `sampling` has them.
+
+    Returns:
+      Plain data. Under "digest" is what the model is known by, whatever it is called
+      and wherever it lies: two models that give the same pictures by the same settings
+      have the same, and others do not.
     """
+    meant = seal_of(denoiser) if sealed is None else sealed
+    meant = {**meant, **sealed_settings(sampling)}
     return {
+        "digest": digest_model(denoiser.variables, meant, lineage),
+        "sealed": meant,
         "parameters": count_parameters(denoiser.variables),
         "bytes": count_bytes(denoiser.variables),
         "image_shape": list(denoiser.image_shape),

@@ -17,14 +17,18 @@ class ImageGenerator(Protocol):
       num_classes: number of classes; 0 for none.
       samplers: names of its samplers.
       guidance: guidance weight w that suits it, 1 for none.
-      description: what is known of the model, as JSON holds it.
+      description: what is known of the model, as JSON holds it; "digest" is what it
+        is known by, see `description.describe`.
     """
 
     image_shape: tuple[int, ...]
     num_classes: int
     samplers: tuple[str, ...]
     guidance: float
-    description: dict[str, Any]
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """See the class."""
 
     def check(self, sampler: str, steps: Steps) -> None:
         """Raises SettingError about `sampler` or `steps` that it cannot serve."""

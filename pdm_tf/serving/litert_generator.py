@@ -8,6 +8,7 @@ from pdm_tf.diffusion import NoiseSchedule
 from pdm_tf.errors import SettingError
 from pdm_tf.serving.denoiser_generator import DenoiserGenerator
 from pdm_tf.serving.litert_network import REMEDY, open_file
+from pdm_tf.storage.digests import digest_json
 
 
 def callback_denoiser(
@@ -38,7 +39,10 @@ class LitertGenerator(DenoiserGenerator):
     """
 
     def __init__(self, setting: str, path: str) -> None:
-        network, description = open_file(setting, path)
+        network, described = open_file(setting, path)
+        # Its weights are rounded: it is known by its bytes and by what they mean.
+        known = [described.get(name) for name in ("digest", "sealed", "sampling")]
+        description = {**described, "digest": digest_json(known)}
         try:
             sampling = SamplingConfig(**description["sampling"])
             denoiser = callback_denoiser(network, description)

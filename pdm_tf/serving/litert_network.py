@@ -69,7 +69,7 @@ class LitertNetwork:
 
 
 def open_file(setting: str, path: str) -> tuple[LitertNetwork, dict[str, Any]]:
-    """A file and what its report says of its model.
+    """A file and what its report says of its model, its "digest" that of the file.
 
     Args:
       setting: the setting that names it, for messages.
@@ -99,6 +99,6 @@ def open_file(setting: str, path: str) -> tuple[LitertNetwork, dict[str, Any]]:
     if not same:
         raise refused(f"not the file that {report.name} is of")
     try:
-        return LitertNetwork(path), description
+        return LitertNetwork(path), {**description, "digest": said["sha256"]}
     except ValueError as error:
         raise refused("not a file that LiteRT reads") from error

@@ -1,6 +1,7 @@
 """Pictures from a SavedModel of `pdm_tf.export`: files alone, no Keras, no network."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from pdm_tf.diffusion import respacing
 from pdm_tf.errors import SettingError
 from pdm_tf.serving.generator import Steps
 from pdm_tf.storage.aliases import plainly_named
+from pdm_tf.storage.digests import digest_files
 
 REMEDY = "write it again with python -m pdm_tf.export"
 # What an export holds that was written before it said so.
@@ -53,11 +55,14 @@ class SavedModelGenerator:
             raise self._refused(f"not written by this version of pdm_tf; {REMEDY}")
         text = self.signatures["config"]()["config"].numpy()
         self.description: dict[str, Any] = json.loads(text)
+        if not self.description.get("digest"):  # of before, or of no known settings
+            self.description["digest"] = digest_files(directory)
         self.image_shape = tuple(int(side) for side in self.description["image_shape"])
         self.num_classes = int(self.description["num_classes"])
         self.timesteps = int(self.description["timesteps"])
         sampling = self.description.get("sampling", {})
         self.guidance = float(sampling.get("sample_guidance", GUIDANCE))
+        self._began, self._seconds = 0.0, 0.0
         self._costs = self.description.get("samplers", ONLY)
         self.samplers: tuple[str, ...] = tuple(self._costs)
 
@@ -80,6 +85,25 @@ class SavedModelGenerator:
         visited = len(respacing.spread(self.timesteps, str(steps)))
         return self._costs[sampler]["evaluations"] * (visited - 1) + 1
 
+    @property
+    def evaluated(self) -> float:
+        """Evaluations that should have ended in the call of `generate` now running.
+
+        Nothing is seen inside its graph: it is the time gone that says so, once
+        `rehearse` or a call before has shown how much one takes.
+        """
+        return (
+            (time.monotonic() - self._began) / self._seconds if self._seconds else 0.0
+        )
+
+    def rehearse(self, labels: np.ndarray, guidance: float, sampler: str) -> None:
+        """Measures how long an evaluation of so many pictures takes."""
+        for rows in (labels[:1], labels[:1], labels):  # a graph's first call is slow
+            zeros = np.zeros(len(rows), np.int32)
+            self._generate(zeros, rows, 1, guidance, sampler)
+            if self._seconds * len(labels) < 0.1:
+                break  # for which nobody waits
+
     def generate(
         self,
         seeds: np.ndarray,
@@ -94,6 +118,17 @@ class SavedModelGenerator:
           InputError: see `check`; or the SavedModel gives something else.
         """
         self.check(sampler, steps)
+        return self._generate(seeds, labels, steps, guidance, sampler)
+
+    def _generate(
+        self,
+        seeds: np.ndarray,
+        labels: np.ndarray,
+        steps: Steps,
+        guidance: float,
+        sampler: str,
+    ) -> np.ndarray:
+        self._began = time.monotonic()
         name, levels = self._request(sampler, str(steps))
         made = self.signatures[name](
             seeds=tf.constant(seeds, tf.int32),
@@ -102,6 +137,8 @@ class SavedModelGenerator:
             **levels,
         )
         pictures = made["images"].numpy()
+        ended = time.monotonic() - self._began
+        self._seconds = ended / self.evaluations(sampler, steps)
         shape = (len(seeds), *self.image_shape)
         if pictures.dtype != np.uint8 or pictures.shape != shape:
             raise self._refused(

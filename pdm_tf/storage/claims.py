@@ -33,6 +33,7 @@ def _locked(new: Path, directory: bool) -> int | None:
         if directory:
             new.mkdir(exist_ok=True)
         kind = os.O_DIRECTORY if directory else os.O_RDWR | os.O_CREAT
+        kind |= os.O_NOFOLLOW
         handle = os.open(new, kind, 0o666)
         opened.callback(os.close, handle)
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

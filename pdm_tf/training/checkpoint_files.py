@@ -12,6 +12,7 @@ from pdm_tf.training import manifest as manifests
 
 LATEST = "manifest.json"  # a copy of the newest checkpoint's manifest
 SAVING = ".saving"  # where a checkpoint is written before it is moved to its place
+_TRIES = 20  # of a reader beside a trainer
 _NAME = re.compile(r"ckpt-(\d+)\.(index|json)")
 
 
@@ -110,27 +111,37 @@ def find_newest(directory: Path) -> CheckpointFile | None:
     Raises:
       SettingError: there are checkpoints, but none is whole.
     """
-    damaged = []
-    for number in numbers(directory):
-        try:
-            stored = examine(directory, number)
-        except Damaged as fault:
-            damaged.append(f"ckpt-{number} is damaged ({fault})")
-            continue
-        if damaged:
-            _warn(
-                f"warning: {directory}: {', '.join(damaged)}; falls back to step "
-                f"{number}, and the steps after it are lost"
-            )
-        return stored
-    if damaged and traces(directory):
+    for _ in range(_TRIES):
+        there = numbers(directory)
+        stored, damaged = _first_whole(directory, there)
+        if not damaged or numbers(directory) == there:
+            break  # else a trainer has taken some of them away meanwhile
+    if stored and damaged:
+        _warn(
+            f"warning: {directory}: {', '.join(damaged)}; falls back to step "
+            f"{stored.number}, and the steps after it are lost"
+        )
+    if not stored and damaged and traces(directory):
         raise SettingError(
             "run_dir",
             directory.parent,
             f"no checkpoint is whole: {', '.join(damaged)}; put back a copy of "
             f"{directory} or give another `run_dir`",
         )
-    return None
+    return stored
+
+
+def _first_whole(
+    directory: Path, there: list[int]
+) -> tuple[CheckpointFile | None, list[str]]:
+    """The first of some checkpoints that is whole, and what is wrong with others."""
+    damaged: list[str] = []
+    for number in there:
+        try:
+            return examine(directory, number), damaged
+        except Damaged as fault:
+            damaged.append(f"ckpt-{number} is damaged ({fault})")
+    return None, damaged
 
 
 def _warn(line: str) -> None:

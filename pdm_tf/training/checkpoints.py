@@ -13,6 +13,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from pdm_tf.denoisers.identity import digest_model
 from pdm_tf.errors import SettingError
 from pdm_tf.storage.aliases import plainly_named
 from pdm_tf.storage.files import checksum, flush_to_disk, write_text
@@ -53,6 +54,7 @@ class Checkpoints:
       data: what is learnt from, see `manifest.refuse_other_data`.
       writing: whether this process is the one that saves.
       unlearnt: variables that do not learn and are saved all the same, by name.
+      sealed: what the weights mean, see `config.sealing`.
     """
 
     def __init__(
@@ -67,7 +69,9 @@ class Checkpoints:
         data: Mapping[str, Any] | None = None,
         writing: bool = True,
         unlearnt: Mapping[str, tf.Variable] | None = None,
+        sealed: Mapping[str, Any] | None = None,
     ) -> None:
+        self._sealed, self._average = dict(sealed or {}), average
         self.directory, self._variables, self._step = directory, variables, step
         self._keep, self._data, self._writing = keep, data or {}, writing
         # These names are in every checkpoint ever written.
@@ -153,7 +157,9 @@ class Checkpoints:
         for path in files:
             flush_to_disk(path)
         sums = {path.name: checksum(path) for path in files}
-        manifest = manifests.compose(step, self._variables, self._data, sums)
+        digest = digest_model(self._average.weights, self._sealed)
+        known = {"digest": digest, "sealed": self._sealed}
+        manifest = manifests.compose(step, self._variables, self._data, sums, known)
         own = beside / f"ckpt-{step}.json"
         write_text(own, manifests.to_text(manifest))
         return [own, *files]
@@ -219,16 +225,25 @@ class Checkpoints:
             status.assert_consumed()
 
 
-def load_average(directory: Path, variables: Mapping[str, tf.Variable]) -> int:
+def load_average(
+    directory: Path,
+    variables: Mapping[str, tf.Variable],
+    sealed: Mapping[str, Any] | None = None,
+) -> int:
     """Puts the newest whole checkpoint's averages into variables, by name.
 
     Only reads: the run may belong to somebody else, or be in training.
+
+    Args:
+      directory: of the checkpoints.
+      variables: what the averages are put into.
+      sealed: what the weights are taken to mean; None: nobody says.
 
     Returns:
       The step of the checkpoint.
 
     Raises:
-      SettingError: no checkpoint, or one of another network.
+      SettingError: no checkpoint, or one of another network or other settings.
     """
     newest = checkpoint_files.find_newest(directory)
     if newest is None:
@@ -238,6 +253,7 @@ def load_average(directory: Path, variables: Mapping[str, tf.Variable]) -> int:
             "no checkpoint there yet; train first, or name the directory of a run",
         )
     manifests.refuse_other_network(newest.manifest, variables, directory.parent)
+    manifests.refuse_other_settings(newest.manifest, sealed or {}, directory.parent)
     ema = tf.Module()
     ema.weights = dict(variables)
     step = tf.Variable(0, dtype=tf.int64)

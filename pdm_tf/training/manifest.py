@@ -12,6 +12,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from pdm_tf.config.sealing import list_changes
 from pdm_tf.errors import SettingError
 from pdm_tf.storage.files import checksum
 from pdm_tf.version import __version__
@@ -33,6 +34,7 @@ def compose(
     variables: Mapping[str, tf.Variable],
     data: Mapping[str, Any],
     files: Mapping[str, str],
+    known: Mapping[str, Any] | None = None,
 ) -> Manifest:
     """The manifest of a checkpoint.
 
@@ -41,6 +43,8 @@ def compose(
       variables: the network's, by path.
       data: what the network is trained on, see `refuse_other_data`.
       files: SHA-256 of each file.
+      known: what the averaged weights mean and are known by, "sealed" and "digest",
+        see `denoisers.identity`.
     """
     return {
         "format": FORMAT,
@@ -50,6 +54,7 @@ def compose(
         "keras": keras.__version__,
         "data": dict(data),
         "files": dict(files),
+        **(known or {}),
         "variables": describe(variables),
     }
 
@@ -111,6 +116,28 @@ def refuse_other_network(
             f"its checkpoint is of another network; {len(different)} variables differ: "
             f"{listed}{' …' if len(different) > 5 else ''}; give its own network flags "
             f"(see {run_dir / 'config.flags'}) or another `run_dir`",
+        )
+
+
+def refuse_other_settings(
+    manifest: Manifest, sealed: Mapping[str, Any], run_dir: Path
+) -> None:
+    """Raises SettingError if a checkpoint's weights mean something else than is said.
+
+    Args:
+      manifest: of the checkpoint; one without a word on settings passes.
+      sealed: what is said, see `config.sealing`; those it does not hold pass.
+      run_dir: for the error.
+    """
+    saved = manifest.get("sealed") or {}
+    changes = list_changes(saved, sealed, saved.keys() & sealed.keys())
+    if changes:
+        raise SettingError(
+            "run_dir",
+            run_dir,
+            f"its checkpoint was trained with other settings: {', '.join(changes)}; "
+            f"give those of the run (see {run_dir / 'config.flags'}) or another "
+            "`run_dir`",
         )
 
 

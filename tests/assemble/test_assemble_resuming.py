@@ -15,7 +15,12 @@ from pdm_tf.assemble.runs import RECORD, read_settings, write_settings
 from pdm_tf.assemble.state import build_state
 from pdm_tf.config import Config
 from pdm_tf.errors import InputError, SettingError
-from pdm_tf.training.checkpoint_files import SAVING, find_newest
+from pdm_tf.training.checkpoint_files import (
+    SAVING,
+    CheckpointFile,
+    examine,
+    find_newest,
+)
 from pdm_tf.training.restarting import refuse_restart
 
 GRIM = "a[1]* \\ ~?"  # a name that means something else to TensorFlow
@@ -160,6 +165,23 @@ def test_a_first_checkpoint_that_was_cut_off_may_be_written_again(run):
     (checkpoints / SAVING).rmdir()
     with pytest.raises(SettingError, match="no checkpoint is whole"):
         find_newest(checkpoints)
+
+
+def test_a_reader_beside_a_trainer_takes_what_the_trainer_has_left(run, monkeypatch):
+    checkpoints, seen = run / "checkpoints", []
+
+    def meanwhile(directory, number):
+        if not seen:  # between the look at the folder and the look at the file
+            for path in checkpoints.glob("ckpt-0.*"):
+                path.rename(path.with_name(path.name.replace("ckpt-0", "ckpt-1")))
+        seen.append(number)
+        if number == 0:
+            return examine(directory, 0)
+        return CheckpointFile(number, "", {})
+
+    monkeypatch.setattr("pdm_tf.training.checkpoint_files.examine", meanwhile)
+    assert find_newest(checkpoints).number == 1
+    assert seen == [0, 1]
 
 
 def test_an_older_checkpoint_is_fallen_back_to_aloud(run, capsys):

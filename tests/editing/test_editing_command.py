@@ -115,7 +115,7 @@ def refusal(argv, monkeypatch, capsys):
         ("super_resolve", {"image": "odd.png"}, ["24x15", "24x16", "12x8"]),
         ("interpolate", {"second_image": "odd.png"}, ["--second_image", "24x16"]),
         ("interpolate", {"labels": "1,0"}, ["--labels=1,0"]),
-        ("sdedit", {"labels": "1,2"}, ["--labels=1,2", "0 to 1"]),
+        ("sdedit", {"labels": "1,2"}, ["--labels=2", "0 to 1"]),
         ("variations", {"steps": "0"}, ["steps=0"]),
         ("variations", {"model": ""}, ["--model", "a run"]),
         ("variations", {"run_dir": ""}, ["--model", "a run"]),

@@ -1,0 +1,96 @@
+"""Contact sheets that say what is on them: a column a class, its name above."""
+
+import unicodedata
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from pdm_tf.data.images import contact_sheet
+
+COLUMNS = 20  # classes that get a column of their own; of more, each picture has a name
+_SIZE = 12  # height of letters [pixels]
+_WIDEST = 76  # a longer name is cut off, unless pictures are wider [pixels]
+_BORDER = 2
+_Font: TypeAlias = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+
+def labelled_sheet(
+    pictures: np.ndarray, labels: Sequence[int], names: Sequence[str]
+) -> np.ndarray:
+    """Pictures in columns, one for each class, with the classes' names above.
+
+    More classes than columns would be are laid out in rows, a name above each picture.
+
+    Args:
+      pictures: uint8 [N, H, W, C], N >= 1.
+      labels: of each picture; a sheet's columns are in the order of labels.
+      names: of each picture's class.
+
+    Returns:
+      uint8 [height, width, C].
+    """
+    named = dict(zip(labels, names, strict=True))
+    font = ImageFont.load_default(_SIZE)
+    widest = max(_WIDEST, pictures.shape[2])
+    texts = {
+        label: _shortened(_drawable(name, label), font, widest)
+        for label, name in named.items()
+    }
+    width = max(
+        [pictures.shape[2], *(int(font.getlength(text)) + 2 for text in texts.values())]
+    )
+    pictures = _widened(pictures, width)
+    if len(named) > COLUMNS:
+        captions = np.stack(
+            [_caption(texts[label], width, pictures, font) for label in labels]
+        )
+        return contact_sheet(np.concatenate([captions, pictures], axis=1))
+    columns = sorted(named)
+    rows = max(list(labels).count(label) for label in columns)
+    cells = np.full((rows, len(columns), *pictures.shape[1:]), 255, np.uint8)
+    for column, label in enumerate(columns):
+        own = pictures[np.asarray(labels) == label]
+        cells[: len(own), column] = own
+    sheet = contact_sheet(cells.reshape(-1, *cells.shape[2:]), len(columns))
+    captions = np.stack(
+        [_caption(texts[label], width, pictures, font) for label in columns]
+    )
+    return np.concatenate([contact_sheet(captions, len(columns))[:-_BORDER], sheet])
+
+
+def _widened(pictures: np.ndarray, width: int) -> np.ndarray:
+    """Pictures in the middle of white ones as wide as their names."""
+    left, more = divmod(width - pictures.shape[2], 2)
+    sides = ((0, 0), (0, 0), (left, left + more), (0, 0))
+    return np.pad(pictures, sides, constant_values=255)
+
+
+def _drawable(name: str, label: int) -> str:
+    """A name in letters that Pillow's font has, which are those of ASCII."""
+    plain = unicodedata.normalize("NFKD", name)
+    plain = "".join(c for c in plain if not unicodedata.combining(c))
+    return plain if plain.isascii() else f"class {label}"
+
+
+def _shortened(name: str, font: _Font, widest: int) -> str:
+    """As much of a name as there is room for."""
+    if font.getlength(name) <= widest:
+        return name
+    while name and font.getlength(name + "...") > widest:
+        name = name[:-1]
+    return name + "..."
+
+
+def _caption(
+    text: str,
+    width: int,
+    pictures: np.ndarray,
+    font: _Font,
+) -> np.ndarray:
+    """A name in black on white, uint8 [height of a line, width, C]."""
+    image = Image.new("L", (width, _SIZE + 4), 255)
+    left = (width - font.getlength(text)) // 2
+    ImageDraw.Draw(image).text((left, 1), text, fill=0, font=font)
+    return np.repeat(np.asarray(image)[..., None], pictures.shape[3], axis=2)

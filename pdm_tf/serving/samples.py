@@ -1,0 +1,123 @@
+"""What samples on disk are of: compared before anything is added to them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pdm_tf.config import SampleConfig
+from pdm_tf.data.labels import find_labels
+from pdm_tf.errors import InputError, SettingError, as_text
+from pdm_tf.serving.generator import ImageGenerator
+
+# All that changes pictures, but for the model; the size of batches does not.
+SETTINGS = ("num_images", "seed", "labels", "guidance", "sampler", "steps")
+_ROUNDED = (
+    0.005  # share of numbers that other batches may round otherwise by more than 1
+)
+
+
+def is_of_samples(manifest: Mapping[str, Any]) -> bool:
+    """Whether a manifest is of samples, those of version 0.1 among them."""
+    return {*SETTINGS, "model"} <= manifest.keys()
+
+
+def describe_samples(
+    config: SampleConfig, generator: ImageGenerator, cycle: Sequence[int]
+) -> dict[str, Any]:
+    """The manifest of samples: all settings, resolved, and the model.
+
+    Args:
+      config: the command line, its guidance known.
+      generator: the model.
+      cycle: labels that are repeated over the pictures; empty without classes.
+    """
+    return {
+        "num_images": config.num_images,
+        "seed": config.seed,
+        "labels": list(cycle),
+        "class_names": list(generator.description.get("class_names") or []),
+        "guidance": config.guidance,
+        "sampler": config.sampler,
+        "steps": config.steps,
+        "batch_size": config.batch_size,
+        "path": config.model,
+        "digest": generator.description.get("digest", ""),
+        "model": generator.description,
+    }
+
+
+def differences(
+    there: Mapping[str, Any], wanted: Mapping[str, Any], num_classes: int
+) -> list[str]:
+    """What keeps samples from being continued: "steps 50 there, 20 now", …"""
+    there = {**there, "labels": _cycle(there["labels"], num_classes)}
+    found = [
+        f"{name} {_shown(there[name])} there, {_shown(wanted[name])} now"
+        for name in SETTINGS
+        if there[name] != wanted[name]
+    ]
+    digests = there.get("digest") or _digest_in(there), wanted["digest"]
+    if all(digests) and digests[0] != digests[1]:
+        found.append(f"another model, {_model(there)} there, {_model(wanted)} now")
+    return found
+
+
+def is_known(there: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    """Whether the digests tell that the model is the same, as they did not before."""
+    return bool(wanted["digest"]) and bool(there.get("digest") or _digest_in(there))
+
+
+def check_pictures(
+    directory: Path,
+    stored: tuple[int, np.ndarray] | None,
+    generate: Callable[[int, int], np.ndarray],
+) -> None:
+    """Raises SettingError where a model gives other pictures than are stored.
+
+    Args:
+      directory: where they are.
+      stored: the number of the first, and pictures that follow it; None: none is there.
+      generate: makes so many pictures from a number on.
+    """
+    if stored is None:
+        return
+    first, pictures = stored
+    pictures = pictures[:4]
+    found = generate(first, len(pictures))
+    far = np.abs(found.astype(int) - pictures) > 1
+    if far.mean() > _ROUNDED:
+        raise SettingError(
+            "out_dir",
+            directory,
+            "holds samples of another model, since this one gives other pictures for "
+            "the same seeds; name another directory",
+        )
+
+
+def _digest_in(manifest: Mapping[str, Any]) -> str:
+    model = manifest["model"]
+    return str(model.get("digest", "")) if isinstance(model, Mapping) else ""
+
+
+def _model(manifest: Mapping[str, Any]) -> str:
+    digest = manifest.get("digest") or _digest_in(manifest)
+    return f"{manifest.get('path', 'a model')} ({digest[:12]}…)"
+
+
+def _cycle(labels: Any, num_classes: int) -> Any:
+    """Labels as they are compared: an empty cycle stands for all classes in turn."""
+    if not isinstance(labels, list):
+        return labels
+    if not labels:
+        return list(range(num_classes))
+    try:
+        return find_labels(labels, num_classes, null=True)
+    except InputError:
+        return labels
+
+
+def _shown(value: Any) -> str:
+    text = as_text(value)
+    return text if len(text) < 40 else f"{text[:37]}…"
