@@ -1,12 +1,13 @@
 """Serialised examples, as TensorFlow Datasets writes them -> pictures and labels."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from pdm_tf.config import InputError
+from pdm_tf.data.decoding import Conversions
 from pdm_tf.data.images import read_picture
-from pdm_tf.data.records import Spans
+from pdm_tf.data.records import Records
 
 
 @dataclass(frozen=True)
@@ -17,12 +18,13 @@ class Examples:
     `labels` by then.
     """
 
-    records: Spans
+    records: Records
     image_shape: tuple[int, int, int]
     image: str  # names of the features
     label: str  # or empty
     classes: int
     labels: np.ndarray  # int32 [N], filled on the way
+    conversions: Conversions = field(default_factory=Conversions)
 
     def __call__(self, index: int) -> np.ndarray:
         """uint8 [H, W, C]; InputError where the record holds no picture or label."""
@@ -37,7 +39,7 @@ class Examples:
                 self.labels[index] = self._checked(label)
         except Exception as error:  # protobuf raises errors of its own kinds
             raise InputError(f"record {index} is broken ({error})") from error
-        return read_picture(encoded, self.image_shape)
+        return read_picture(encoded, self.image_shape, self.conversions)
 
     def _checked(self, label: int) -> int:
         if not 0 <= label < self.classes:  # unlabelled test pictures have -1

@@ -1,19 +1,21 @@
 """Any folder of pictures on disk."""
 
-import os
-from collections.abc import Iterable
-from dataclasses import dataclass
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from pdm_tf.data.classes import check_classes, ordered_classes, tell_order
+from pdm_tf.data.decoding import Conversions
+from pdm_tf.data.held_out import Placed, held_out, placed
 from pdm_tf.data.images import read_picture
+from pdm_tf.data.label_file import LABEL_FILE, MAX_BYTES, Labels, read_labels
+from pdm_tf.data.listing import SUFFIXES, Listing, list_folder, tell_left_out
 from pdm_tf.data.reading import InMemory, OnDemand, kept_in_memory
-from pdm_tf.errors import SettingError
-
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
-_HELD_OUT = ("test", "val", "validation")  # sub-folders taken for the test split
+from pdm_tf.errors import SettingError, printable
+from pdm_tf.storage.reading import is_regular, read_regular
 
 
 @dataclass(frozen=True)
@@ -23,10 +25,12 @@ class Pictures:
     root: Path
     files: tuple[str, ...]  # relative to root
     image_shape: tuple[int, int, int]
+    conversions: Conversions = field(default_factory=Conversions)
 
     def __call__(self, index: int) -> np.ndarray:
         """uint8 [H, W, C]; InputError where the file is no picture."""
-        return read_picture(self.root / self.files[index], self.image_shape)
+        path = self.root / self.files[index]
+        return read_picture(path, self.image_shape, self.conversions)
 
 
 def open_folder(
@@ -34,11 +38,13 @@ def open_folder(
 ) -> InMemory | OnDemand:
     """Every jpg, png, webp and bmp below a folder, sorted by path.
 
-    Hidden files and folders are passed over, links are followed. With classes, the
-    sub-folders at the first level are the classes, by name or number. Where PATH holds
-    train and test (or val, or validation), these are the splits and classes lie
-    within them, train's deciding on names and labels. Otherwise all pictures are for
-    training, and the test split is refused rather than taken from among them.
+    What is hidden, of the system or made by pdm_tf is left out (see `listing`), links
+    are followed. With classes, the sub-folders at the first level are the classes, by
+    name or number; or the labels are those of a dataset.json. Folders called test, val,
+    valid or validation are held out (see `held_out`); where one called train lies
+    beside them, classes lie within them, train's deciding on names and labels. Where
+    nothing is held out the test split is refused rather than taken from among the
+    others. What is left out is said on stderr.
 
     Up to 1 GiB of decoded pictures is kept in memory and read at once. Broken
     pictures are then left out; in a larger folder, where they are met only on the
@@ -47,25 +53,26 @@ def open_folder(
     Args:
       argument: the path.
       image_shape: (H, W, C) in pixels, C of 1 or 3.
-      num_classes: 0, or the number of sub-folders.
+      num_classes: 0, or the number of classes.
       split: "train" or "test".
 
     Raises:
       InputError: no such folder, no pictures in it, other classes, no test pictures.
     """
     name = f"folder:{argument}"
-    train, _ = _splits(name, _existing(name, argument), split)
-    chosen, files = list_pictures(argument, split)
+    root = _existing(name, argument)
+    listing = list_folder(name, root)
+    everything = placed(listing.files)
+    train = [one for one in everything if one.split == "train"]
+    chosen = _chosen(name, root, everything, split)
+    _tell(name, listing, everything if split == "train" else ())
     class_names: tuple[str, ...] = ()
-    labels = np.zeros(len(files), np.int32)
+    labels = np.zeros(len(chosen), np.int32)
     if num_classes:
-        named = files if chosen == train else pictures_below(name, train)
-        classes = ordered_classes(name, _classes_of(name, named))
-        class_names = tuple(classes.values())
-        check_classes(name, num_classes, class_names)
-        tell_order(name, class_names)
-        labels = _labels(name, files, list(classes))
-    make = Pictures(chosen, tuple(files), image_shape)
+        class_names, numbers = _labels(name, root, num_classes, train, chosen)
+        labels = np.array(numbers, np.int32)
+    files = tuple(one.file for one in chosen)
+    make = Pictures(root, files, image_shape)
     return kept_in_memory(
         OnDemand(name, image_shape, make, files.__getitem__, labels, class_names)
     )
@@ -82,16 +89,9 @@ def list_pictures(argument: str, split: str = "train") -> tuple[Path, list[str]]
       InputError: no such folder or split, or no pictures in it.
     """
     name = f"folder:{argument}"
-    _, chosen = _splits(name, _existing(name, argument), split)
-    files = pictures_below(name, chosen)
-    if not files:
-        raise SettingError(
-            "dataset",
-            name,
-            f"no pictures in {chosen}; give a folder that holds "
-            f"{', '.join(sorted(SUFFIXES))} files",
-        )
-    return chosen, files
+    root = _existing(name, argument)
+    everything = placed(list_folder(name, root).files)
+    return root, [one.file for one in _chosen(name, root, everything, split)]
 
 
 def _existing(name: str, argument: str) -> Path:
@@ -107,73 +107,98 @@ def _existing(name: str, argument: str) -> Path:
     return root
 
 
-def _splits(name: str, root: Path, split: str) -> tuple[Path, Path]:
-    """The folder that training reads, and the folder of a split."""
-    held_out = [root / sub for sub in _HELD_OUT if (root / sub).is_dir()]
-    if held_out and (root / "train").is_dir():
-        return root / "train", held_out[0] if split == "test" else root / "train"
-    if split == "test":
+def _chosen(
+    name: str, root: Path, everything: list[Placed], split: str
+) -> list[Placed]:
+    """The pictures of a split, of which there are some."""
+    train = [one for one in everything if one.split == "train"]
+    test = held_out(everything)
+    if split == "test" and everything and not test:
         raise SettingError(
             "dataset",
             name,
             f"no pictures are held out for testing; put them into {root / 'test'} and "
             f"the others into {root / 'train'}",
         )
-    return root, root
+    chosen = test if split == "test" else train
+    if chosen:
+        return chosen
+    fault = f"no pictures in {root}"
+    if everything:
+        folder = everything[0].file.partition("/")[0]
+        fault = f"all pictures in {root} are held out for testing ({printable(folder)})"
+    raise SettingError(
+        "dataset",
+        name,
+        f"{fault}; give a folder that holds {', '.join(sorted(SUFFIXES))} files",
+    )
 
 
-def pictures_below(name: str, root: Path) -> list[str]:
-    """Paths relative to root, with slashes, sorted."""
+def _tell(name: str, listing: Listing, everything: "list[Placed] | tuple[()]") -> None:
+    """Says what is not read, once."""
+    others = {
+        one.folder: "held out" if one.split else "beside the training pictures"
+        for one in everything
+        if one.split != "train"
+    }
+    said = tell_left_out(name, listing.left_out | others)
+    if said:
+        print(said, file=sys.stderr)
 
-    def refuse(error: OSError) -> None:
+
+def _labels(
+    name: str, root: Path, num_classes: int, train: list[Placed], chosen: list[Placed]
+) -> tuple[tuple[str, ...], list[int]]:
+    """Names of the classes, which the training pictures decide on, and labels."""
+    stored = read_label_file(name, root)
+    if stored is not None:
+        check_classes(name, num_classes, stored.class_names)
+        files = [one.file for one in chosen]
+        return stored.class_names, stored.of(files, _refusing(name))
+    classes = ordered_classes(name, _classes_of(name, train))
+    class_names = tuple(classes.values())
+    check_classes(name, num_classes, class_names)
+    tell_order(name, class_names)
+    number = {folder: label for label, folder in enumerate(classes)}
+    folders = _classes_of(name, chosen)
+    unknown = sorted(set(folders) - set(number))
+    if unknown:
         raise SettingError(
             "dataset",
             name,
-            f"{error.filename} cannot be listed ({error.strerror}); allow it to be "
-            "read or move it away",
+            f"class {printable(unknown[0])} is not among the classes of the training "
+            "pictures; rename it or remove it",
+        )
+    return class_names, [number[folder] for folder in folders]
+
+
+def _refusing(name: str) -> Callable[[str], SettingError]:
+    return lambda remedy: SettingError("dataset", name, remedy)
+
+
+def read_label_file(name: str, root: Path) -> Labels | None:
+    """The labels of the dataset.json in a folder, if there is one."""
+    path = root / LABEL_FILE
+    if not is_regular(path):
+        return None
+    try:
+        content = read_regular(path, MAX_BYTES)
+    except OSError as error:
+        raise _refusing(name)(
+            f"{LABEL_FILE} cannot be read ({error.strerror}); mend or remove it"
         ) from error
-
-    found: list[str] = []
-    seen: set[Path] = set()
-    for folder, subfolders, files in os.walk(root, onerror=refuse, followlinks=True):
-        here = Path(folder)
-        # Links may lead in a circle; sorted, the same folder is entered every time.
-        subfolders[:] = sorted(sub for sub in subfolders if not sub.startswith("."))
-        if here.resolve() in seen:
-            subfolders.clear()
-            continue
-        seen.add(here.resolve())
-        prefix = "" if here == root else f"{here.relative_to(root).as_posix()}/"
-        found += [prefix + file for file in files if is_picture(file)]
-    return sorted(found)
+    return read_labels(content, _refusing(name))
 
 
-def is_picture(file: str) -> bool:
-    return not file.startswith(".") and Path(file).suffix.lower() in SUFFIXES
-
-
-def _classes_of(name: str, files: Iterable[str]) -> list[str]:
-    """The first folder on the way to each file."""
-    loose = [file for file in files if "/" not in file]
+def _classes_of(name: str, files: list[Placed]) -> list[str]:
+    """The first folder on the way to each file, but for that of its split."""
+    loose = [one.file for one in files if "/" not in one.rest]
     if loose:
         raise SettingError(
             "dataset",
             name,
             f"{len(loose)} pictures lie outside any class folder (the first is "
-            f"{loose[0]}); move them into sub-folders or set `num_classes=0`",
+            f"{printable(loose[0])}); move them into sub-folders or set "
+            "`num_classes=0`",
         )
-    return [file.partition("/")[0] for file in files]
-
-
-def _labels(name: str, files: list[str], folders: list[str]) -> np.ndarray:
-    number = {folder: label for label, folder in enumerate(folders)}
-    classes = _classes_of(name, files)
-    unknown = sorted(set(classes) - set(number))
-    if unknown:
-        raise SettingError(
-            "dataset",
-            name,
-            f"class {unknown[0]} is not among the classes of the training pictures; "
-            "rename it or remove it",
-        )
-    return np.array([number[class_name] for class_name in classes], np.int32)
+    return [one.rest.partition("/")[0] for one in files]

@@ -4,16 +4,13 @@ The only file that knows 127.5. Loads NumPy and Pillow alone; TensorFlow is met 
 when a tensor is handed in.
 """
 
-import contextlib
-import io
 import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps
 
-from pdm_tf.config import InputError
+from pdm_tf.data.decoding import Conversions, cropped, decoded, opened_picture
 from pdm_tf.errors import SettingError
 from pdm_tf.storage.images import write_png
 
@@ -80,16 +77,20 @@ def checked_shape(image_shape: tuple[int, ...]) -> tuple[int, int, int]:
     return height, width, channels
 
 
-def read_picture(path: Path | str | bytes, image_shape: tuple[int, ...]) -> np.ndarray:
+def read_picture(
+    path: Path | str | bytes,
+    image_shape: tuple[int, ...],
+    conversions: Conversions | None = None,
+) -> np.ndarray:
     """One picture file, upright, on white, centre-cropped as ADM crops.
 
-    EXIF orientation is obeyed, transparency laid over white, 16-bit grey reduced to
-    its high byte; palettes, grey and CMYK become what `image_shape` says. Of an
-    animation the first frame counts.
+    See `decoding` for what becomes of orientation, transparency, 16 bits, palettes,
+    CMYK and animations, and for the bounds.
 
     Args:
-      path: any file that Pillow reads, or the bytes of one.
+      path: a file of PNG, JPEG, WebP, BMP or GIF, or the bytes of one.
       image_shape: (H, W, C) in pixels, C of 1 or 3.
+      conversions: takes note of what was changed beside the size.
 
     Returns:
       uint8 [H, W, C].
@@ -98,54 +99,10 @@ def read_picture(path: Path | str | bytes, image_shape: tuple[int, ...]) -> np.n
       InputError: the file cannot be read as a picture, or `image_shape` is no shape.
     """
     height, width, channels = checked_shape(image_shape)
-    try:
-        with Image.open(io.BytesIO(path) if isinstance(path, bytes) else path) as file:
-            file.load()
-            image = _flat(_upright(file), _MODES[channels])
-    except Exception as error:  # Pillow's decoders raise errors of many kinds
-        reason = " ".join(str(error).split()) or type(error).__name__
-        name = "data" if isinstance(path, bytes) else path
-        raise InputError(
-            f"{name}: not a picture that can be read ({reason}); remove or replace it"
-        ) from error
-    return np.asarray(_cropped(image, height, width)).reshape(height, width, channels)
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    """The picture as its camera was held; damaged EXIF data is passed over."""
-    with contextlib.suppress(Exception):
-        return ImageOps.exif_transpose(image)
-    return image
-
-
-def _flat(image: Image.Image, mode: str) -> Image.Image:
-    """Any of Pillow's modes -> "L" or "RGB", transparency over white."""
-    if image.mode.startswith("I"):  # 16-bit grey, as Pillow reduces 16-bit colour
-        levels = np.clip(np.asarray(image, np.int32), 0, 65535) >> 8
-        return Image.fromarray(levels.astype(np.uint8)).convert(mode)
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image)
-    if image.mode not in ("1", "L"):
-        image = image.convert("RGB")
-    return image.convert(mode)
-
-
-def _cropped(image: Image.Image, height: int, width: int) -> Image.Image:
-    """ADM's centre crop (arXiv:2105.05233, their data loader) for any H x W.
-
-    Halved by boxes while both sides stay large enough, scaled by a cubic until the
-    picture just covers H x W, then cut in the middle. Equals ADM's for H = W.
-    """
-    while image.width >= 2 * width and image.height >= 2 * height:
-        half = (image.width // 2, image.height // 2)
-        image = image.resize(half, Image.Resampling.BOX)
-    scale = max(width / image.width, height / image.height)
-    size = (round(image.width * scale), round(image.height * scale))
-    image = image.resize(size, Image.Resampling.BICUBIC)
-    left, top = (image.width - width) // 2, (image.height - height) // 2
-    return image.crop((left, top, left + width, top + height))
+    with opened_picture(path) as file:
+        image = decoded(file, _MODES[channels], conversions or Conversions())
+        picture = np.asarray(cropped(image, height, width))
+    return picture.reshape(height, width, channels)
 
 
 def contact_sheet(pictures: np.ndarray, columns: int | None = None) -> np.ndarray:

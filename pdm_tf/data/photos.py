@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from pdm_tf.data.classes import check_classes
+from pdm_tf.data.decoding import FORMATS
 from pdm_tf.data.reading import InMemory, OnDemand, kept_in_memory
 from pdm_tf.errors import SettingError
 
@@ -100,7 +101,8 @@ def open_photos(
 def _photo(file: str, image_shape: tuple[int, int, int]) -> Image.Image:
     """A photograph, no larger than its smallest crop needs: the rest is only slow."""
     height, width, channels = image_shape
-    photo = Image.open(_located(file)).convert("L" if channels == 1 else "RGB")
+    stored = Image.open(_located(file), formats=FORMATS)
+    photo = stored.convert("L" if channels == 1 else "RGB")
     scale = max(width / photo.width, height / photo.height) / _SMALLEST
     if scale >= 1:
         return photo

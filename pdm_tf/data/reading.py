@@ -1,5 +1,6 @@
 """Two ways to hold a source: all pictures in memory, or made when needed."""
 
+import atexit
 import math
 import os
 import sys
@@ -12,9 +13,10 @@ import numpy as np
 from tqdm import tqdm
 
 from pdm_tf.config import InputError
-from pdm_tf.errors import SettingError
+from pdm_tf.errors import SettingError, printable
 
 MEMORY = 2**30  # bytes of decoded pictures that a source may keep
+_MANY_BROKEN = 100  # from here on more broken than sound pictures end the reading
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,8 @@ class OnDemand:
     title: Callable[[int], str]  # index -> what `skipped` calls the picture
     labels: np.ndarray  # int32 [N]
     class_names: tuple[str, ...] = ()
-    broken: set[int] = field(default_factory=set)
+    broken: dict[int, str] = field(default_factory=dict)  # index -> why
+    tried: list[int] = field(default_factory=lambda: [0])  # how many, up to now
 
     @property
     def skipped(self) -> tuple[str, ...]:
@@ -69,14 +72,17 @@ class OnDemand:
             pictures[row], labels[row] = picture, self.labels[index]
         if self.broken and not warned:
             _warn(self)
+        _tell_conversions(self)
         return pictures, labels
 
     def attempt(self, index: int) -> np.ndarray | None:
         """The picture of an index, or None and a note in `broken`."""
+        self.tried[0] += 1
         try:
             return self.make(index)
-        except InputError:
-            self.broken.add(index)
+        except InputError as error:
+            self.broken[index] = getattr(error, "reason", "") or str(error)
+            _refuse_too_many(self)
             return None
 
     def _substituted(self, index: int) -> tuple[int, np.ndarray]:
@@ -86,7 +92,7 @@ class OnDemand:
                 picture = self.attempt(candidate)
                 if picture is not None:
                     return candidate, picture
-        raise _none_readable(self)
+        raise _too_many(self, len(self))
 
 
 def kept_in_memory(source: OnDemand, memory: int = MEMORY) -> InMemory | OnDemand:
@@ -119,33 +125,60 @@ def kept_in_memory(source: OnDemand, memory: int = MEMORY) -> InMemory | OnDeman
     labels = source.labels
     if source.broken:
         good = np.setdiff1d(np.arange(count), list(source.broken))
-        if not len(good):
-            raise _none_readable(source)
+        if 2 * len(good) < count:
+            raise _too_many(source, count)
         pictures, labels = pictures[good], labels[good]
         _warn(source)
+    _tell_conversions(source)
     return InMemory(source.name, pictures, labels, source.class_names, source.skipped)
 
 
 @cache
 def _threads() -> ThreadPool:
     """More than there are cores: some wait for the disk."""
-    return ThreadPool(min(32, (os.cpu_count() or 1) + 4))
+    pool = ThreadPool(min(32, (os.cpu_count() or 1) + 4))
+    atexit.register(pool.terminate)
+    return pool
 
 
 def _warn(source: OnDemand) -> None:
     names = source.skipped
+    first = min(source.broken)
     print(
-        f"{source.name}: skipped {len(names)} that cannot be read as pictures: "
-        + ", ".join(names[:3])
-        + (", …" if len(names) > 3 else ""),
+        f"{printable(source.name)}: skipped {len(names)} that cannot be read as "
+        f"pictures: {', '.join(map(printable, names[:3]))}"
+        + (", …" if len(names) > 3 else "")
+        + f" (the first: {source.broken[first]})",
         file=sys.stderr,
     )
 
 
-def _none_readable(source: OnDemand) -> InputError:
-    return SettingError(
+def _tell_conversions(source: OnDemand) -> None:
+    """Says what was changed in pictures as they were read, each kind once."""
+    conversions = getattr(source.make, "conversions", None)
+    if conversions is not None and (said := conversions.not_yet_said()):
+        print(f"{printable(source.name)}: pictures {said}", file=sys.stderr)
+
+
+def _refuse_too_many(source: OnDemand) -> None:
+    """Ends where most are broken: what is left is no sample of the data set."""
+    count = len(source.broken)
+    if count >= _MANY_BROKEN and 2 * count > source.tried[0]:
+        raise _too_many(source, source.tried[0])
+
+
+class TooManyBroken(SettingError):
+    """Most pictures of a source cannot be read."""
+
+
+def _too_many(source: OnDemand, tried: int) -> SettingError:
+    first = min(source.broken)
+    count = len(source.broken)
+    sound = tried - count
+    which = f"only {sound:,} of {tried:,}" if sound > 0 else f"none of its {tried:,}"
+    return TooManyBroken(
         "dataset",
         source.name,
-        f"none of its {len(source)} pictures can be read (the first is "
-        f"{source.title(0)}); give a folder of sound pictures",
+        f"{which} pictures can be read (the first is {printable(source.title(first))}: "
+        f"{source.broken[first]}); give sound pictures",
     )

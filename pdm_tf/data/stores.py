@@ -4,7 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from pdm_tf.config import InputError
+from pdm_tf.data.preparation.record import load
 from pdm_tf.errors import SettingError
+from pdm_tf.storage.reading import is_regular
 
 INFO = "dataset_info.json"  # what makes a directory a prepared data set
 
@@ -57,6 +59,7 @@ def _in_directory(name: str, directory: Path) -> Any:
         elif below:
             remedy = f"did you mean tfds:{below[-1]}?"
         raise SettingError("dataset", name, f"no {INFO} in {directory}; {remedy}")
+    _check_files(name, directory)
     try:
         return tfds.builder_from_directory(str(directory))
     except Exception as error:
@@ -66,6 +69,32 @@ def _in_directory(name: str, directory: Path) -> Any:
             name,
             f"{directory / INFO} cannot be used ({reason}); prepare the data set again",
         ) from error
+
+
+def _check_files(name: str, directory: Path) -> None:
+    """Compares the files of a data set that was prepared here with its record."""
+    for path in sorted(directory.iterdir()):
+        if path.suffix in (".json", ".txt") and not is_regular(path):
+            raise SettingError("dataset", name, f"{path} is no file; prepare it again")
+        if not path.match("preparation_*.json"):
+            continue
+        record = load(path)
+        sizes = [shard.size for shard in record.shards]
+        files = sorted(directory.glob(f"*-{record.split}.tfrecord-*-of-*"))
+        found = [file.stat().st_size for file in files]
+        if not record.complete or found == sizes:
+            continue
+        pairs = zip(files, found, sizes, strict=False)
+        wrong = [file.name for file, now, then in pairs if now != then]
+        fault = f"{(wrong or [files[-1].name])[0]} was changed" if files else ""
+        if len(found) < len(sizes):
+            fault = f"{len(sizes) - len(found)} of {len(sizes)} files are missing"
+        raise SettingError(
+            "dataset",
+            name,
+            f"{fault} since its split {record.split} was prepared; copy the data set "
+            "again, or mend it with the command that prepared it",
+        )
 
 
 def _unknown(name: str, location: str, directory: Path, error: Exception) -> InputError:

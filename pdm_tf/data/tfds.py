@@ -15,7 +15,7 @@ import numpy as np
 from pdm_tf.data.classes import check_classes
 from pdm_tf.data.examples import Examples
 from pdm_tf.data.reading import InMemory, OnDemand, kept_in_memory
-from pdm_tf.data.records import Spans, index_records
+from pdm_tf.data.records import Records, index_records
 from pdm_tf.data.stores import open_store
 from pdm_tf.errors import SettingError
 
@@ -119,6 +119,14 @@ def _features(
             f"needs one feature that is a picture and has {len(pictures)} "
             f"({', '.join(features)}); give another data set",
         )
+    stored = np.dtype(features[pictures[0]].np_dtype)
+    if stored not in (np.uint8, np.uint16):
+        raise SettingError(
+            "dataset",
+            name,
+            f"its pictures are {stored}, and which number is white is not known; "
+            "prepare them as uint8",
+        )
     if len(labels) > 1 and ("label" in labels or not num_classes):
         labels = ["label"] if "label" in labels else []
     if len(labels) > 1:
@@ -168,7 +176,7 @@ def _chosen(name: str, info: Any, wanted: str, split: str) -> str:
     )
 
 
-def _records(name: str, info: Any, split: str) -> Spans:
+def _records(name: str, info: Any, split: str) -> Records:
     """The stretches of bytes that are a split's records, in its order."""
     if info.file_format.file_suffix != "tfrecord":
         raise SettingError(
@@ -193,4 +201,4 @@ def _records(name: str, info: Any, split: str) -> Spans:
         end = len(index[file]) if part.take < 0 else part.skip + part.take
         records = index[file][part.skip : end]
         spans.append(np.insert(records, 0, numbers[file], axis=1))
-    return Spans(tuple(map(Path, index)), np.concatenate(spans))
+    return Records(tuple(map(Path, index)), np.concatenate(spans))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pdm_tf.data.folder import SUFFIXES
+from pdm_tf.data.listing import SUFFIXES
 from pdm_tf.data.sources import SHELF
 from pdm_tf.data.stores import INFO
 from pdm_tf.errors import SettingError

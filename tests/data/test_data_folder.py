@@ -102,7 +102,7 @@ def test_an_unknown_class_of_the_test_split_is_refused(tmp_path):
 
 
 def test_nothing_is_held_out_without_sub_folders(tmp_path):
-    dataset = paint(tmp_path, {"a.png": 1, "test/b.png": 2})
+    dataset = paint(tmp_path, {"a.png": 1, "b/b.png": 2})
     assert levels(open_source(dataset, SHAPE))[0] == [1, 2]
     with pytest.raises(InputError, match=r"held out.*test.*train"):
         open_source(dataset, SHAPE, split="test")

@@ -4,7 +4,7 @@ import pytest
 from PIL import Image
 
 from pdm_tf.config import InputError
-from pdm_tf.data import folder
+from pdm_tf.data import listing
 from pdm_tf.data.sources import open_source
 
 SHAPE = (4, 6, 3)
@@ -52,10 +52,9 @@ def test_class_faults_name_the_count_and_the_flag(tmp_path):
 def test_a_folder_that_cannot_be_listed_is_named(tmp_path, monkeypatch):
     dataset = paint(tmp_path, {"a.png": 1})
 
-    def sample_from(root, onerror, followlinks):
-        onerror(PermissionError(13, "Permission denied", f"{root}/locked"))
-        return []
+    def refuse(folder):
+        raise PermissionError(13, "Permission denied", str(folder))
 
-    monkeypatch.setattr(folder.os, "walk", sample_from)
-    with pytest.raises(InputError, match=r"locked.*Permission denied"):
+    monkeypatch.setattr(listing.os, "scandir", refuse)
+    with pytest.raises(InputError, match=r"listed.*Permission denied"):
         open_source(dataset, SHAPE)

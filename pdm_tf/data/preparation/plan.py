@@ -1,18 +1,20 @@
 """What becomes of an archive: order, labels and files, all known before the start."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from pdm_tf.config import PrepareConfig
+from pdm_tf.data.classes import ordered_classes
+from pdm_tf.data.decoding import Conversions
+from pdm_tf.data.held_out import placed
 from pdm_tf.data.images import checked_shape
 from pdm_tf.data.preparation.archives import Archive
-from pdm_tf.errors import SettingError
+from pdm_tf.errors import SettingError, printable
 from pdm_tf.storage.files import checksum
 
 _SHARD_BYTES = 200e6  # decoded; about two thirds of it on disk
-_TOGETHER = {"train", "test", "val", "validation"}  # folders that are no classes
 
 
 @dataclass(frozen=True)
@@ -26,8 +28,10 @@ class Plan:
     split: str
     image_shape: tuple[int, int, int]
     classes: tuple[str, ...]  # the class of each picture, or empty
+    class_names: tuple[str, ...]  # in the order of their labels
     order: np.ndarray  # int64 [N], indices of the archive
     shard_pictures: int
+    conversions: Conversions = field(default_factory=Conversions)
 
     @property
     def shards(self) -> list[np.ndarray]:
@@ -71,27 +75,49 @@ def make_plan(config: PrepareConfig, archive: Archive) -> Plan:
             "shard_pictures", config.shard_pictures, "give 0 or a number of pictures"
         )
     shape = checked_shape((size, size, channels))
-    first = _first_folders(archive.names)
-    if {"train"} < set(first) & _TOGETHER:
+    _refuse_several_splits(archive)
+    classes, class_names = _classes(archive) if config.labels else ((), ())
+    per_shard = config.shard_pictures or math.ceil(_SHARD_BYTES / math.prod(shape))
+    # RandomState and not Generator: its stream is promised never to change.
+    order = np.random.RandomState(0).permutation(len(archive.names)).astype(np.int64)
+    return Plan(archive, config.split, shape, classes, class_names, order, per_shard)
+
+
+def _refuse_several_splits(archive: Archive) -> None:
+    """Pictures that are held out must not be thrown together with the others."""
+    files = placed(archive.names)
+    held = sorted({one.folder for one in files if one.split not in ("train", "")})
+    if held and any(one.split in ("train", "") for one in files):
         raise SettingError(
             "source",
             archive.name,
-            "holds train and test pictures; prepare the folders one by one, with "
-            "`split=train` and `split=test`",
+            f"holds train and test pictures ({printable(held[0])} is held out); "
+            "prepare the folders one by one, with `split=train` and `split=test`",
         )
-    if config.labels and "" in first:
+
+
+def _classes(archive: Archive) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The class of each picture, and the names of all in the order of their labels."""
+    if archive.labels is not None:
+        names = archive.labels.class_names
+        numbers = archive.labels.of(
+            archive.names, lambda remedy: SettingError("source", archive.name, remedy)
+        )
+        return tuple(names[number] for number in numbers), names
+    first = _first_folders(archive.names)
+    if "" in first:
         raise SettingError(
             "labels",
             None,
             f"{first.count('')} pictures of {archive.name} lie in no class folder (the "
-            f"first is {archive.names[first.index('')]}); leave `labels` out, or move "
-            "them",
+            f"first is {printable(archive.names[first.index('')])}); leave `labels` "
+            "out, or move them",
         )
-    per_shard = config.shard_pictures or math.ceil(_SHARD_BYTES / math.prod(shape))
-    # RandomState and not Generator: its stream is promised never to change.
-    order = np.random.RandomState(0).permutation(len(archive.names)).astype(np.int64)
-    classes = tuple(first) if config.labels else ()
-    return Plan(archive, config.split, shape, classes, order, per_shard)
+    try:
+        of = ordered_classes(archive.name, first)
+    except SettingError as error:
+        raise error.named("source") from error
+    return tuple(of[folder] for folder in first), tuple(of.values())
 
 
 def _first_folders(names: tuple[str, ...]) -> list[str]:

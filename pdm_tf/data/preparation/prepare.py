@@ -1,8 +1,7 @@
 """Pictures in an archive -> a prepared data set; a stopped run goes on."""
 
 import os
-import zipfile
-import zlib
+import sys
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -20,9 +19,12 @@ from pdm_tf.data.preparation.archives import Archive, open_archive
 from pdm_tf.data.preparation.plan import Plan, make_plan
 from pdm_tf.data.preparation.record import Record, Shard, resume
 from pdm_tf.data.tfds import read_tfds
-from pdm_tf.errors import MissingSetting, SettingError
+from pdm_tf.errors import MissingSetting, SettingError, printable
+from pdm_tf.storage.files import checksum
 from pdm_tf.storage.images import encode_png
+from pdm_tf.storage.reading import is_regular
 
+_MANY_BROKEN = 100  # from here on more broken than sound pictures end it
 _SHEET = (64, 128)  # pictures on the contact sheet; their side at most [pixels]
 
 
@@ -42,12 +44,14 @@ def prepare(config: PrepareConfig) -> Record:
         raise MissingSetting("out", "name a directory for the data set")
     out = Path(config.out).expanduser()
     with closing(open_archive(config.source)) as archive:
+        if archive.left_out:
+            print(archive.left_out, file=sys.stderr)
         plan = make_plan(config, archive)
         try:
             record, others = resume(out, plan.split, plan.settings())
             out.mkdir(parents=True, exist_ok=True)
-            record.class_names = _class_names(plan, others)
-            if not record.complete:
+            record.class_names = _class_names(plan, record, others)
+            if not _is_complete(plan, record):
                 record.save()  # from here on the directory is known as begun
                 _write_shards(plan, record)
                 _finish(out, plan, record, others)
@@ -56,20 +60,32 @@ def prepare(config: PrepareConfig) -> Record:
     return record
 
 
-def _class_names(plan: Plan, others: list[Record]) -> list[str]:
-    """In sorted order; a second split takes those of the first."""
-    names = sorted(set(plan.classes))
-    for record in others:
-        unknown = sorted(set(names) - set(record.class_names))
+def _class_names(plan: Plan, record: Record, others: list[Record]) -> list[str]:
+    """As they were when the split was begun; a second split takes those of the first.
+
+    Version 0.1 took numbered folders in the order of text, and its labels stay.
+    """
+    names = list(plan.class_names)
+    if sorted(record.class_names) == sorted(names):
+        names = record.class_names
+    for other in others:
+        unknown = sorted(set(names) - set(other.class_names))
         if unknown:
             raise SettingError(
                 "source",
                 plan.archive.name,
-                f"class {unknown[0]} is not among those of the split {record.split}; "
+                f"class {unknown[0]} is not among those of the split {other.split}; "
                 "rename it or remove it",
             )
-        names = record.class_names
+        names = other.class_names
     return names
+
+
+def _is_complete(plan: Plan, record: Record) -> bool:
+    """Whether all files of a finished split are as they were written."""
+    out, count = record.path.parent, len(plan.shards)
+    path = partial(writing.shard_path, out, plan.split, count=count)
+    return record.complete and _finished(record, path) == count
 
 
 def _write_shards(plan: Plan, record: Record) -> None:
@@ -87,33 +103,40 @@ def _write_shards(plan: Plan, record: Record) -> None:
     # More threads than cores: some wait for the disk.
     with bar, ThreadPoolExecutor((os.cpu_count() or 1) + 2) as pool:
         for number in range(len(record.shards), len(shards)):
-            skipped: list[str] = []
+            broken: dict[str, str] = {}
             made = pool.map(partial(_made, plan), shards[number].tolist())
-            examples = _sound(made, skipped, bar)
+            examples = _sound(made, broken, bar)
             count = writing.write_shard(path(number=number), features, examples)
-            size = path(number=number).stat().st_size
-            record.shards.append(Shard(count, size, skipped))
+            file = path(number=number)
+            size, digest = file.stat().st_size, checksum(file)
+            shard = Shard(count, size, list(broken), digest, list(broken.values()))
+            record.shards.append(shard)
             record.save()
+            _refuse_too_many(plan, record)
 
 
 def _finished(record: Record, path: Any) -> int:
     """How many files from the first on are as the record says."""
     for number, shard in enumerate(record.shards):
         file = path(number=number)
-        if not file.is_file() or file.stat().st_size != shard.size:
+        if not is_regular(file) or file.stat().st_size != shard.size:
+            return number
+        if shard.sha256 and checksum(file) != shard.sha256:
             return number
     return len(record.shards)
 
 
-def _made(plan: Plan, index: int) -> tuple[str, dict | None]:
-    """Name of a picture and its example, None if it is broken."""
+def _made(plan: Plan, index: int) -> tuple[str, dict | str]:
+    """Name of a picture and its example; if it is broken, why."""
     archive: Archive = plan.archive
     # Names that are no Unicode, which file systems allow, are written with escapes.
     name = archive.names[index].encode("utf-8", "backslashreplace").decode()
     try:
-        picture = read_picture(archive.read(index), plan.image_shape)
-    except (InputError, zipfile.BadZipFile, zlib.error, EOFError):
-        return name, None
+        picture = read_picture(archive.read(index), plan.image_shape, plan.conversions)
+    except SettingError:  # about the archive as a whole
+        raise
+    except InputError as error:
+        return name, getattr(error, "reason", "") or str(error)
     example = {"image": encode_png(picture, compress_level=1), "file_name": name}
     if plan.classes:
         example["label"] = plan.classes[index]
@@ -121,25 +144,40 @@ def _made(plan: Plan, index: int) -> tuple[str, dict | None]:
 
 
 def _sound(
-    made: Iterable[tuple[str, dict | None]], skipped: list[str], bar: tqdm
+    made: Iterable[tuple[str, dict | str]], broken: dict[str, str], bar: tqdm
 ) -> Iterator[dict]:
     for name, example in made:
         bar.update()
-        if example is None:
-            skipped.append(name)
+        if isinstance(example, str):
+            broken[name] = example
         else:
             yield example
+
+
+def _refuse_too_many(plan: Plan, record: Record) -> None:
+    """Ends where most are broken: what is left is no sample of the source."""
+    count = len(record.skipped)
+    if count >= _MANY_BROKEN and count > record.pictures:
+        raise _too_many(plan, record)
+
+
+def _too_many(plan: Plan, record: Record) -> SettingError:
+    sound, skipped = record.pictures, record.skipped
+    which = f"only {sound:,} of its" if sound else "none of its"
+    return SettingError(
+        "source",
+        plan.archive.name,
+        f"{which} {sound + len(skipped):,} pictures can be read (the first broken one "
+        f"is {printable(skipped[0])}: {record.reasons[0]}); give sound pictures",
+    )
 
 
 def _finish(out: Path, plan: Plan, record: Record, others: list[Record]) -> None:
     """Metadata, index of the records, contact sheet; the record's last word."""
     if not record.pictures:
-        raise SettingError(
-            "source",
-            plan.archive.name,
-            f"none of its {len(plan.order)} pictures can be read (the first is "
-            f"{record.skipped[0]}); give sound pictures",
-        )
+        raise _too_many(plan, record)
+    if said := plan.conversions.not_yet_said():
+        print(f"{printable(plan.archive.name)}: pictures {said}", file=sys.stderr)
     splits = {
         one.split: [(shard.pictures, shard.size) for shard in one.shards]
         for one in sorted([record, *others], key=lambda one: one.path)

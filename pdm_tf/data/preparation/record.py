@@ -2,11 +2,15 @@
 
 import json
 from dataclasses import asdict, dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 
 from pdm_tf.config import PrepareConfig
-from pdm_tf.errors import SettingError
+from pdm_tf.errors import SettingError, printable
 from pdm_tf.storage.files import write_json
+from pdm_tf.storage.reading import read_regular
+
+_LARGEST = 2**28  # bytes of a record
 
 
 @dataclass
@@ -16,6 +20,8 @@ class Shard:
     pictures: int
     size: int  # bytes
     skipped: list[str] = field(default_factory=list)
+    sha256: str = ""  # of the file; empty in records of version 0.1
+    reasons: list[str] = field(default_factory=list)  # why each was skipped
 
 
 @dataclass
@@ -43,6 +49,12 @@ class Record:
         """Names of the broken pictures met so far."""
         return [name for shard in self.shards for name in shard.skipped]
 
+    @property
+    def reasons(self) -> list[str]:
+        """Why each of them is broken; empty text where version 0.1 skipped it."""
+        pairs = [zip_longest(s.skipped, s.reasons, fillvalue="") for s in self.shards]
+        return [reason for pair in pairs for _, reason in pair]
+
     def save(self) -> None:
         """Writes the file whole or not at all."""
         write_json(self.path, {**asdict(self), "path": self.path.name})
@@ -60,10 +72,10 @@ def load(path: Path) -> Record:
       InputError: no record that this version wrote.
     """
     try:
-        found = json.loads(path.read_text())
+        found = json.loads(read_regular(path, _LARGEST))
         shards = [Shard(**shard) for shard in found.pop("shards")]
         return Record(**{**found, "path": path, "shards": shards})
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise SettingError(
             "out",
             path.parent,
@@ -120,7 +132,8 @@ def format_record(config: PrepareConfig, record: Record) -> str:
         f"{record.pictures:,} pictures in {len(record.shards)} files "
         f"({size / 1e6:,.1f} MB), {len(record.skipped)} broken ones skipped"
     ]
-    lines += [f"  skipped: {name}" for name in record.skipped[:10]]
+    broken = list(zip(record.skipped, record.reasons, strict=True))[:10]
+    lines += [f"  skipped: {printable(name)} ({reason})" for name, reason in broken]
     if len(record.skipped) > 10:
         lines.append(f"  … all of them in {record.path}")
     shape = f"{config.image_size},{config.image_size},{config.channels}"
