@@ -12,7 +12,8 @@ from typing import Any
 _HOMES = {
     "OpenedModel": "models",
     "derive": "deriving",
-    "export_litert": "litert",
+    "export_litert": "network_export",
+    "export_network": "network_export",
     "export_run": "exporting",
     "join_runs": "models",
     "open_generator": "generators",

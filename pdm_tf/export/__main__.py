@@ -1,4 +1,4 @@
-"""python -m pdm_tf.export --model=MODEL: writes a SavedModel, or a .tflite file."""
+"""python -m pdm_tf.export --model=MODEL: writes it for TensorFlow, LiteRT, OpenVINO."""
 
 from pdm_tf import flags
 from pdm_tf.config import ExportConfig
@@ -10,20 +10,15 @@ def main(argv: list[str]) -> None:
     (config,) = flags.parse(argv, ExportConfig, description=__doc__)
     if not config.model:
         raise SettingError("model", None, "is missing: name the directory of a run")
-    if config.format == "savedmodel" and config.quantize != "none":
-        raise SettingError(
-            "quantize",
-            config.quantize,
-            "a SavedModel stays float32; add `format=litert`",
-        )
+    _check_format(config)
     from pdm_tf import assemble
 
     given = {"variance": config.variance, "thresholding": config.thresholding}
     changes = {name: value for name, value in given.items() if value != "run"}
-    if config.format == "litert":
-        file, found = assemble.export_litert(config, changes)
+    if config.format != "savedmodel":
+        place, found = assemble.export_network(config, changes)
         print(
-            f"{file}: {found.sqnr:.1f} dB, Fréchet distance {found.cheaper:.4g}, the "
+            f"{place}: {found.sqnr:.1f} dB, Fréchet distance {found.cheaper:.4g}, the "
             f"model's {found.original:.4g}"
         )
         return
@@ -31,6 +26,16 @@ def main(argv: list[str]) -> None:
         config.model, config.export_dir, config.sampler, **changes
     )
     print(f"SavedModel in {directory}")
+
+
+def _check_format(config: ExportConfig) -> None:
+    """Raises SettingError for a setting of another format than the one chosen."""
+    if config.format != "litert" and config.quantize != "none":
+        remedy = "is for .tflite files; add `format=litert`"
+        raise SettingError("quantize", config.quantize, remedy)
+    if config.format != "openvino" and config.precision != "float32":
+        remedy = "is for OpenVINO; add `format=openvino`"
+        raise SettingError("precision", config.precision, remedy)
 
 
 if __name__ == "__main__":

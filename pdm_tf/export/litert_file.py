@@ -24,7 +24,7 @@ def check_packages(config: ExportConfig) -> None:
         check_installed()
 
 
-def describe_litert(
+def describe_network(
     denoiser: Denoiser,
     sampling: SamplingConfig,
     record: str,
@@ -32,7 +32,7 @@ def describe_litert(
     class_names: Sequence[str] = (),
     sealed: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """What the report beside a file says of its model, see `describe`.
+    """What the report of an exported network says of its model, see `describe`.
 
     Raises:
       InputError: a noise schedule that cannot be described.
@@ -53,7 +53,7 @@ def write_litert(
       InputError: a model whose evaluations depend on each other; `calibration_steps`
         beyond the number of timesteps.
     """
-    _check_stateless(denoiser)
+    check_stateless(denoiser, "litert")
     convert(denoiser, path)
     if config.quantize == "none":
         return
@@ -64,13 +64,13 @@ def write_litert(
     write_bytes(path, quantise(path, config.quantize, examples))
 
 
-def _check_stateless(denoiser: Denoiser) -> None:
-    """Raises InputError for a denoiser with a carry, which the file's runtime drops."""
+def check_stateless(denoiser: Denoiser, form: str) -> None:
+    """Raises InputError for a denoiser with a carry, which other runtimes drop."""
     z = tf.zeros([1, *denoiser.image_shape])
     if tf.nest.flatten(denoiser.init_carry(z)):
         raise SettingError(
             "format",
-            "litert",
-            "a .tflite file holds one evaluation, and this model carries state from "
-            "step to step; export it with `format=savedmodel`",
+            form,
+            "holds one evaluation, and this model carries state from step to step; "
+            "export it with `format=savedmodel`",
         )

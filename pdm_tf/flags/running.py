@@ -21,6 +21,7 @@ OPTIONAL = {
     "ai_edge_litert": ("ai-edge-litert", "litert"),
     "ai_edge_quantizer": ("ai-edge-quantizer", "litert"),
     "lmdb": ("lmdb", "lsun"),
+    "openvino": ("openvino", "openvino"),
 }
 
 

@@ -85,7 +85,8 @@ def _doubled(kernel: tf.Tensor) -> tf.Tensor:
         for rows in shifts
         for columns in shifts
     ]
-    return tf.transpose(tf.reverse(tf.add_n(moved), [0, 1]), [0, 1, 3, 2])
+    kernel = tf.reverse(tf.reverse(tf.add_n(moved), [0]), [1])  # as OpenVINO can
+    return tf.transpose(kernel, [0, 1, 3, 2])
 
 
 def upsampling_conv(channels: int, **settings: Any) -> UpsamplingConv:

@@ -1,6 +1,7 @@
-"""Pictures on request, from a denoiser, a SavedModel or a .tflite file alike.
+"""Pictures on request, from a denoiser, a SavedModel or another runtime's file alike.
 
-Names load on first use: a SavedModel needs no Keras, `LitertNetwork` no TensorFlow.
+Names load on first use: a SavedModel needs no Keras, `LitertNetwork` and
+`OpenvinoNetwork` no TensorFlow.
 """
 
 from importlib import import_module
@@ -11,6 +12,8 @@ _HOMES = {
     "ImageGenerator": "generator",
     "LitertGenerator": "litert_generator",
     "LitertNetwork": "litert_network",
+    "OpenvinoGenerator": "openvino_generator",
+    "OpenvinoNetwork": "openvino_network",
     "SavedModelGenerator": "saved_model_generator",
     "SavedSampler": "saved_model_generator",  # its name of before
     "describe": "description",

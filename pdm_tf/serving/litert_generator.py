@@ -25,10 +25,45 @@ def callback_denoiser(
     return denoiser
 
 
-class LitertGenerator(DenoiserGenerator):
-    """Generates pictures with a .tflite file of `python -m pdm_tf.export`.
+class CallbackGenerator(DenoiserGenerator):
+    """Generates pictures with a network that another runtime computes.
 
     Attributes: see `ImageGenerator`.
+
+    Args:
+      setting: the setting that names the export, for messages.
+      path: where it lies.
+      network: opened.
+      described: what its report says of its model, "digest" that of its bytes.
+      remedy: what to do with one that says too little.
+
+    Raises:
+      InputError: a report that says too little.
+    """
+
+    def __init__(
+        self,
+        setting: str,
+        path: str,
+        network: Evaluate,
+        described: dict[str, Any],
+        remedy: str,
+    ) -> None:
+        # Its weights are rounded: it is known by its bytes and by what they mean.
+        known = [described.get(name) for name in ("digest", "sealed", "sampling")]
+        description = {**described, "digest": digest_json(known)}
+        try:
+            sampling = SamplingConfig(**description["sampling"])
+            denoiser = callback_denoiser(network, description)
+        except (KeyError, TypeError) as error:
+            raise SettingError(
+                setting, path, f"not written by this version of pdm_tf; {remedy}"
+            ) from error
+        super().__init__(denoiser, sampling, description)
+
+
+class LitertGenerator(CallbackGenerator):
+    """Generates pictures with a .tflite file of `python -m pdm_tf.export`.
 
     Args:
       setting: the setting that names the file, for messages.
@@ -39,15 +74,4 @@ class LitertGenerator(DenoiserGenerator):
     """
 
     def __init__(self, setting: str, path: str) -> None:
-        network, described = open_file(setting, path)
-        # Its weights are rounded: it is known by its bytes and by what they mean.
-        known = [described.get(name) for name in ("digest", "sealed", "sampling")]
-        description = {**described, "digest": digest_json(known)}
-        try:
-            sampling = SamplingConfig(**description["sampling"])
-            denoiser = callback_denoiser(network, description)
-        except (KeyError, TypeError) as error:
-            raise SettingError(
-                setting, path, f"not written by this version of pdm_tf; {REMEDY}"
-            ) from error
-        super().__init__(denoiser, sampling, description)
+        super().__init__(setting, path, *open_file(setting, path), REMEDY)

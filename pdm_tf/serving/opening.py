@@ -1,4 +1,4 @@
-"""Exports on disk -> generators: SavedModel directories and .tflite files."""
+"""Exports on disk -> generators: SavedModels, .tflite files, OpenVINO folders."""
 
 from pathlib import Path
 
@@ -9,18 +9,19 @@ from pdm_tf.serving.generator import ImageGenerator
 def is_export(path: str | Path) -> bool:
     """Whether this is, by its name or content, what `python -m pdm_tf.export` wrote."""
     path = Path(path)
-    return path.suffix == ".tflite" or (path / "saved_model.pb").is_file()
+    parts = ("saved_model.pb", "model.xml")
+    return path.suffix == ".tflite" or any((path / name).is_file() for name in parts)
 
 
 def open_generator(setting: str, path: str | Path) -> ImageGenerator:
-    """The generator of a SavedModel directory or of a .tflite file.
+    """The generator of a SavedModel, a .tflite file or an OpenVINO folder.
 
     Args:
       setting: the setting that names it, for messages.
       path: where it lies.
 
     Raises:
-      InputError: neither of these, or a damaged one.
+      InputError: none of these, or a damaged one.
     """
     if Path(path).suffix == ".tflite":
         from pdm_tf.serving.litert_generator import LitertGenerator
@@ -30,8 +31,12 @@ def open_generator(setting: str, path: str | Path) -> ImageGenerator:
         raise SettingError(
             setting,
             path,
-            "does not exist; give a SavedModel or a .tflite file",
+            "does not exist; give a SavedModel, a .tflite file or an OpenVINO folder",
         )
+    if (Path(path) / "model.xml").is_file():
+        from pdm_tf.serving.openvino_generator import OpenvinoGenerator
+
+        return OpenvinoGenerator(setting, str(path))
     from pdm_tf.serving.saved_model_generator import SavedModelGenerator
 
     return SavedModelGenerator(setting, str(path))

@@ -13,7 +13,7 @@ from toys import CountingToy
 import pdm_tf as pdm
 from pdm_tf.config import ExportConfig, InputError, SampleConfig
 from pdm_tf.export import litert
-from pdm_tf.export.litert_file import describe_litert, write_litert
+from pdm_tf.export.litert_file import describe_network, write_litert
 from pdm_tf.serving import (
     DenoiserGenerator,
     LitertGenerator,
@@ -77,7 +77,7 @@ def path(denoiser, tmp_path_factory) -> str:
     """Its file, with a report that says no more than is needed."""
     file = tmp_path_factory.mktemp("litert") / "float32.tflite"
     litert.convert(denoiser, file)
-    model = describe_litert(denoiser, STATIC, "--a=b")
+    model = describe_network(denoiser, STATIC, "--a=b")
     report_of(file).write_text(json.dumps({"sha256": checksum(file), "model": model}))
     return str(file)
 

@@ -1,0 +1,64 @@
+"""A denoiser as an OpenVINO model, read from the SavedModel of one of its calls."""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from pdm_tf.config import ExportConfig, SamplingConfig
+from pdm_tf.denoisers.denoiser import Denoiser
+from pdm_tf.errors import SettingError
+from pdm_tf.export.litert import save
+from pdm_tf.export.litert_file import check_stateless
+from pdm_tf.serving.openvino_network import MODEL, load_runtime
+
+
+def convert(denoiser: Denoiser) -> Any:
+    """An `openvino.Model` of one picture.
+
+    Inputs: z float32 [1, H, W, C], t int32 [1], and with classes labels int32 [1].
+    Outputs: x and variance, float32 [1, H, W, C].
+
+    Read from the disk by the runtime itself: `openvino.convert_model` does no more and
+    tells its makers of it.
+
+    Raises:
+      InputError: openvino is not installed.
+    """
+    runtime = load_runtime()
+    with tempfile.TemporaryDirectory() as directory:
+        save(denoiser, directory)
+        return runtime.Core().read_model(directory).clone()
+
+
+def check_openvino(config: ExportConfig) -> None:
+    """Raises InputError for a missing package, or a folder that holds something else.
+
+    Args:
+      config: its `export_dir`, where given, is the folder.
+    """
+    load_runtime()
+    directory = Path(config.export_dir)
+    if not config.export_dir or not directory.exists():
+        return
+    if not (directory / MODEL).is_file() and any(directory.iterdir()):
+        raise SettingError(
+            "export_dir",
+            directory,
+            "holds something that is no OpenVINO model; choose a new or empty folder",
+        )
+
+
+def write_openvino(
+    denoiser: Denoiser, directory: Path, sampling: SamplingConfig, config: ExportConfig
+) -> None:
+    """Fills a folder with model.xml and model.bin, in the precision that is asked.
+
+    Weights that bfloat16 computes with are stored in 16 bits.
+
+    Raises:
+      InputError: a model whose evaluations depend on each other.
+    """
+    check_stateless(denoiser, "openvino")
+    model = convert(denoiser)
+    half = config.precision != "float32"
+    load_runtime().save_model(model, str(directory / MODEL), compress_to_fp16=half)

@@ -1,0 +1,106 @@
+"""From a run to an OpenVINO folder: compared first, left behind only if it is good."""
+
+import json
+
+import numpy as np
+import pytest
+from tiny_runs import make_run
+from toys import CountingToy
+
+import pdm_tf as pdm
+from pdm_tf.assemble import export_network
+from pdm_tf.config import ExportConfig, InputError
+from pdm_tf.export.__main__ import main
+from pdm_tf.export.openvino import write_openvino
+from pdm_tf.serving import open_generator
+
+pytest.importorskip("openvino")
+
+SHAPE = (16, 16, 1)
+
+
+@pytest.fixture(scope="module")
+def run_dir(tmp_path_factory) -> str:
+    """A run with a checkpoint of random weights."""
+    directory = tmp_path_factory.mktemp("openvino") / "run"
+    return str(
+        make_run(
+            directory,
+            0,
+            scale=0.1,
+            network={"image_shape": SHAPE, "patch_size": 4, "num_classes": 3},
+            diffusion={"timesteps": 20, "beta_end": 0.6},
+            sampling={"thresholding": "static"},
+        )
+    )
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory) -> str:
+    """What distances are taken from."""
+    path = tmp_path_factory.mktemp("reference") / "reference.npz"
+    noise = np.random.default_rng(0).integers(0, 256, (20, *SHAPE), np.uint8)
+    np.savez(path, arr_0=noise)
+    return str(path)
+
+
+def settings(run_dir, pictures, out, **others) -> ExportConfig:
+    given = {"check_images": 4, "check_steps": "3", "sampler": ("ddim",)}
+    given |= {"min_sqnr": 5.0, "max_distance_change": 50.0, "calibration_steps": 4}
+    given |= {"model": run_dir, "reference": pictures, "export_dir": str(out)}
+    return ExportConfig(format="openvino", **given | others)
+
+
+def test_a_folder_comes_with_its_report(run_dir, pictures, tmp_path):
+    config = settings(run_dir, pictures, tmp_path / "it")
+    folder, found = export_network(config, {"variance": "small"})
+    files = {path.name for path in folder.iterdir()}
+    assert files == {"model.xml", "model.bin", "report.json"}
+    assert found.sqnr > 50
+    report = json.loads((folder / "report.json").read_text())
+    assert report["refused"] == [] and report["precision"] == "float32"
+    generator = open_generator("model", folder)
+    assert generator.description["sampling"]["variance"] == "small"
+    assert "--beta_end=0.6" in generator.description["record"]
+
+
+def test_what_fails_is_not_left_behind_and_bfloat16_halves_it(
+    run_dir, pictures, tmp_path
+):
+    config = settings(
+        run_dir, pictures, tmp_path / "it", precision="bfloat16", min_sqnr=100.0
+    )
+    with pytest.raises(InputError, match="dB is below min_sqnr=100"):
+        export_network(config, {})
+    assert [path.name for path in tmp_path.iterdir()] == ["it.refused.json"]
+    report = json.loads((tmp_path / "it.refused.json").read_text())
+    assert report["fidelity"]["sqnr"] > 15
+    weights = 4 * report["model"]["parameters"]
+    assert report["weights_bytes"] < 0.6 * weights
+
+
+def test_a_folder_of_something_else_is_left_alone(run_dir, pictures, tmp_path):
+    (tmp_path / "mine").write_text("something")
+    config = settings(run_dir, pictures, tmp_path)
+    with pytest.raises(InputError, match="no OpenVINO model"):
+        export_network(config, {})
+    assert (tmp_path / "mine").read_text() == "something"
+
+
+@pytest.mark.parametrize(
+    "flag, words",
+    [
+        ("--precision=bfloat16", "precision=bfloat16: .*format=openvino"),
+        ("--quantize=dynamic_int8", "quantize=dynamic_int8: .*format=litert"),
+    ],
+)
+def test_settings_of_another_format_are_refused(flag, words):
+    with pytest.raises(InputError, match=words):
+        main(["", "--model=any", flag])
+
+
+def test_a_model_that_carries_state_is_refused(tmp_path):
+    config = ExportConfig(format="openvino")
+    with pytest.raises(InputError, match="format=savedmodel"):
+        write_openvino(CountingToy(), tmp_path, pdm.SamplingConfig(), config)
+    assert not list(tmp_path.iterdir())
