@@ -4,6 +4,7 @@ Only the heads of files are read. One file says nothing about the others: a thum
 or a sheet of all pictures may lie among them.
 """
 
+import warnings
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -45,7 +46,7 @@ class Survey(NamedTuple):
             for (height, width), count in self.sizes.most_common(_NAMED)
         ]
         more = len(self.sizes) - _NAMED
-        return ", ".join(parts) + (f" and {more:,} sizes more" if more > 0 else "")
+        return ", ".join(parts) + (f" and {more:,} sizes besides" if more > 0 else "")
 
 
 def natural_shape(location: Location) -> Shape:
@@ -103,7 +104,8 @@ def _survey(root: Path, files: Iterable[str]) -> Survey:
     found = Survey(Counter(), {}, False)
     for name in files:
         try:
-            with Image.open(root / name) as image:
+            with warnings.catch_warnings(), Image.open(root / name) as image:
+                warnings.simplefilter("ignore")  # damaged EXIF data and the like
                 # Of a PNG without it, `getexif` would read the whole file.
                 known = image.format != "PNG" or "exif" in image.info
                 lying = known and image.getexif().get(_ORIENTATION) in _LYING
