@@ -12,7 +12,7 @@ from pdm_tf.assemble.runs import RECORD
 from pdm_tf.config import AnalysisConfig, Config
 from pdm_tf.config.analysing import FIGURES
 from pdm_tf.denoisers import Denoiser
-from pdm_tf.errors import SettingError, as_text
+from pdm_tf.errors import MissingSetting, SettingError, as_text
 from pdm_tf.evaluation.report import check_writable
 
 
@@ -30,6 +30,8 @@ def make(figure: str, config: AnalysisConfig) -> None:
 
 def _make_one(name: str, config: AnalysisConfig) -> None:
     networks.check(config)
+    if not config.out.strip():
+        raise MissingSetting("out", "name a directory")
     check_writable("out", str(Path(config.out) / f"{name}.csv"))
     module = importlib.import_module(f"pdm_tf.analysis.{name}")
     for result in module.make(config, obtain):

@@ -2,8 +2,9 @@
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -21,10 +22,16 @@ from pdm_tf.evaluation.model_cost import (
     flops_of,
     parameters_of,
 )
-from pdm_tf.evaluation.report import check_smallest, check_writable, write_report
+from pdm_tf.evaluation.report import (
+    check_smallest,
+    check_writable,
+    is_report,
+    write_report,
+)
 from pdm_tf.evaluation.versions import versions
 from pdm_tf.progress import progress, say
 from pdm_tf.serving.generator import ImageGenerator
+from pdm_tf.serving.watching import generate_watched
 
 SSIM = 11  # pixels, the least that a picture must have
 
@@ -45,11 +52,17 @@ class Request:
     steps: str
     guidance: float
 
-    def generate(self, seeds: np.ndarray) -> np.ndarray:
-        """Pictures uint8 [N, H, W, C] of int32 [N] seeds, the classes in turn."""
-        return self.generator.generate(
-            seeds, self.labels(seeds), self.steps, self.guidance, self.sampler
-        )
+    def generate(
+        self, seeds: np.ndarray, advance: Callable[[int], Any] = lambda _: None
+    ) -> np.ndarray:
+        """Pictures uint8 [N, H, W, C] of int32 [N] seeds, the classes in turn.
+
+        Args:
+          seeds: of the pictures.
+          advance: takes how many evaluations have ended since it was called before.
+        """
+        asked = self.labels(seeds), self.steps, self.guidance, self.sampler
+        return generate_watched(self.generator, seeds, *asked, advance)
 
     def labels(self, seeds: np.ndarray) -> np.ndarray:
         """Classes of pictures, int32 [N]; zeros where there are none."""
@@ -72,7 +85,10 @@ def compare(config: CompareConfig, opener: Opener) -> dict[str, Any]:
       InputError: settings, models or pictures that do not fit each other.
     """
     check(config)
-    opened = {name: _opened(name, getattr(config, name), opener) for name in _NAMES}
+    opened = {}
+    for name in _NAMES:
+        say(f"opening {getattr(config, name)}")
+        opened[name] = opener(name, getattr(config, name))
     requests = {name: _request(config, name, opened[name]) for name in _NAMES}
     shape = opened["reference"].image_shape
     extractor = _extractor(config, shape)
@@ -98,18 +114,13 @@ def compare(config: CompareConfig, opener: Opener) -> dict[str, Any]:
 _NAMES = ("model", "reference")
 
 
-def _opened(name: str, given: str, opener: Opener) -> ImageGenerator:
-    say(f"opening {given}")
-    return opener(name, given)
-
-
 def check(config: CompareConfig) -> None:
     """Raises SettingError for settings that make no sense by themselves."""
     for name in _NAMES:
         if not getattr(config, name):
             raise SettingError(name, None, "missing; name two models to compare")
     check_smallest(config, {"num_images": 2, "batch_size": 1, "seed": 0})
-    check_writable("out", config.out)
+    check_writable("out", config.out, is_report)
 
 
 def compare_models(
@@ -194,6 +205,7 @@ def _row(
         "accuracy": metrics.accuracy(pictures, request.labels(seeds))
         if digits
         else None,
+        "digest": generator.description.get("digest"),
         "sampler": request.sampler,
         "steps": request.steps,
         "guidance": request.guidance,
@@ -215,14 +227,15 @@ def _generate(
     """
     every = np.asarray(seeds, np.int32)
     batches = [every[i : i + batch_size] for i in range(0, len(every), batch_size)]
-    for request in requests:
-        request.generate(batches[0])
     made: list[list[np.ndarray]] = [[] for _ in requests]
     clock: list[list[float]] = [[] for _ in requests]
-    for batch in progress(batches, "comparing", "batches"):
-        for i, request in enumerate(requests):
+    each = sum(r.generator.evaluations(r.sampler, r.steps) for r in requests)
+    for request in requests:
+        request.generate(batches[0])
+    with progress(None, "comparing", "steps", each * len(batches)) as bar:
+        for batch, (i, request) in product(batches, enumerate(requests)):
             began = time.perf_counter()
-            made[i].append(request.generate(batch))
+            made[i].append(request.generate(batch, bar.update))
             clock[i].append((time.perf_counter() - began) / len(batch))
     return [
         (np.concatenate(pictures), float(np.median(seconds)))
@@ -241,9 +254,7 @@ def _request(config: CompareConfig, name: str, generator: ImageGenerator) -> Req
 
 
 def _extractor(config: CompareConfig, shape: tuple[int, ...]) -> Extractor:
-    name: str = config.features
-    if name == "auto":
-        name = features_for(shape)
+    name = features_for(shape) if config.features == "auto" else config.features
     return open_features(name, config.inception_graph)
 
 

@@ -31,7 +31,12 @@ from pdm_tf.evaluation.set_metrics import (
     compute_seams,
     explain_left_out,
 )
-from pdm_tf.evaluation.statistics import Statistics, load_statistics, save_statistics
+from pdm_tf.evaluation.statistics import (
+    Statistics,
+    is_statistics,
+    load_statistics,
+    save_statistics,
+)
 from pdm_tf.evaluation.stored_images import ImageSource
 from pdm_tf.evaluation.summary import summarise
 from pdm_tf.evaluation.versions import versions
@@ -93,9 +98,10 @@ def check(config: EvaluationConfig) -> None:
     report.check_smallest(config, smallest)
     if not 0 <= config.seed <= 2**31 - 1 - max(config.num_images, 10_000):
         raise SettingError("seed", config.seed, "choose from 0 to about 2 billion")
-    report.check_writable("out", config.out)
+    report.check_writable("out", config.out, report.is_report)
     if config.save_statistics:
-        report.check_writable("save_statistics", config.save_statistics)
+        path = config.save_statistics
+        report.check_writable("save_statistics", path, is_statistics)
 
 
 def _open(

@@ -14,8 +14,9 @@ from pdm_tf.errors import InputError, SettingError
 from pdm_tf.evaluation.locations import Location
 from pdm_tf.evaluation.model_cost import count_evaluations, flops_of, parameters_of
 from pdm_tf.evaluation.stored_images import ImageSource
-from pdm_tf.progress import say
+from pdm_tf.progress import progress, say
 from pdm_tf.serving.generator import ImageGenerator
+from pdm_tf.serving.watching import generate_watched
 
 Opener = Callable[[str, str], ImageGenerator]  # of a setting and its value: a model
 
@@ -121,26 +122,36 @@ class GeneratedImages:
         config, num_classes = self._config, self._model.num_classes
         labels = draw_labels(config.label_policy, num_classes, count, config.seed)
         seeds = config.seed + np.arange(count, dtype=np.int64)
-        self._generate(seeds[:1], labels[:1], "1")  # off the clock
-        for start in range(0, count, batch_size):
-            rows = slice(start, start + batch_size)
-            began = time.perf_counter()
-            pictures = self._generate(seeds[rows], labels[rows], config.steps)
-            self._seconds += time.perf_counter() - began
-            self._sampled += len(pictures)
-            yield pictures, labels[rows]
+        firsts = range(0, count, batch_size)
+        each = self._model.evaluations(self._sampler, config.steps)
+        title = f"sampling {count:,} pictures"
+        with progress(None, title, "steps", each * len(firsts)) as bar:
+            self._generate(seeds[:1], labels[:1], "1", lambda _: None)  # off the clock
+            for start in firsts:
+                rows = slice(start, start + batch_size)
+                asked = seeds[rows], labels[rows], config.steps
+                began = time.perf_counter()
+                pictures = self._generate(*asked, bar.update)
+                self._seconds += time.perf_counter() - began
+                self._sampled += len(pictures)
+                yield pictures, labels[rows]
 
     def _generate(
-        self, seeds: np.ndarray, labels: np.ndarray, steps: str
+        self,
+        seeds: np.ndarray,
+        labels: np.ndarray,
+        steps: str,
+        advance: Callable[[int], Any],
     ) -> np.ndarray:
         request = steps, self._weight, self._sampler
-        return self._model.generate(seeds, labels, *request)
+        return generate_watched(self._model, seeds, labels, *request, advance)
 
     def describe(self) -> dict[str, Any]:
         """How the pictures were sampled."""
         config = self._config
         classes = {"label_policy": config.label_policy, "guidance": self._weight}
         return {
+            "model": self._model.description.get("digest"),
             "sampler": self._sampler,
             "steps": config.steps,
             "seed": config.seed,

@@ -1,12 +1,12 @@
 """The report of an evaluation: warnings, a table to read, JSON to keep."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from pdm_tf.config import EvaluationConfig
-from pdm_tf.errors import SettingError
+from pdm_tf.errors import MissingSetting, SettingError
 from pdm_tf.evaluation.bootstrap import Metric
 from pdm_tf.evaluation.set_metrics import MeasuredSet
 from pdm_tf.storage.files import try_writing, write_json
@@ -66,15 +66,37 @@ def check_smallest(config: Any, smallest: Mapping[str, int]) -> None:
             raise SettingError(name, value, f"at least {least} is needed")
 
 
-def check_writable(setting: str, path: str) -> None:
-    """Raises SettingError now rather than after the work where `path` cannot be."""
+def check_writable(
+    setting: str, path: str, ours: Callable[[Path], bool] = lambda _: True
+) -> None:
+    """Raises SettingError now rather than after the work where `path` cannot be.
+
+    Args:
+      setting: that names the file, for messages.
+      path: of the file.
+      ours: whether one that is there may be replaced, as it is of the same kind.
+    """
+    if not path.strip():
+        raise MissingSetting(setting, "name a file")
     if Path(path).is_dir():
         raise SettingError(setting, path, "is a directory; give the name of a file")
     try:
+        if Path(path).is_file() and not ours(Path(path)):
+            raise SettingError(
+                setting,
+                path,
+                "is there already and is something else; give another name",
+            )
         try_writing(path)
     except OSError as error:
         remedy = f"cannot be written ({error.strerror}); give another path"
         raise SettingError(setting, path, remedy) from error
+
+
+def is_report(path: Path) -> bool:
+    """Whether a file is JSON, as reports are, by how it begins; an empty one is."""
+    with path.open("rb") as file:
+        return file.read(1) in (b"{", b"")
 
 
 def write_report(path: str | Path, report: Mapping[str, Any]) -> None:

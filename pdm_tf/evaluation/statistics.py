@@ -5,11 +5,12 @@ theirs hold pictures beside the statistics, from which precision and recall foll
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pdm_tf.errors import SettingError
+from pdm_tf.errors import InputError, SettingError
 from pdm_tf.evaluation import npz
 from pdm_tf.evaluation.metrics.moments import FeatureGaussian
 from pdm_tf.storage.files import write_npz
@@ -38,6 +39,15 @@ class Statistics:
     features: str | None = None
     extractor: str | None = None
     pictures: str | None = None
+
+
+def is_statistics(path: Path) -> bool:
+    """Whether a file is an npz of statistics without pictures, as is saved here."""
+    try:
+        members = npz.list_members("save_statistics", str(path))
+    except InputError:
+        return not path.stat().st_size
+    return "mu" in members and npz.PICTURES not in members
 
 
 def load_statistics(setting: str, path: str) -> Statistics:

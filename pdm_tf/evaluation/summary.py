@@ -136,6 +136,9 @@ def summarise(
 
 
 def _watched(pictures: ImageSource, batch_size: int) -> Iterator[np.ndarray]:
+    if pictures.cost:  # sampled, with a progress of its own
+        yield from pictures.batches(batch_size)
+        return
     title, total = pictures.location.setting, pictures.count
     with progress(None, title, "pictures", total) as bar:
         for batch in pictures.batches(batch_size):

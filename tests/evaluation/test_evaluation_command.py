@@ -175,6 +175,8 @@ def test_model_is_sampled_on_the_fly(saved_model, tmp_path, capsys):
     assert report["samples"]["count"] == 10
     assert any("protocol=paper" in text for text in report["warnings"])
     assert capsys.readouterr().err.startswith(f"opening {saved_model}\nsampling 10 ")
+    digest = report["samples"]["model"]
+    assert digest and digest == open_generator("m", saved_model).description["digest"]
     assert report["reference"]["image_shape"] == [16, 16, 1]  # follows the model
     assert report["cost"]["sampling"]["pictures"] == 10
     assert report["metrics"]["FD (random)"] is None  # of ten pictures

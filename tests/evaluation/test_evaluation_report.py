@@ -10,7 +10,7 @@ from pdm_tf.evaluation import report
 from pdm_tf.evaluation.bootstrap import Metric
 from pdm_tf.evaluation.metrics.moments import FeatureGaussian
 from pdm_tf.evaluation.set_metrics import MeasuredSet, name_metrics
-from pdm_tf.evaluation.statistics import Statistics
+from pdm_tf.evaluation.statistics import Statistics, is_statistics, save_statistics
 
 NAN = float("nan")
 
@@ -66,6 +66,8 @@ def test_what_cannot_be_written_is_found_before_the_work(tmp_path, setting):
     for path in (tmp_path, tmp_path / "file" / "e.json"):
         with pytest.raises(InputError, match=f"^{setting}="):
             report.check_writable(setting, str(path))
+    with pytest.raises(InputError, match=f"^{setting} is missing: name a file"):
+        report.check_writable(setting, " ")
     report.check_writable(setting, str(tmp_path / "file"))
     assert (tmp_path / "file").read_text() == "mine"
 
@@ -74,3 +76,25 @@ def test_what_cannot_be_written_is_found_before_the_work(tmp_path, setting):
 def test_nothing_is_minus_zero(value):
     shown = report._shown(Metric(value, value, 0.5))
     assert shown.split() == ["0.0000", "[0.0000,", "0.5000]"]
+
+
+def test_what_no_evaluation_wrote_is_not_replaced(tmp_path):
+    mine, pictures = tmp_path / "notes.txt", tmp_path / "pictures.npz"
+    mine.write_text("mine")
+    np.savez(pictures, np.zeros((2, 8, 8, 1), np.uint8))
+    report.write_report(tmp_path / "e.json", {"a": 1})
+    save_statistics(
+        str(tmp_path / "s.npz"),
+        Statistics(FeatureGaussian(np.zeros(2), np.eye(2)), None),
+    )
+    report.check_writable("out", str(tmp_path / "e.json"), report.is_report)
+    report.check_writable("save_statistics", str(tmp_path / "s.npz"), is_statistics)
+    for setting, path, ours in (
+        ("out", mine, report.is_report),
+        ("out", pictures, report.is_report),
+        ("save_statistics", mine, is_statistics),
+        ("save_statistics", pictures, is_statistics),
+        ("save_statistics", tmp_path / "e.json", is_statistics),
+    ):
+        with pytest.raises(InputError, match=f"^{setting}=.*is something else"):
+            report.check_writable(setting, str(path), ours)

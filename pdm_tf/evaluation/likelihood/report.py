@@ -14,7 +14,12 @@ from pdm_tf.errors import SettingError
 from pdm_tf.evaluation.likelihood import images
 from pdm_tf.evaluation.likelihood.bound import Bound, cut_sections, measure_bound
 from pdm_tf.evaluation.likelihood.curve import draw_curve, write_curve
-from pdm_tf.evaluation.report import check_smallest, check_writable, write_report
+from pdm_tf.evaluation.report import (
+    check_smallest,
+    check_writable,
+    is_report,
+    write_report,
+)
 from pdm_tf.evaluation.stored_images import ImageSource
 from pdm_tf.evaluation.versions import versions
 from pdm_tf.profiling.parameters import count_parameters
@@ -52,8 +57,9 @@ def check(config: LikelihoodConfig) -> None:
             "the curve goes there; give a name such as "
             f"{Path(config.out).with_suffix('.json')}",
         )
-    for path in (config.out, *map(str, _curve_files(config.out))):
-        check_writable("out", path)
+    check_writable("out", config.out, is_report)
+    for path in _curve_files(config.out):
+        check_writable("out", str(path))
 
 
 def _curve_files(out: str) -> tuple[Path, Path]:
