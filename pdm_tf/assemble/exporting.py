@@ -9,7 +9,7 @@ from pdm_tf import flags, pretrained
 from pdm_tf.assemble.models import open_model
 from pdm_tf.config import ExportConfig
 from pdm_tf.errors import SettingError
-from pdm_tf.export.saved_model import export_saved_model
+from pdm_tf.export.saved_model import check_directory, export_saved_model
 
 
 def export_run(
@@ -29,7 +29,7 @@ def export_run(
     Raises:
       InputError: no model, nothing saved in it yet, no such sampler.
     """
-    directory = export_directory(model, export_dir, "export")
+    directory = check_directory(export_directory(model, export_dir, "export"))
     opened = open_model(model)
     config = opened.settings
     config = replace(config, sampling=replace(config.sampling, **changes))

@@ -18,7 +18,10 @@ from pdm_tf.serving.signatures import (
 )
 from pdm_tf.serving.weights import with_constants_where_small
 from pdm_tf.storage.aliases import plainly_named
-from pdm_tf.storage.files import appearing_directory
+from pdm_tf.storage.directories import appearing_directory, recover
+from pdm_tf.storage.places import open_place
+from pdm_tf.storage.sums import NAME as SUMS
+from pdm_tf.storage.sums import write_sums
 
 Signatures = dict[str, Callable]
 
@@ -64,7 +67,8 @@ def build_module(
     description = describe(denoiser, sampling, record, lineage, class_names, sealed)
     if sealed is None:  # the rest of it is in the graph, and known by its bytes alone
         del description["digest"]
-    text = json.dumps(description | _describe_samplers(samplers))
+    known = description | _describe_samplers(samplers) | {"sums": SUMS}
+    text = json.dumps(known)
     denoiser = with_constants_where_small(denoiser)
     module = tf.Module(name="pdm")
     module.weights = dict(denoiser.variables)
@@ -97,7 +101,8 @@ def export_saved_model(
     `denoise`: z float32 [N, H, W, C], t int32 [N], labels int32 [N] -> x, variance.
     `config`: a JSON string.
 
-    The directory appears whole or not at all; an older export is replaced.
+    The directory appears whole or not at all; an older export is replaced. Its file
+    SHA256SUMS has the checksums of all others.
 
     Args:
       denoiser: the model.
@@ -113,21 +118,30 @@ def export_saved_model(
     Raises:
       InputError: the directory holds something else, or no such sampler.
     """
-    directory, sampling = Path(directory), sampling or SamplingConfig()
+    directory, sampling = check_directory(directory), sampling or SamplingConfig()
     opened = open_samplers(samplers, sampling.variance)
-    if directory.exists() and not _replaceable(directory):
-        raise SettingError(
-            "export_dir",
-            directory,
-            "holds something that is no SavedModel; choose a new or empty directory",
-        )
     module, signatures = build_module(
         denoiser, record, sampling, opened, lineage, class_names, sealed
     )
     signatures["serving_default"] = signatures["sample"]
     with appearing_directory(directory) as new, plainly_named(new) as plain:
         tf.saved_model.save(module, str(plain), signatures)
+        write_sums(new)
 
 
-def _replaceable(directory: Path) -> bool:
-    return (directory / "saved_model.pb").is_file() or not any(directory.iterdir())
+def check_directory(directory: str | Path) -> Path:
+    """The directory of an export, before the work: new, empty, or an older export.
+
+    Raises:
+      SettingError: it holds something else, or nothing can be written there.
+    """
+    found = open_place("export_dir", directory)
+    recover(found)
+    older = not found.exists() or (found / "saved_model.pb").is_file()
+    if not older and any(found.iterdir()):
+        raise SettingError(
+            "export_dir",
+            directory,
+            "holds something that is no SavedModel; choose a new or empty directory",
+        )
+    return found

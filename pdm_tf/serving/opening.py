@@ -4,6 +4,7 @@ from pathlib import Path
 
 from pdm_tf.errors import SettingError
 from pdm_tf.serving.generator import ImageGenerator
+from pdm_tf.storage.directories import recover
 
 
 def is_export(path: str | Path) -> bool:
@@ -27,6 +28,7 @@ def open_generator(setting: str, path: str | Path) -> ImageGenerator:
         from pdm_tf.serving.litert_generator import LitertGenerator
 
         return LitertGenerator(setting, str(path))
+    recover(path)
     if not Path(path).exists():
         raise SettingError(
             setting,

@@ -10,10 +10,13 @@ import tensorflow as tf
 
 from pdm_tf.config.sampling import GUIDANCE
 from pdm_tf.diffusion import respacing
-from pdm_tf.errors import SettingError
+from pdm_tf.errors import InputError, SettingError
 from pdm_tf.serving.generator import Steps
 from pdm_tf.storage.aliases import plainly_named
 from pdm_tf.storage.digests import digest_files
+from pdm_tf.storage.directories import recover
+from pdm_tf.storage.sums import NAME as SUMS
+from pdm_tf.storage.sums import check_sums
 
 REMEDY = "write it again with python -m pdm_tf.export"
 # What an export holds that was written before it said so.
@@ -37,11 +40,13 @@ class SavedModelGenerator:
 
     def __init__(self, setting: str, directory: str) -> None:
         self._named = setting, directory
+        recover(directory)
         if not (Path(directory) / "saved_model.pb").is_file():
             raise self._refused(
                 "no SavedModel there; give the export/ directory of a run, or write "
                 "one with python -m pdm_tf.export"
             )
+        summed = self._check_files()
         try:
             with plainly_named(directory) as plain:
                 self._model = tf.saved_model.load(str(plain))  # it owns the variables
@@ -55,6 +60,8 @@ class SavedModelGenerator:
             raise self._refused(f"not written by this version of pdm_tf; {REMEDY}")
         text = self.signatures["config"]()["config"].numpy()
         self.description: dict[str, Any] = json.loads(text)
+        if self.description.get("sums") and not summed:
+            raise self._refused(f"its {SUMS} is missing; copy all of it again")
         if not self.description.get("digest"):  # of before, or of no known settings
             self.description["digest"] = digest_files(directory)
         self.image_shape = tuple(int(side) for side in self.description["image_shape"])
@@ -68,6 +75,16 @@ class SavedModelGenerator:
 
     def _refused(self, remedy: str) -> SettingError:
         return SettingError(*self._named, remedy)
+
+    def _check_files(self) -> bool:
+        """Whether there are checksums, which hold; older exports have none.
+
+        A SavedModel that is damaged can load, and then draws other pictures.
+        """
+        try:
+            return check_sums(self._named[1])
+        except InputError as error:
+            raise self._refused(f"{error}; copy it again, or {REMEDY}") from None
 
     def check(self, sampler: str, steps: Steps) -> None:
         """Raises SettingError for a sampler that is not there, or steps beyond T."""

@@ -1,4 +1,4 @@
-"""Files and directories that appear whole or not at all.
+"""Files that appear whole or not at all.
 
 Every write of ours goes to a new name beside its place and is moved there when it is
 complete. Whatever moment the process is killed in, what was there before is as it was.
@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from pdm_tf.storage.claims import claimed
+from pdm_tf.storage.durability import flush_to_disk, make_directory
 
 
 @contextlib.contextmanager
@@ -39,6 +40,7 @@ def appearing(path: Path | str, flush: bool = True) -> Iterator[Path]:
         return
     _allow(target)
     with claimed(target) as new:
+        moved = False
         try:
             yield new
             if target.exists():
@@ -46,46 +48,13 @@ def appearing(path: Path | str, flush: bool = True) -> Iterator[Path]:
             if flush:
                 flush_to_disk(new)
             new.replace(target)
+            moved = True
             if flush:
                 flush_to_disk(target.parent)
         finally:
-            new.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def appearing_directory(path: Path | str) -> Iterator[Path]:
-    """A new directory to fill, moved to `path` once the block ends without error.
-
-    A directory that is there already is replaced as a whole. Where that fails it is
-    put back.
-
-    Raises:
-      OSError: the disk is full, or refuses.
-    """
-    target = _target(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with claimed(target, directory=True) as new:
-        try:
-            _clear(new)
-            yield new
-            _exchange(new, target)
-        finally:
-            shutil.rmtree(new, ignore_errors=True)
-
-
-def _exchange(new: Path, target: Path) -> None:
-    """Moves a directory to where another may be, which is removed, or put back."""
-    old = new.with_name(f"{new.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if target.exists():
-        target.rename(old)
-    try:
-        new.rename(target)
-    except OSError:
-        if old.exists():
-            old.rename(target)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
+            if not moved:  # else another writer's may have that name by now
+                with contextlib.suppress(OSError):
+                    new.unlink()
 
 
 def write_text(path: Path | str, text: str) -> None:
@@ -132,17 +101,6 @@ def try_writing(path: Path | str) -> None:
         new.unlink()
 
 
-def flush_to_disk(path: Path) -> None:
-    """Waits until the content of a file or folder is on the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        # Some network file systems know no fsync of folders.
-        with contextlib.suppress(OSError):
-            os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def checksum(content: Path | bytes) -> str:
     """SHA-256 of a file's content, or of bytes, in hexadecimal digits."""
     if isinstance(content, bytes):
@@ -161,14 +119,4 @@ def _allow(target: Path) -> None:
     """Makes missing folders; raises PermissionError for a file that is protected."""
     if target.exists() and not os.access(target, os.W_OK):
         raise PermissionError(errno.EACCES, "Permission denied", str(target))
-    target.parent.mkdir(parents=True, exist_ok=True)
-
-
-def _clear(directory: Path) -> None:
-    """Makes a directory, or empties one."""
-    directory.mkdir(exist_ok=True)
-    for path in directory.iterdir():
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
+    make_directory(target.parent)

@@ -16,7 +16,8 @@ import tensorflow as tf
 from pdm_tf.denoisers.identity import digest_model
 from pdm_tf.errors import SettingError
 from pdm_tf.storage.aliases import plainly_named
-from pdm_tf.storage.files import checksum, flush_to_disk, write_text
+from pdm_tf.storage.durability import flush_to_disk, make_directory
+from pdm_tf.storage.files import checksum, write_text
 from pdm_tf.training import checkpoint_files
 from pdm_tf.training import manifest as manifests
 from pdm_tf.training.ema import MovingAverage
@@ -99,7 +100,7 @@ class Checkpoints:
             return  # a good one is never touched
         beside = self.directory / checkpoint_files.SAVING
         try:
-            self.directory.mkdir(parents=True, exist_ok=True)
+            make_directory(self.directory)
             shutil.rmtree(beside, ignore_errors=True)
             beside.mkdir()
             self._put_in_place(self._write(beside, step), step)

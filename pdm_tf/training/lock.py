@@ -3,10 +3,12 @@
 import contextlib
 import fcntl
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from pdm_tf.errors import SettingError
+from pdm_tf.storage.durability import make_directory
 
 LOCK = ".lock"
 
@@ -21,8 +23,8 @@ def locked(run_dir: Path) -> Iterator[None]:
       SettingError: another process trains there, or nothing may be written there.
     """
     try:
-        run_dir.mkdir(parents=True, exist_ok=True)
-        handle = os.open(run_dir / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+        make_directory(run_dir)
+        handle = os.open(run_dir / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
     except OSError as error:
         raise SettingError(
             "run_dir",
@@ -46,5 +48,9 @@ def _take(handle: int, run_dir: Path) -> None:
             "another process is training there; wait for its end, stop it, or give "
             "another `run_dir`",
         ) from None
-    except OSError:
-        pass  # a file system without locks: nothing can be said
+    except OSError as error:
+        print(
+            f"{run_dir}: its file system has no locks ({error.strerror}), so nothing "
+            "keeps two commands from training there at once; see to it yourself",
+            file=sys.stderr,
+        )
