@@ -26,9 +26,9 @@ from pdm_tf.serving import litert_network, openvino_network
 from pdm_tf.serving.denoiser_generator import DenoiserGenerator
 from pdm_tf.serving.generator import ImageGenerator, generate_many
 from pdm_tf.serving.litert_generator import callback_denoiser
+from pdm_tf.storage.directories import appearing_directory
 from pdm_tf.storage.files import (
     appearing,
-    appearing_directory,
     checksum,
     write_json,
 )
