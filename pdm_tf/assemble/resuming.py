@@ -9,21 +9,10 @@ from typing import Any
 from pdm_tf.assemble.runs import RECORD, read_settings
 from pdm_tf.config import Config
 from pdm_tf.config.fitting import fitted
+from pdm_tf.config.sealing import fixed_settings, list_changes, sealed_settings
 from pdm_tf.errors import SettingError, as_text
 from pdm_tf.training.checkpoint_files import numbers
 
-# What weights mean: whole rooms, and settings of others.
-_FIXED_ROOMS = {"diffusion", "network"}
-_FIXED = {
-    "guidance_interval",
-    "percentile",
-    "seed",
-    "snr_high",
-    "snr_low",
-    "thresholding",
-    "variance",
-}
-_FREE = {"precision"}
 # What belongs to this start of the command and not to the run.
 _OF_THIS_START = {
     "devices",
@@ -81,7 +70,8 @@ def check_record(config: Config) -> list[str]:
     if saved is None:
         return []
     differing = list(_differences(saved, config))
-    changes = [_in_words(*d[1:]) for d in differing if _is_fixed(*d[:2])]
+    old, new = (fixed_settings(sealed_settings(c)) for c in (saved, config))
+    changes = list_changes(old, new)
     if changes and numbers(Path(run_dir) / "checkpoints"):
         raise SettingError(
             "run_dir",
@@ -90,10 +80,6 @@ def check_record(config: Config) -> list[str]:
             "and the run goes on as it was, or give another `run_dir`",
         )
     return [_in_words(*d[1:]) for d in differing if d[1] not in _OF_THIS_START]
-
-
-def _is_fixed(room: str, name: str) -> bool:
-    return name in _FIXED or (room in _FIXED_ROOMS and name not in _FREE)
 
 
 def _in_words(name: str, old: Any, now: Any) -> str:
@@ -112,5 +98,5 @@ def _differences(saved: Config, config: Config) -> Iterator[tuple[str, str, Any,
         before, now = getattr(saved, room.name), getattr(config, room.name)
         for field in dataclasses.fields(now):
             values = getattr(before, field.name), getattr(now, field.name)
-            if values[0] != values[1]:
+            if as_text(values[0]) != as_text(values[1]):  # (2,) is 2
                 yield room.name, field.name, *values

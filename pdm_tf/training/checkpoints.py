@@ -13,6 +13,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from pdm_tf.config.sealing import fixed_settings
 from pdm_tf.denoisers.identity import digest_model
 from pdm_tf.errors import SettingError
 from pdm_tf.storage.aliases import plainly_named
@@ -205,6 +206,8 @@ class Checkpoints:
         if newest is None:
             return False
         run_dir = self.directory.parent
+        fixed = fixed_settings(self._sealed)
+        manifests.refuse_other_settings(newest.manifest, fixed, run_dir)
         manifests.refuse_other_network(newest.manifest, self._variables, run_dir)
         manifests.refuse_other_data(newest.manifest, self._data, run_dir)
         with plainly_named(self.directory) as plain:
@@ -255,12 +258,24 @@ def load_average(
         )
     manifests.refuse_other_network(newest.manifest, variables, directory.parent)
     manifests.refuse_other_settings(newest.manifest, sealed or {}, directory.parent)
+    try:
+        return _read_average(directory, newest.name, variables)
+    except tf.errors.OpError:
+        if (directory / f"{newest.name}.index").exists():
+            raise
+    # A trainer has saved a newer one meanwhile, and removed this.
+    return load_average(directory, variables, sealed)
+
+
+def _read_average(
+    directory: Path, name: str, variables: Mapping[str, tf.Variable]
+) -> int:
     ema = tf.Module()
     ema.weights = dict(variables)
     step = tf.Variable(0, dtype=tf.int64)
     with plainly_named(directory) as plain:
         reader = tf.train.Checkpoint(ema=ema, step=step)
-        status = reader.read(str(plain / newest.name))
+        status = reader.read(str(plain / name))
         status.assert_existing_objects_matched().expect_partial()
     return int(step)
 
