@@ -97,7 +97,9 @@ def examine(directory: Path, number: int) -> CheckpointFile:
 def _of_older_code(directory: Path, number: int) -> manifests.Manifest:
     """The manifest of a checkpoint from the time before they had their own."""
     manifest = manifests.from_text((directory / LATEST).read_text())
-    if any((directory / f"ckpt-{n}.json").exists() for n in range(number)):
+    written = any((directory / f"ckpt-{n}.json").exists() for n in range(number))
+    own = manifest.get("format") != 1 and manifest.get("step") == number
+    if written or own:  # newer code wrote it, and its manifest with it
         raise ValueError("the checkpoint's own manifest is missing")
     return {name: value for name, value in manifest.items() if name != "files"}
 

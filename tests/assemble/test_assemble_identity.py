@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from tiny_runs import SMALL, make_run
 
-from pdm_tf import assemble
+from pdm_tf import assemble, flags
 from pdm_tf.assemble.generators import generator_of
 from pdm_tf.config import Config, InputError
 from pdm_tf.config.sealing import (
@@ -55,9 +55,9 @@ def test_every_export_has_the_digest_of_its_model(run, digest, tmp_path):
 def change_record(run, out, old, new):
     shutil.copytree(run, out)
     record = out / "config.flags"
-    text = record.read_text()
-    assert f"--{old}\n" in text
-    record.write_text(text.replace(f"--{old}\n", f"--{new}\n"))
+    assert f"--{old}\n" in record.read_text()
+    (config,) = flags.parse(["", f"--flagfile={record}", f"--{new}"], Config)
+    record.write_text(flags.to_record(config, "as somebody sealed it again"))
     return out
 
 

@@ -171,7 +171,7 @@ def test_a_checkpoint_of_other_variables_is_refused(straight):
     config = replace(learner.config, network=replace(SMALL.network, width=16))
     config = replace(config, training=learner.config.training)
     state = build_state(config, tf.distribute.get_strategy())
-    with pytest.raises(InputError, match="another network"):
+    with pytest.raises(InputError, match="width 36 → 16"):
         state.checkpoints.restore()
 
 
