@@ -28,6 +28,7 @@ from pdm_tf.data.classes import relabelled
 from pdm_tf.data.identity import identify
 from pdm_tf.data.pipeline import training_batches
 from pdm_tf.data.sources import Source, open_source
+from pdm_tf.data.stoppable_reader import failure
 from pdm_tf.denoisers.denoiser import Denoiser
 from pdm_tf.denoisers.objective import Objective
 from pdm_tf.serving.denoiser_generator import DenoiserGenerator
@@ -147,6 +148,8 @@ def _explained(config: Config, body: Callable[[], Ending]) -> Ending:
         try:
             return body()
         except tf.errors.OpError as error:
+            if of_input := failure():
+                raise of_input from None
             if config.training.strategy != "multi_worker":
                 raise
             _tell(f"\nlost: {' '.join(str(error).split())}")

@@ -23,13 +23,14 @@ from pdm_tf.storage.reading import open_regular
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
 MAX_BYTES = 2**28  # of a file
-MAX_PIXELS = 2**27  # 134 million; the largest sensors of telephones have 108 million
+MAX_PIXELS = 110_000_000  # of a picture; large sensors of telephones have 108 million
 _LARGE = 2**24  # pixels; from here on one picture at a time is decoded
 _STRIP = 2**22  # pixels that are laid over white at a time
 
 _alone = threading.Lock()
 # Pillow warns from a third of our limit on; beyond it we say so ourselves.
 warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+warnings.filterwarnings("ignore", module=r"PIL\.")  # such as of damaged EXIF data
 
 
 class UnreadablePicture(InputError):

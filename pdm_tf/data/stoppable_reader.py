@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pdm_tf.data.sources import Source
+from pdm_tf.errors import InputError
 
 _CALM = 0.1  # seconds without a call after which the threads are taken to be idle
 
@@ -37,12 +38,27 @@ class StoppableReader:
             self.running += 1
         try:
             if not self.stopped:
-                return self.source.read(indices)
+                return self._read(indices)
             count = len(indices)
             return np.zeros((count, *self.shape), np.uint8), np.zeros(count, np.int32)
         finally:
             with self.lock:
                 self.running -= 1
+
+    def _read(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        try:
+            return self.source.read(indices)
+        except InputError as error:
+            _failures.append(error)
+            raise
+
+
+_failures: list[InputError] = []
+
+
+def failure() -> InputError | None:
+    """What ended a reading, if its input did; TensorFlow hands on the text alone."""
+    return _failures.pop() if _failures else None
 
 
 _in_use: "weakref.WeakSet[StoppableReader]" = weakref.WeakSet()

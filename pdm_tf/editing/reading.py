@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ImageOps
 
 from pdm_tf.config import EditingConfig
+from pdm_tf.data.decoding import UnreadablePicture, opened_picture
 from pdm_tf.data.images import read_picture
 from pdm_tf.errors import MissingSetting, SettingError
 
@@ -35,10 +36,10 @@ def size_of(setting: str, path: str) -> tuple[int, int]:
     if not Path(path).is_file():
         raise SettingError(setting, path, "no such file")
     try:
-        with Image.open(path) as image:
+        with opened_picture(path) as image:
             width, height = ImageOps.exif_transpose(image).size
-    except Exception as error:  # Pillow's decoders raise errors of many kinds
-        raise SettingError(setting, path, f"not a picture ({error})") from error
+    except UnreadablePicture as error:
+        raise SettingError(setting, path, f"not a picture ({error.reason})") from error
     return height, width
 
 

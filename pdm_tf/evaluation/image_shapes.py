@@ -10,8 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from PIL import Image
-
+from pdm_tf.data.decoding import opened_picture
 from pdm_tf.data.folder import list_pictures
 from pdm_tf.data.tfds import stored_shape
 from pdm_tf.errors import SettingError
@@ -104,7 +103,7 @@ def _survey(root: Path, files: Iterable[str]) -> Survey:
     found = Survey(Counter(), {}, False)
     for name in files:
         try:
-            with warnings.catch_warnings(), Image.open(root / name) as image:
+            with warnings.catch_warnings(), opened_picture(root / name) as image:
                 warnings.simplefilter("ignore")  # damaged EXIF data and the like
                 # Of a PNG without it, `getexif` would read the whole file.
                 known = image.format != "PNG" or "exif" in image.info

@@ -65,9 +65,9 @@ PICTURES = {
     "long thin.png": lambda: png(16000, 1, 2),
     "tall thin.png": lambda: png(1, 16000, 2),
     "196 megapixels.png": lambda: png(14000, 14000, depth=1),
-    "just under the limit, rgba.png": lambda: png(11500, 11500, 6),
+    "just under the limit, rgba.png": lambda: png(10450, 10450, 6),
     "just under the limit, palette.png": lambda: png(
-        11500, 11500, 3, chunk(b"tRNS", b"\0" * 256)
+        10450, 10450, 3, chunk(b"tRNS", b"\0" * 256)
     ),
     "claims 60000 x 60000.png": lambda: png_header(60000, 60000) + chunk(b"IDAT", b""),
     "claims 2^31.png": lambda: png_header(2**31 - 1, 2**31 - 1),
@@ -189,8 +189,8 @@ def labels_pipe(folder):
 
 
 def many_large(folder):
-    data = png(11000, 11000, depth=1)
-    for i in range(6):
+    data = png(10450, 10450, depth=1)
+    for i in range(3):
         (folder / f"{i}.png").write_bytes(data)
     return folder
 
@@ -507,13 +507,13 @@ def main(reader, path):
 
     size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (size + BOUND,) * 2)
-    began, code = time.perf_counter(), 0
+    began, code = time.process_time(), 0
     try:
         said = f"{read(reader, Path(path))} read"
     except InputError as error:
         said, code = f"error: {error}", 2
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
-    print(f"{said}\n{peak:.0f} {time.perf_counter() - began:.1f}")
+    print(f"{said}\n{peak:.0f} {time.process_time() - began:.1f}")
     return code
 
 

@@ -1,5 +1,6 @@
 """Prepared sets that were damaged: never called complete, never read in silence."""
 
+import json
 import os
 import struct
 
@@ -156,3 +157,15 @@ def test_an_old_record_keeps_the_order_of_its_labels(prepared, monkeypatch):
     plan = make_plan(prepared, open_archive(prepared.source))
     names = room._class_names(plan, record, [])
     assert names == sorted(names) != list(plan.class_names)
+
+
+def test_a_record_of_version_0_1_still_serves(prepared):
+    path = shards(prepared)[0].parent / "preparation_train.json"
+    found = json.loads(path.read_text())
+    for shard in found["shards"]:
+        del shard["sha256"], shard["reasons"]
+    path.write_text(json.dumps(found))
+    assert len(open_source(f"tfds:{prepared.out}", (8, 8, 1), 12)) == 12
+    assert prepare(prepared).complete
+    cut(shards(prepared)[2])
+    assert prepare(prepared).pictures == 12

@@ -5,6 +5,7 @@ points astray, the system stops the process (SIGBUS, SIGSEGV) and no error is ra
 """
 
 import multiprocessing
+import signal
 import struct
 import threading
 from collections.abc import Callable
@@ -147,6 +148,7 @@ def _serve(pipe: Connection, directory: str) -> None:
     """The other process: names first, then pictures by their index."""
     import lmdb
 
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process ends this one
     try:
         opened = lmdb.open(directory, readonly=True, lock=False, readahead=False)
         with opened.begin() as reading, reading.cursor() as cursor:

@@ -147,7 +147,8 @@ def _read(file: zipfile.ZipFile, entry: zipfile.ZipInfo, limit: int) -> bytes:
             "that it may"
         )
     try:
-        return file.read(entry)
+        with file.open(entry) as member:
+            return member.read(entry.file_size + 1)  # and no more, if that is a lie
     except _BROKEN as error:
         reason = printable(" ".join(str(error).split()))[:100]
         raise InputError(f"{name} is damaged ({reason})") from error
