@@ -17,6 +17,9 @@ def main(argv: list[str]) -> int:
     figure, (config,) = flags.parse_method(
         argv, FIGURES, description=__doc__ or "", kind="figure"
     )
+    from pdm_tf.progress import say
+
+    say("loading TensorFlow …")
     from pdm_tf.analysis.making import make
 
     try:

@@ -41,7 +41,14 @@ def main(argv: list[str]) -> None:
 
 
 def _run(method: str, config: Any) -> str:
-    from pdm_tf.assemble import evaluating  # loads TensorFlow; --help is quick
+    from pdm_tf.evaluation.locations import locate  # --help needs none of these
+    from pdm_tf.progress import say
+
+    for setting in ("samples", "reference") if method == "metrics" else ():
+        if getattr(config, setting):
+            locate(setting, getattr(config, setting))  # what is nowhere needs no wait
+    say("loading TensorFlow …")
+    from pdm_tf.assemble import evaluating
 
     return getattr(evaluating, method)(config)
 

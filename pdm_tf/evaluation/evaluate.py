@@ -176,6 +176,9 @@ def _report(
     described = {name: _describe(one) for name, one in sets.items()}
     left_out = explain_left_out(samples, reference, extractor)
     warnings = report.find_warnings(samples, reference, config)
+    said = [f"{name} is left out: {why}" for name, why in left_out.items()]
+    said += [*warnings, *_say_protocol(config, sets), *_noted(sets)]
+    said += _skipped(described)
     groups = {name: one.measured.groups for name, one in sets.items()}
     settings = {"neighbours": NEIGHBOURS, "split": SPLIT, **asdict(config)}
     return {
@@ -190,13 +193,7 @@ def _report(
             **extractor.describe(),
             "identity": identify(extractor),
         },
-        "warnings": [
-            *(f"{name} is left out: {why}" for name, why in left_out.items()),
-            *warnings,
-            *_say_protocol(config, sets),
-            *_noted(sets),
-            *_skipped(described),
-        ],
+        "warnings": list(dict.fromkeys(said)),  # both sets may have the same to say
         "cost": {
             ("sampling" if name == "samples" else f"sampling {name}"): one.source.cost()
             for name, one in sets.items()

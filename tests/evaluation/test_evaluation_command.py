@@ -218,6 +218,7 @@ def test_faults_are_one_line_and_code_2(tmp_path, monkeypatch, run):
     monkeypatch.chdir(tmp_path)
     for fault, (arguments, message) in faults(tmp_path).items():
         code, _, said = run(*arguments)
+        said = said.removeprefix("loading TensorFlow …\n")
         assert (code, said.count("\n")) == (2, 1), (fault, said)
         assert said.startswith("error: "), fault
         assert message in said, fault
@@ -282,3 +283,15 @@ def test_50000_pictures_need_less_than_2_gib(tmp_path):
     report = json.loads((tmp_path / "e.json").read_text())
     assert report["samples"]["count"] == 50_000
     assert report["cost"]["evaluation"]["peak_memory"]["host"] < 2 * 2**30
+
+
+def test_a_name_that_is_nothing_is_refused_before_tensorflow_is_loaded():
+    code = "import sys; from pdm_tf.evaluation.__main__ import main\n"
+    code += "try: main(['x', 'metrics', '--samples=nowhere'])\n"
+    code += "except ValueError as error: print(error)\n"
+    code += "assert 'tensorflow' not in sys.modules"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "no such file" in done.stdout and not done.stderr

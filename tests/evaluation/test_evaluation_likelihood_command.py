@@ -188,6 +188,7 @@ def test_faults_are_one_line_and_code_2(
         code, _, said = call(
             "--likelihood", *arguments, monkeypatch=monkeypatch, capsys=capsys
         )
+        said = said.removeprefix("loading TensorFlow …\n")
         assert (code, said.count("\n")) == (2, 1), (fault, said)
         assert said.startswith("error: "), fault
         assert message in said, (fault, said)
