@@ -125,6 +125,9 @@ def explain(error: BaseException) -> str | None:
     text = " ".join(str(error).split())
     if is_full(error):
         return f"the disk is full ({text}); make room, then repeat the command"
+    if isinstance(error, UnicodeEncodeError) and error.encoding == "utf-8":
+        name = printable(error.object)
+        return f"{name}: is no UTF-8; rename the file or folder of that name"
     exhausted = type(error).__name__ == "ResourceExhaustedError"
     if isinstance(error, MemoryError) or (_of_tensorflow(error) and exhausted):
         reason = f" ({text})" if text else ""

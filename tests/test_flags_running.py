@@ -25,6 +25,14 @@ FakeError.__module__ = "tensorflow.python.framework.errors_impl"
 FakeError.__name__ = "ResourceExhaustedError"
 
 
+def unencodable():
+    """What comes of a name that is no UTF-8."""
+    try:
+        "caf\udce9/a.png".encode()
+    except UnicodeEncodeError as error:
+        return error
+
+
 def ended(main):
     """A command's exit code."""
     with pytest.raises(SystemExit) as end:
@@ -113,6 +121,7 @@ def test_an_argument_that_is_no_text_is_refused_by_name(capsys):
         (OSError(errno.EACCES, "Permission denied", "out"), "out: Permission denied"),
         (NotADirectoryError(errno.ENOTDIR, "Not a directory", "f/x"), "f/x: Not a dir"),
         (MemoryError(), "not enough memory"),
+        (unencodable(), "caf\\xe9/a.png: is no UTF-8; rename"),
         (FakeError("OOM when allocating tensor"), "not enough memory"),
         (FakeError("/mnt/x: No space left on device"), "the disk is full"),
     ],

@@ -10,6 +10,7 @@ from pdm_tf.config.commands import DoctorConfig, SampleConfig, SplitConfig
 from pdm_tf.config.deriving import DeriveConfig, TrainedConfig
 from pdm_tf.config.editing import (
     EditingConfig,
+    Fit,
     InpaintConfig,
     InterpolateConfig,
     SDEditConfig,
@@ -54,6 +55,7 @@ __all__ = [
     "EditingConfig",
     "EvaluationConfig",
     "ExportConfig",
+    "Fit",
     "InpaintConfig",
     "InputError",
     "InterpolateConfig",

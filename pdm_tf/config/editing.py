@@ -1,9 +1,12 @@
 """The command line of `python -m pdm_tf.editing TASK`."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from pdm_tf.config.options import LAST_SEED, Spacing, option
 from pdm_tf.config.sampling import EDITS, GUIDANCE
+
+Fit = Literal["exact", "crop", "pad", "resize"]
 
 
 @dataclass(frozen=True)
@@ -13,13 +16,19 @@ class EditingConfig:
     model: str = option(
         "",
         "The model that edits: the directory of a run, of a split or of a derived "
-        "model, or pretrained:NAME.",
+        "model, a SavedModel or a .tflite file, or pretrained:NAME.",
         aliases=("run_dir",),
     )
     image: str = option(
         "",
         "Picture to edit, of the model's size; for super_resolve of that size divided "
-        "by a whole number.",
+        "by a whole number. Others need --fit.",
+    )
+    fit: Fit = option(
+        "exact",
+        "What becomes of a picture of another size: exact refuses it, crop scales it "
+        "and cuts out its middle, pad scales it and surrounds it with white (a mask "
+        "with black), resize stretches it.",
     )
     out: str = option(
         "edited", "Directory for the pictures and sheet.png, input and results."

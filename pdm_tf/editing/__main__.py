@@ -13,15 +13,16 @@ def main(argv: list[str]) -> None:
     task, (config, own) = flags.parse_method(
         argv, TASKS, EditingConfig, description=__doc__ or "", kind="task"
     )
+    from pdm_tf.editing.manifests import is_of_edits
     from pdm_tf.editing.reading import check
+    from pdm_tf.storage.outputs import check_directory
 
     check(config, own)  # before anything slow is loaded
-    from pdm_tf import assemble
-    from pdm_tf.editing.tasks import edit, write
+    check_directory("out", config.out, is_of_edits)
+    print(f"{task} of {config.image} with {config.model}; opening it …", flush=True)
+    from pdm_tf.assemble.editing import run_task
 
-    model = assemble.open_model(config.model)
-    edited = edit(task, config, own, model.denoiser, model.settings.sampling)
-    made = write(config.out, edited)
+    made = run_task(task, config, own)
     print(f"{made} pictures and sheet.png in {config.out}")
 
 

@@ -4,12 +4,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import ImageOps
+from PIL import Image, ImageOps
 
-from pdm_tf.config import EditingConfig
+from pdm_tf.config import EditingConfig, Fit
 from pdm_tf.data.decoding import UnreadablePicture, opened_picture
 from pdm_tf.data.images import read_picture
 from pdm_tf.errors import MissingSetting, SettingError
+
+_WAYS = "give `fit=crop`, `fit=pad` or `fit=resize`, or a picture of"
 
 
 def check(config: EditingConfig, own: Any) -> None:
@@ -23,10 +25,17 @@ def check(config: EditingConfig, own: Any) -> None:
         raise MissingSetting("model", "name the directory of a run, or pretrained:NAME")
     if config.count < 1:
         raise SettingError("count", config.count, "at least 1 is needed")
-    size_of("image", config.image)
+    for setting, path in picture_files(config, own).items():
+        size_of(setting, path)
+
+
+def picture_files(config: EditingConfig, own: Any) -> dict[str, str]:
+    """The pictures that a task reads: setting -> file."""
+    named = {"image": config.image}
     for setting in ("mask", "second_image"):
         if hasattr(own, setting):
-            size_of(setting, getattr(own, setting))
+            named[setting] = getattr(own, setting)
+    return named
 
 
 def size_of(setting: str, path: str) -> tuple[int, int]:
@@ -43,14 +52,70 @@ def size_of(setting: str, path: str) -> tuple[int, int]:
     return height, width
 
 
-def read_exactly(setting: str, path: str, shape: tuple[int, ...]) -> np.ndarray:
-    """A picture of exactly this shape, uint8 [1, H, W, C]; never scaled or cropped."""
+def read_exactly(
+    setting: str,
+    path: str,
+    shape: tuple[int, ...],
+    fit: Fit = "exact",
+    filled: int = 255,
+) -> np.ndarray:
+    """A picture of a model's shape, uint8 [1, H, W, C].
+
+    Args:
+      setting: the setting that names the file, for messages.
+      path: the file.
+      shape: (H, W, C).
+      fit: what becomes of a picture of another size: it is refused (exact), scaled
+        until it covers the shape and cut in the middle (crop), scaled until it is
+        within and surrounded (pad), or stretched (resize).
+      filled: grey level that surrounds it.
+
+    Raises:
+      SettingError: not a picture, or of another size where that is refused.
+    """
     height, width = size_of(setting, path)
-    if (height, width) != tuple(shape[:2]):
+    if (height, width) == tuple(shape[:2]) or fit == "crop":
+        return read_picture(path, shape)[None]
+    if fit == "exact":
         raise SettingError(
             setting,
             path,
-            f"{width}x{height} pixels; give {shape[1]}x{shape[0]}, the size that the "
-            "model draws",
+            f"{width}x{height} pixels, while the model draws {shape[1]}x{shape[0]}; "
+            f"{_WAYS} that size",
         )
-    return read_picture(path, shape)[None]
+    whole = read_picture(path, (height, width, shape[2]))
+    image = Image.fromarray(whole[..., 0] if shape[2] == 1 else whole)
+    size = shape[1], shape[0]
+    if fit == "resize":
+        image = image.resize(size, Image.Resampling.LANCZOS)
+    else:
+        colour = (filled,) * shape[2] if shape[2] == 3 else filled
+        image = ImageOps.pad(image, size, Image.Resampling.LANCZOS, colour)
+    return np.asarray(image).reshape(1, *shape)
+
+
+def read_small(
+    path: str, shape: tuple[int, ...], fit: Fit = "exact"
+) -> tuple[np.ndarray, tuple[int, int]]:
+    """A picture to be enlarged to a model's shape, uint8 [1, H, W, C], and its size.
+
+    It is read as it is where `fit` is exact, and brought to the nearest size that
+    divides the model's otherwise.
+    """
+    size = size_of("image", path)
+    if fit != "exact":
+        sizes = [
+            (shape[0] // f, shape[1] // f)
+            for f in range(2, min(shape[:2]) + 1)
+            if shape[0] % f == shape[1] % f == 0
+        ]
+        area = np.log(size[0] * size[1])
+        fitting = (s for s in sizes if s != size)
+        size = (
+            size
+            if size in sizes
+            else min(
+                fitting, key=lambda s: abs(np.log(s[0] * s[1]) - area), default=size
+            )
+        )
+    return read_exactly("image", path, (*size, shape[2]), fit), size

@@ -1,7 +1,6 @@
 """From settings and a denoiser to edited pictures, one function a task."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,19 +15,19 @@ from pdm_tf.config import (
     SuperResolveConfig,
     VariationsConfig,
 )
-from pdm_tf.data.images import contact_sheet, read_picture, save_png, to_float, to_uint8
+from pdm_tf.data.images import to_float
 from pdm_tf.data.labels import find_labels
 from pdm_tf.denoisers import Denoiser
 from pdm_tf.denoisers.guidance import for_sampling
 from pdm_tf.diffusion import Grid
-from pdm_tf.editing.inpaint import inpaint
-from pdm_tf.editing.interpolate import interpolate
-from pdm_tf.editing.reading import read_exactly, size_of
-from pdm_tf.editing.sdedit import sdedit
+from pdm_tf.editing.inpaint import inpaint, resampled_grid
+from pdm_tf.editing.interpolate import ROUNDS, Interpolation, evenly_spaced
+from pdm_tf.editing.reading import read_exactly, read_small
+from pdm_tf.editing.sdedit import check_strength, sdedit
 from pdm_tf.editing.super_resolve import enlarge, factor_between, super_resolve
 from pdm_tf.editing.variations import variations
 from pdm_tf.errors import SettingError
-from pdm_tf.samplers import Sampler, open_sampler
+from pdm_tf.samplers import Sampler, evaluations, invertible, open_sampler
 
 
 class Edited(NamedTuple):
@@ -41,12 +40,41 @@ class Edited(NamedTuple):
     x: tf.Tensor
 
 
+class Task(NamedTuple):
+    """A task that is ready: its settings and pictures fit the model.
+
+    Attributes:
+      given: what is shown of the input, uint8 [M, H, W, C].
+      evaluations: of the denoiser, at most.
+      work: does it; float32 [N, H, W, C] in [-1, 1].
+    """
+
+    given: np.ndarray
+    evaluations: int
+    work: Callable[[], tf.Tensor]
+
+
 class Model(NamedTuple):
-    """What edits, and the settings by which it samples."""
+    """What edits, the settings by which it samples, and the names of its classes."""
 
     denoise: Denoiser
     sampling: SamplingConfig
     class_names: tuple[str, ...] = ()
+
+
+def prepare(task: str, config: EditingConfig, own: Any, model: Model) -> Task:
+    """Reads what a task needs.
+
+    Args:
+      task: name of one.
+      config: what every task takes.
+      own: what this one takes besides.
+      model: what edits.
+
+    Raises:
+      InputError: settings or pictures that do not fit the model.
+    """
+    return _TASKS[task](config, own, model)
 
 
 def edit(
@@ -56,35 +84,16 @@ def edit(
     denoise: Denoiser,
     sampling: SamplingConfig,
 ) -> Edited:
-    """Runs a task.
-
-    Args:
-      task: name of one.
-      config: what every task takes.
-      own: what this one takes besides.
-      denoise: the model.
-      sampling: guidance and thresholding as its run's settings say.
-
-    Raises:
-      InputError: settings or pictures that do not fit the model.
-    """
-    return _TASKS[task](config, own, Model(denoise, sampling))
+    """Runs a task; see `prepare`."""
+    ready = prepare(task, config, own, Model(denoise, sampling))
+    return Edited(ready.given, ready.work())
 
 
-def write(directory: str, edited: Edited) -> int:
-    """Writes 0000.png … and sheet.png; returns how many pictures were made."""
-    made = to_uint8(edited.x).numpy()
-    for i, picture in enumerate(made):
-        save_png(Path(directory) / f"{i:04d}.png", picture)
-    shown = np.concatenate([edited.given, made])
-    save_png(Path(directory) / "sheet.png", contact_sheet(shown, len(shown)))
-    return len(made)
-
-
-def _inpaint(config: EditingConfig, own: InpaintConfig, model: Model) -> Edited:
+def _inpaint(config: EditingConfig, own: InpaintConfig, model: Model) -> Task:
     shape = model.denoise.image_shape
-    picture = read_exactly("image", config.image, shape)
-    paint = read_exactly("mask", own.mask, (*shape[:2], 1)) > 127
+    picture = read_exactly("image", config.image, shape, config.fit)
+    alone = (*shape[:2], 1)
+    paint = read_exactly("mask", own.mask, alone, config.fit, filled=0) > 127
     if not paint.any():
         raise SettingError(
             "mask",
@@ -92,59 +101,84 @@ def _inpaint(config: EditingConfig, own: InpaintConfig, model: Model) -> Edited:
             "black everywhere, so nothing would be painted; make it white where to "
             "paint",
         )
-    x = inpaint(
-        *_sampled(config, own, model),
-        picture=to_float(picture),
-        mask=paint,
-        resamplings=own.resamplings,
-        jump=own.jump,
+    sampled = _sampled(config, own, model)
+    _, sampler, grid, _ = sampled
+    if own.resamplings != 1:
+        grid = resampled_grid(grid, own.resamplings, own.jump)
+    return Task(
+        np.where(paint, np.uint8(127), picture),
+        evaluations(sampler) * (int(grid.size) - 1) + 1,
+        lambda: inpaint(
+            *sampled,
+            picture=to_float(picture),
+            mask=paint,
+            resamplings=own.resamplings,
+            jump=own.jump,
+        ),
     )
-    return Edited(np.where(paint, np.uint8(127), picture), x)
 
 
-def _sdedit(config: EditingConfig, own: SDEditConfig, model: Model) -> Edited:
-    picture = read_exactly("image", config.image, model.denoise.image_shape)
-    x = sdedit(
-        *_sampled(config, own, model), picture=to_float(picture), strength=own.strength
+def _sdedit(config: EditingConfig, own: SDEditConfig, model: Model) -> Task:
+    check_strength(own.strength)
+    picture = read_exactly("image", config.image, model.denoise.image_shape, config.fit)
+    sampled = _sampled(config, own, model)
+    _, sampler, grid, _ = sampled
+    visited = round(own.strength * int(grid.size))
+    return Task(
+        picture,
+        evaluations(sampler) * max(visited - 1, 0) + 1,
+        lambda: sdedit(*sampled, picture=to_float(picture), strength=own.strength),
     )
-    return Edited(picture, x)
 
 
 def _super_resolve(
     config: EditingConfig, own: SuperResolveConfig, model: Model
-) -> Edited:
-    size, shape = size_of("image", config.image), model.denoise.image_shape
-    factor = factor_between(size, shape)
-    small = read_picture(config.image, (*size, shape[2]))[None]
-    x = super_resolve(*_sampled(config, own, model), small=to_float(small))
-    return Edited(enlarge(small, factor).numpy(), x)
+) -> Task:
+    small, size = read_small(config.image, model.denoise.image_shape, config.fit)
+    factor = factor_between(size, model.denoise.image_shape)
+    sampled = _sampled(config, own, model)
+    _, sampler, grid, _ = sampled
+    return Task(
+        enlarge(small, factor).numpy(),
+        evaluations(sampler) * (int(grid.size) - 1) + 1,
+        lambda: super_resolve(*sampled, small=to_float(small)),
+    )
 
 
-def _interpolate(config: EditingConfig, own: InterpolateConfig, model: Model) -> Edited:
+def _interpolate(config: EditingConfig, own: InterpolateConfig, model: Model) -> Task:
     shape = model.denoise.image_shape
-    first = read_exactly("image", config.image, shape)
-    second = read_exactly("second_image", own.second_image, shape)
-    x = interpolate(
-        *_encoded(config, model),
-        first=to_float(first),
-        second=to_float(second),
-        shares=np.linspace(0.0, 1.0, config.count).tolist(),
+    first = read_exactly("image", config.image, shape, config.fit)
+    second = read_exactly("second_image", own.second_image, shape, config.fit)
+    denoise, grid = _encoded(config, model)
+
+    def work() -> tf.Tensor:
+        path = Interpolation(denoise, grid, to_float(first), to_float(second))
+        made = evenly_spaced(lambda shares: path.at(shares).numpy(), config.count)
+        return tf.constant(made)
+
+    rounds = 1 if config.count < 3 else 1 + ROUNDS
+    steps = int(invertible(grid).size)
+    return Task(np.concatenate([first, second]), steps * (2 + rounds), work)
+
+
+def _variations(config: EditingConfig, own: VariationsConfig, model: Model) -> Task:
+    check_strength(own.strength)
+    picture = read_exactly("image", config.image, model.denoise.image_shape, config.fit)
+    denoise, grid = _encoded(config, model)
+    return Task(
+        picture,
+        2 * int(invertible(grid).size),
+        lambda: variations(
+            denoise,
+            grid,
+            seeds=_seeds(config),
+            picture=to_float(picture),
+            strength=own.strength,
+        ),
     )
-    return Edited(np.concatenate([first, second]), x)
 
 
-def _variations(config: EditingConfig, own: VariationsConfig, model: Model) -> Edited:
-    picture = read_exactly("image", config.image, model.denoise.image_shape)
-    x = variations(
-        *_encoded(config, model),
-        seeds=_seeds(config),
-        picture=to_float(picture),
-        strength=own.strength,
-    )
-    return Edited(picture, x)
-
-
-_TASKS: dict[str, Callable[[EditingConfig, Any, Model], Edited]] = {
+_TASKS: dict[str, Callable[[EditingConfig, Any, Model], Task]] = {
     "inpaint": _inpaint,
     "sdedit": _sdedit,
     "super_resolve": _super_resolve,
@@ -162,23 +196,21 @@ def _sampled(
     sampler = open_sampler(own.sampler)
     labels = np.resize(_labels(config, model), config.count)
     weight = own.guidance if config.labels else 1.0
-    denoise = _conditioned(config, model, labels, weight)
+    denoise = _conditioned(model, labels, weight)
     grid = denoise.schedule.grid(config.steps, config.spacing)
     return denoise, sampler, grid, _seeds(config)
 
 
 def _encoded(config: EditingConfig, model: Model) -> tuple[Denoiser, Grid]:
     """Denoiser and grid of a task that encodes; guided ones are hard to invert."""
-    if len(config.labels) > 1:
+    given = _labels(config, model)
+    if isinstance(given, list) and len(given) > 1:
         raise SettingError("labels", config.labels, "give one for this task, or none")
-    label = np.resize(_labels(config, model), 1)
-    denoise = _conditioned(config, model, label, weight=1.0)
+    denoise = _conditioned(model, np.resize(given, 1), weight=1.0)
     return denoise, denoise.schedule.grid(config.steps, config.spacing)
 
 
-def _conditioned(
-    config: EditingConfig, model: Model, labels: np.ndarray, weight: float
-) -> Denoiser:
+def _conditioned(model: Model, labels: np.ndarray, weight: float) -> Denoiser:
     """The denoiser given its classes, guided and thresholded as its run samples."""
     return for_sampling(model.denoise, labels.astype(np.int32), weight, model.sampling)
 

@@ -50,6 +50,11 @@ class DenoiserGenerator:
         """What the denoiser tells of itself, where nothing more is known."""
         return describe(self.denoiser, self._sampling)
 
+    @property
+    def sampling(self) -> SamplingConfig:
+        """Thresholding, guidance interval and variance."""
+        return self._sampling
+
     def check(self, sampler: str, steps: Steps) -> None:
         """Raises SettingError for a sampler that does not exist, or steps beyond T."""
         open_samplers([sampler], self._sampling.variance)
