@@ -10,10 +10,10 @@ from functools import cache
 from multiprocessing.pool import ThreadPool
 
 import numpy as np
-from tqdm import tqdm
 
 from pdm_tf.config import InputError
 from pdm_tf.errors import SettingError, printable
+from pdm_tf.progress import progress
 
 MEMORY = 2**30  # bytes of decoded pictures that a source may keep
 _MANY_BROKEN = 100  # from here on more broken than sound pictures end the reading
@@ -109,14 +109,7 @@ def kept_in_memory(source: OnDemand, memory: int = MEMORY) -> InMemory | OnDeman
     if count * math.prod(source.image_shape) > memory:
         return source
     pictures = np.empty((count, *source.image_shape), np.uint8)
-    with tqdm(
-        total=count,
-        desc=source.name,
-        unit=" pictures",
-        delay=2,
-        leave=False,
-        disable=None,  # where nobody watches
-    ) as bar:
+    with progress(None, printable(source.name), "pictures", count, delay=2) as bar:
         made = _threads().imap(source.attempt, range(count), chunksize=16)
         for index, picture in enumerate(made):
             if picture is not None:

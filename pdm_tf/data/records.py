@@ -16,14 +16,15 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from pdm_tf.config import InputError
+from pdm_tf.progress import progress
 from pdm_tf.storage.files import write_npz
 from pdm_tf.storage.reading import open_regular
 
 _HEADER = struct.Struct("<QI")
 _FOOTER = 4  # bytes
+_LARGEST = 2**29  # bytes of a record that is read
 _AROUND = _HEADER.size + _FOOTER
 _SUM = struct.Struct("<I")
 
@@ -65,6 +66,8 @@ class Records(Spans):
           OSError: the file is gone, too short, or was changed.
         """
         file, offset, length = self.spans[index].tolist()
+        if length > _LARGEST:
+            raise OSError(f"{self.files[file]}: record {index} has {length:,} bytes")
         around = np.array([[file, offset - _HEADER.size, length + _AROUND]])
         stored = Spans(self.files, around).read(0)
         said, _ = _HEADER.unpack_from(stored)
@@ -152,7 +155,7 @@ def index_records(
     if index and not all(map(_begins_and_ends, files, index)):
         index = None
     if index is None:
-        bar = tqdm(files, "finding records", unit=" files", delay=2, leave=False)
+        bar = progress(files, "finding records", "files", delay=2)
         index = [scan(file) for file in bar]
         if kept:
             _keep(kept, sizes, index)

@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import Any
 
 from pdm_tf.config import InputError
-from pdm_tf.data.preparation.record import load
+from pdm_tf.data.preparation.record import Record, load
 from pdm_tf.errors import SettingError
-from pdm_tf.storage.reading import is_regular
+from pdm_tf.storage.reading import open_regular
 
 INFO = "dataset_info.json"  # what makes a directory a prepared data set
+_LARGEST = 2**28  # bytes of metadata
 
 
 def open_store(name: str, location: str, data_dir: str, download: bool) -> Any:
@@ -74,11 +75,15 @@ def _in_directory(name: str, directory: Path) -> Any:
 def _check_files(name: str, directory: Path) -> None:
     """Compares the files of a data set that was prepared here with its record."""
     for path in sorted(directory.iterdir()):
-        if path.suffix in (".json", ".txt") and not is_regular(path):
-            raise SettingError("dataset", name, f"{path} is no file; prepare it again")
+        if path.suffix in (".json", ".txt"):
+            try:
+                open_regular(path, _LARGEST).close()
+            except OSError as error:
+                remedy = f"{path} {error.strerror}; prepare or copy the data set again"
+                raise SettingError("dataset", name, remedy) from error
         if not path.match("preparation_*.json"):
             continue
-        record = load(path)
+        record = _record(path)
         sizes = [shard.size for shard in record.shards]
         files = sorted(directory.glob(f"*-{record.split}.tfrecord-*-of-*"))
         found = [file.stat().st_size for file in files]
@@ -95,6 +100,13 @@ def _check_files(name: str, directory: Path) -> None:
             f"{fault} since its split {record.split} was prepared; copy the data set "
             "again, or mend it with the command that prepared it",
         )
+
+
+def _record(path: Path) -> Record:
+    try:
+        return load(path)
+    except SettingError as error:
+        raise error.named("dataset") from error
 
 
 def _unknown(name: str, location: str, directory: Path, error: Exception) -> InputError:

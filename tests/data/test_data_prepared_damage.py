@@ -69,6 +69,13 @@ def remove(file):
     file.unlink()
 
 
+def test_the_same_command_writes_lost_metadata(prepared, whole):
+    (shards(prepared)[0].parent / "dataset_info.json").unlink()
+    prepare(prepared)
+    _, content = whole
+    assert {file: file.read_bytes() for file in content} == content
+
+
 @pytest.mark.parametrize("damage", [cut, zero, flip, remove])
 def test_the_same_command_mends_a_damaged_file(prepared, whole, damage):
     damage(shards(prepared)[1])
@@ -169,3 +176,28 @@ def test_a_record_of_version_0_1_still_serves(prepared):
     assert prepare(prepared).complete
     cut(shards(prepared)[2])
     assert prepare(prepared).pictures == 12
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"shards": None},
+        {"shards": [{"pictures": "4", "size": 3}]},
+        {"shards": [{"pictures": 4, "size": -3}]},
+        {"class_names": [1, 2]},
+        {"settings": {}},
+        {"settings": 3},
+        {"complete": "yes"},
+        {"unknown": 1},
+    ],
+)
+def test_a_record_of_another_form_is_refused_in_one_line(prepared, change):
+    path = shards(prepared)[0].parent / "preparation_train.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    for use in (
+        lambda: prepare(prepared),
+        lambda: open_source(f"tfds:{prepared.out}", (8, 8, 1), 12),
+    ):
+        with pytest.raises(InputError, match="preparation_train") as caught:
+            use()
+        assert "\n" not in str(caught.value)

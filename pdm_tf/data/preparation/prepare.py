@@ -18,8 +18,10 @@ from pdm_tf.data.preparation import writing
 from pdm_tf.data.preparation.archives import Archive, open_archive
 from pdm_tf.data.preparation.plan import Plan, make_plan
 from pdm_tf.data.preparation.record import Record, Shard, resume
+from pdm_tf.data.stores import INFO
 from pdm_tf.data.tfds import read_tfds
 from pdm_tf.errors import MissingSetting, SettingError, printable
+from pdm_tf.progress import progress
 from pdm_tf.storage.files import checksum
 from pdm_tf.storage.images import encode_png
 from pdm_tf.storage.reading import is_regular
@@ -52,6 +54,7 @@ def prepare(config: PrepareConfig) -> Record:
             out.mkdir(parents=True, exist_ok=True)
             record.class_names = _class_names(plan, record, others)
             if not _is_complete(plan, record):
+                record.complete = False  # where a finished one was damaged
                 record.save()  # from here on the directory is known as begun
                 _write_shards(plan, record)
                 _finish(out, plan, record, others)
@@ -85,7 +88,8 @@ def _is_complete(plan: Plan, record: Record) -> bool:
     """Whether all files of a finished split are as they were written."""
     out, count = record.path.parent, len(plan.shards)
     path = partial(writing.shard_path, out, plan.split, count=count)
-    return record.complete and _finished(record, path) == count
+    described = all(is_regular(out / name) for name in (INFO, "features.json"))
+    return record.complete and described and _finished(record, path) == count
 
 
 def _write_shards(plan: Plan, record: Record) -> None:
@@ -93,13 +97,9 @@ def _write_shards(plan: Plan, record: Record) -> None:
     path = partial(writing.shard_path, out, plan.split, count=len(shards))
     del record.shards[_finished(record, path) :]
     features = writing.make_features(plan.image_shape, record.class_names)
-    bar = tqdm(
-        desc=f"preparing {plan.split}",
-        unit=" pictures",
-        total=len(plan.order),
-        initial=sum(len(shard) for shard in shards[: len(record.shards)]),
-        disable=None,  # where nobody watches
-    )
+    done = sum(len(shard) for shard in shards[: len(record.shards)])
+    title, count = f"preparing {plan.split}", len(plan.order)
+    bar = progress(None, title, "pictures", count, done, delay=2)
     # More threads than cores: some wait for the disk.
     with bar, ThreadPoolExecutor((os.cpu_count() or 1) + 2) as pool:
         for number in range(len(record.shards), len(shards)):

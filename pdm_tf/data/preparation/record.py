@@ -74,7 +74,9 @@ def load(path: Path) -> Record:
     try:
         found = json.loads(read_regular(path, _LARGEST))
         shards = [Shard(**shard) for shard in found.pop("shards")]
-        return Record(**{**found, "path": path, "shards": shards})
+        record = Record(**{**found, "path": path, "shards": shards})
+        _check(record)
+        return record
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise SettingError(
             "out",
@@ -82,6 +84,21 @@ def load(path: Path) -> Record:
             f"{path.name} cannot be used ({error}); remove the directory or give "
             "another",
         ) from error
+
+
+def _check(record: Record) -> None:
+    """Raises TypeError for a record that is not of its form."""
+    texts = [*record.class_names, *record.skipped, *record.reasons]
+    numbers = [n for shard in record.shards for n in (shard.pictures, shard.size)]
+    texts += [shard.sha256 for shard in record.shards]
+    sound = (
+        all(isinstance(text, str) for text in texts)
+        and all(type(number) is int and number >= 0 for number in numbers)
+        and isinstance(record.complete, bool)
+        and {"image_shape", "labels"} <= dict(record.settings).keys()
+    )
+    if not sound:
+        raise TypeError("not of the form that is written here")
 
 
 def resume(out: Path, split: str, settings: dict) -> tuple[Record, list[Record]]:

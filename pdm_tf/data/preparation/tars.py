@@ -10,12 +10,12 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
 import numpy as np
-from tqdm import tqdm
 
 from pdm_tf.data.decoding import MAX_BYTES
 from pdm_tf.data.listing import is_picture, is_system
 from pdm_tf.data.records import Spans
 from pdm_tf.errors import InputError, SettingError, printable
+from pdm_tf.progress import progress
 
 _COMPRESSED: dict[bytes, Callable[[Path], Any]] = {
     b"\x1f\x8b": gzip.open,
@@ -73,7 +73,7 @@ def open_tars(
       InputError: a tar that is compressed or broken.
     """
     found: list[tuple[str, int, int, int]] = []
-    bar = tqdm(desc="finding pictures", unit=" pictures", delay=2, leave=False)
+    bar = progress(None, "finding pictures", "pictures", delay=2)
     with bar:
         for number, path in enumerate(paths):
             prefix = f"{path.stem}/" if len(paths) > 1 else ""
