@@ -6,6 +6,7 @@ backticks, "lower `width` or give `remat`", so that the command line can find it
 """
 
 import errno
+import os
 import re
 from typing import Any, Self
 
@@ -13,6 +14,13 @@ _JOINERS = "\u200c\u200d"  # invisible, and part of words in some scripts
 _QUOTED = re.compile(r"`(\w+)(=[^`]*)?`")
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _FULL_WORDS = ("no space left", "quota exceeded", "file too large")
+_REFUSALS = [  # of a disk, as TensorFlow passes them on
+    os.strerror(number)
+    for number in (
+        *(errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR),
+        *(errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ESTALE, errno.EMFILE),
+    )
+]
 
 
 class InputError(ValueError):
@@ -135,6 +143,8 @@ def explain(error: BaseException) -> str | None:
     if isinstance(error, OSError) and error.errno is not None:
         name = f"{error.filename}: " if error.filename is not None else ""
         return f"{name}{error.strerror or text}; see that it is there and may be used"
+    if _of_tensorflow(error) and any(words in text for words in _REFUSALS):
+        return f"{text}; see that it is there and may be used"
     return None
 
 
