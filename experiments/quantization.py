@@ -17,7 +17,7 @@ import numpy as np
 
 from experiments.cached_sampling import Bench, Record
 from experiments.pages import DOCS, read_record, write_page
-from experiments.quantization_table import VERDICTS, text_of
+from experiments.quantization_table import BASE, VERDICTS, text_of
 from experiments.quantization_variants import VARIANTS, Variant
 from experiments.systems import record_system
 from pdm_tf.assemble import derive, open_model
@@ -54,10 +54,10 @@ class Measured:
 
     def base(self) -> None:
         """The base's own distance."""
-        if "distance" not in self.record.find("float32"):
+        if "distance" not in self.record.find(BASE):
             found = self.bench.quality(self.bench.base, STEPS, STEPS)
             size = stored_bytes(self.bench.base)
-            self.record.write("float32", bytes=size, **found)
+            self.record.write(BASE, bytes=size, **found)
 
     def likeness(self, variant: Variant) -> None:
         """SQNR of each seed, and bytes, if they are not on record yet."""
@@ -106,7 +106,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--docs", type=Path, default=DOCS, help="folder of pages")
     parser.add_argument("--work", type=Path, default=Path("runs/quantization"))
     parser.add_argument("--pictures", type=int, default=1000, help="of each distance")
-    parser.add_argument("--only", default="", help="variants whose names begin so")
+    parser.add_argument("--only", default="", help="names of rows begin so")
     words = parser.parse_args(argv)
     record = words.docs / "quantization.json"
     for model in words.models:
@@ -115,7 +115,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         variants = [v for v in VARIANTS if v.name.startswith(words.only)]
         for variant in variants:
             measured.likeness(variant)
-        measured.base()
+        if BASE.startswith(words.only):
+            measured.base()
         for variant in variants:
             measured.distance(variant)
     rows = read_record(record)

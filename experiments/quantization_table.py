@@ -104,4 +104,47 @@ def command(method: str, settings: str = "") -> str:
     return words.strip()
 
 
-VERDICTS: dict[int, Callable[[Sequence[Row]], dict[str, Any] | None]] = {12: ptq4dm}
+def q_diffusion(rows: Sequence[Row]) -> dict[str, Any] | None:
+    """System 9: distances and likeness at 8 and at 4 bits, beside naive rounding."""
+    names = ("q_diffusion W8A8", "q_diffusion W4A8", "min_max W4A8")
+    found = [find(rows, name) for name in names]
+    eight, four, naive = (ratio_of(rows, row) for row in found)
+    if eight is None or four is None or naive is None:
+        return None
+    likeness = mean_of(found[0]["sqnr"])
+    return {
+        "command": command("q_diffusion", "--weight_bits=4"),
+        "figure": f"W8A8: FD ratio {eight:.3f}, SQNR {likeness[0]:.1f} dB; W4A8: FD "
+        f"ratio {four:.3f} where naive rounding has {naive:.3f}, "
+        f"{shown(gain_of(found[1], found[2]))} over it",
+        "holds": judged(eight <= 1.02, at_least(likeness, 25), four <= 1.35),
+    }
+
+
+def low_bit_float(rows: Sequence[Row]) -> dict[str, Any] | None:
+    """System 8: FP8 beside float32, FP4 weights beside integers of 4 bits."""
+    names = ("low_bit_float W8A8", "low_bit_float W4A8", "min_max W4A8")
+    found = [find(rows, name) for name in names]
+    ratio = ratio_of(rows, found[0])
+    if ratio is None or not all("sqnr" in row for row in found):
+        return None
+    likeness, gain = mean_of(found[0]["sqnr"]), gain_of(found[1], found[2])
+    figure = (
+        f"FP8/FP8: SQNR {likeness[0]:.1f} dB, FD ratio {ratio:.3f}; FP4/FP8 with "
+        f"learned rounding {shown(gain)} over INT4/INT8 rounded to nearest"
+    )
+    learned = find(rows, "q_diffusion W4A8")
+    if "sqnr" in learned:
+        figure += f", {shown(gain_of(found[1], learned))} over it learned"
+    return {
+        "command": command("low_bit_float", "--weight_bits=4"),
+        "figure": figure,
+        "holds": judged(at_least(likeness, 30), ratio <= 1.02, at_least(gain, 1)),
+    }
+
+
+VERDICTS: dict[int, Callable[[Sequence[Row]], dict[str, Any] | None]] = {
+    8: low_bit_float,
+    9: q_diffusion,
+    12: ptq4dm,
+}

@@ -37,6 +37,8 @@ VARIANTS = (
     Variant("ptq4dm W8A8", "ptq4dm", W8A8, distance=True),
     Variant("ptq4dm W8A8, calibrated at t = 0", "ptq4dm", W8A8 | one_timestep(0.0)),
     Variant("ptq4dm W8A8, calibrated on noise", "ptq4dm", W8A8 | one_timestep(1.0)),
+    Variant("low_bit_float W8A8", "low_bit_float", W8A8, distance=True),
+    Variant("low_bit_float W4A8", "low_bit_float", W4A8),
     Variant("q_diffusion W8A8", "q_diffusion", W8A8, distance=True),
     Variant("q_diffusion W4A8", "q_diffusion", W4A8, distance=True),
 )

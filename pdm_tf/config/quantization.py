@@ -78,8 +78,19 @@ class QDiffusionConfig(ReconstructedConfig):
     )
 
 
+@dataclass(frozen=True)
+class LowBitFloatConfig(ReconstructedConfig):
+    """Floating-point numbers of 8 bits, or of 4 for weights (2408.06995)."""
+
+    activation_iterations: int = option(0, "None: formats of activations are searched.")
+    calibrated_steps: int = option(
+        10, "Steps of each trajectory that are calibrated on, the last one besides."
+    )
+
+
 METHODS: dict[str, type] = {
     "min_max": MinMaxConfig,
     "ptq4dm": PTQ4DMConfig,
     "q_diffusion": QDiffusionConfig,
+    "low_bit_float": LowBitFloatConfig,
 }

@@ -7,4 +7,5 @@ METHODS: dict[str, str] = {
     "min_max": "pdm_tf.quantization.min_max",
     "ptq4dm": "pdm_tf.quantization.ptq4dm",
     "q_diffusion": "pdm_tf.quantization.q_diffusion",
+    "low_bit_float": "pdm_tf.quantization.low_bit_float",
 }

@@ -22,18 +22,30 @@ class SoftRounded(LayerTransform):
       kernel: what is rounded.
     """
 
+    v: tf.Variable
+
     def __init__(self, layer: QuantizedLayer, kernel: np.ndarray) -> None:
         assert layer.spec.weights is not None
         self._layer, self._most = layer, 2**layer.spec.weights.bits - 1
         self._scale = spread_over_inputs(layer, layer.scale.numpy())
         self._zero = np.float32(spread_over_inputs(layer, layer.zero.numpy()))
         self._floor = np.floor(kernel / self._scale)
-        rest = (kernel / self._scale - self._floor + 0.1) / STRETCH
-        self.v = tf.Variable(np.log(rest / (1 - rest)), dtype=tf.float32)
+        start = self.start_of(kernel / self._scale - self._floor)
+        self.v = tf.Variable(start, dtype=tf.float32)
+
+    @staticmethod
+    def start_of(rest: np.ndarray) -> np.ndarray:
+        """V with which h is what a kernel is above the code below it, 0 to 1."""
+        share = (np.clip(rest, 0.0, 1.0) + 0.1) / STRETCH
+        return np.log(share / (1 - share))
+
+    def logits(self) -> tf.Tensor:
+        """What the sigmoid is taken of."""
+        return tf.convert_to_tensor(self.v)
 
     def share(self) -> tf.Tensor:
         """h, in the kernel's shape."""
-        return tf.clip_by_value(STRETCH * tf.sigmoid(self.v) - 0.1, 0.0, 1.0)
+        return tf.clip_by_value(STRETCH * tf.sigmoid(self.logits()) - 0.1, 0.0, 1.0)
 
     def kernel(self, w: tf.Tensor) -> tf.Tensor:
         codes = self._floor + self.share() + self._zero

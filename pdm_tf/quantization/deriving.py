@@ -14,8 +14,9 @@ from pdm_tf.denoisers.network import NetworkDenoiser
 from pdm_tf.errors import InputError
 from pdm_tf.networks.transforms import layers_of, points_of
 from pdm_tf.quantization.calibration import Choice, Rows, calibration_rows
+from pdm_tf.quantization.float_layer import FloatLayer
 from pdm_tf.quantization.layer import QuantizedLayer
-from pdm_tf.quantization.spec import QuantizationSpec
+from pdm_tf.quantization.spec import LayerSpec, NumberFormat, QuantizationSpec
 
 Plan = dict[str, QuantizedLayer]
 
@@ -61,7 +62,13 @@ def plan_of(denoise: NetworkDenoiser, spec: QuantizationSpec) -> Plan:
             seam = seams.get(path, 0) if wanted.split else 0
             steps = step_groups(denoise.schedule.timesteps, wanted.steps)
             plan[path] = QuantizedLayer(shape, wanted, seam, steps)
+            if "float" in {form.scheme for form in _formats(wanted)}:
+                plan[path] = FloatLayer(shape, wanted)
     return plan
+
+
+def _formats(spec: LayerSpec) -> list[NumberFormat]:
+    return [form for form in (spec.weights, spec.activations) if form]
 
 
 def step_groups(timesteps: int, groups: int) -> np.ndarray | None:

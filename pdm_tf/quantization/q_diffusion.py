@@ -8,6 +8,7 @@ below and the skip have ranges and scales of their own.
 
 import numpy as np
 
+from pdm_tf.config.quantization import LowBitFloatConfig
 from pdm_tf.config.quantization import QDiffusionConfig as Config
 from pdm_tf.denoisers.denoiser import Denoiser
 from pdm_tf.denoisers.derivation import Context, Derivation
@@ -40,7 +41,7 @@ def steps_taken(steps: int, count: int) -> np.ndarray:
     return np.unique(np.append(np.arange(0, steps, max(1, steps // count)), steps - 1))
 
 
-def choice_of(config: Config) -> Choice:
+def choice_of(config: Config | LowBitFloatConfig) -> Choice:
     """The same steps of every picture."""
 
     def choose(visited: np.ndarray) -> np.ndarray:
@@ -59,7 +60,7 @@ def fit(fitting: Fitting, config: Config) -> None:
     reconstruct_activations(fitting, recipe)
 
 
-def recipe_of(config: Config) -> Recipe:
+def recipe_of(config: Config | LowBitFloatConfig) -> Recipe:
     """How blocks are trained.
 
     Raises:

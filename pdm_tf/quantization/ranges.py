@@ -46,17 +46,31 @@ def _find(
     search: Search,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Scale and zero, [] each, for some rows and channels."""
-    low, high = (v[rows][:, channels].ravel() for v in (seen.low, seen.high))
-    ends = low.min()[None], high.max()[None]
+    centres, counts, ends = histogram_of(seen, rows, channels)
     if search == "min_max" or form.bits > SEARCHED:
         return grid_of(ends[0][0], ends[1][0], form)
-    # The extremes of every row and channel stand for themselves: outliers are rare,
-    # and a sample would miss those that a narrow range clips.
+    scale, zero = find_grid(centres[:, None], form, search, ends, counts)
+    return scale[0], zero[0]
+
+
+def histogram_of(
+    seen: InputStatistics, rows: np.ndarray, channels: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:
+    """What a layer read, as centres of bins, how many values each has, and both ends.
+
+    The extremes of every row and channel stand for themselves: outliers are rare, and a
+    sample would miss those that a narrow range clips.
+
+    Args:
+      seen: what it read.
+      rows: indices of rows.
+      channels: bool [C], which count.
+    """
+    low, high = (v[rows][:, channels].ravel() for v in (seen.low, seen.high))
+    ends = low.min()[None], high.max()[None]
     values = seen.values[rows][..., channels].ravel()
     each = max(0.0, (seen.positions[0] - 2) / seen.values.shape[1])
     found = np.concatenate([values, low, high])
     weights = np.concatenate([np.full(len(values), each), np.ones(2 * len(low))])
     counts, edges = np.histogram(found, BINS, (ends[0][0], ends[1][0]), weights=weights)
-    centres = 0.5 * (edges[:-1] + edges[1:])
-    grid = find_grid(centres[:, None], form, search, ends, counts)
-    return grid[0][0], grid[1][0]
+    return 0.5 * (edges[:-1] + edges[1:]), counts, ends

@@ -16,6 +16,7 @@ from pdm_tf.networks.transforms import LayerPlan, LayerTransform
 from pdm_tf.quantization.adaround import Adam, SoftRounded, temperature
 from pdm_tf.quantization.blocks import BlockData, blocks_of, compute_block, read_block
 from pdm_tf.quantization.deriving import Fitting, Plan
+from pdm_tf.quantization.float_layer import FloatLayer, SoftFloat
 from pdm_tf.quantization.layer import QuantizedLayer
 from pdm_tf.quantization.learned_step import LearnedStep
 
@@ -58,7 +59,7 @@ def reconstruct_weights(fitting: Fitting, recipe: Recipe) -> None:
 
     def learn(block: Any, own: Plan, data: BlockData) -> tuple[float, float]:
         soft = {
-            path: SoftRounded(layer, fitting.kernel(path))
+            path: soft_of(layer, fitting.kernel(path))
             for path, layer in own.items()
             if layer.spec.weights and layer.shape
         }
@@ -88,6 +89,13 @@ def reconstruct_activations(fitting: Fitting, recipe: Recipe) -> None:
         return before, error_of(block, fitting.denoise.plan, own, data)
 
     _block_by_block(fitting, "activations", fitting.plan, learn)
+
+
+def soft_of(layer: QuantizedLayer, kernel: np.ndarray) -> SoftRounded:
+    """A kernel whose rounding is learned, in the layer's own format."""
+    if isinstance(layer, FloatLayer):
+        return SoftFloat(layer, kernel)
+    return SoftRounded(layer, kernel)
 
 
 Learn = Callable[[Any, Plan, BlockData], tuple[float, float]]

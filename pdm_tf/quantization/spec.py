@@ -8,7 +8,7 @@ from typing import Literal
 from pdm_tf.config.quantization import FLOAT, QuantizedConfig
 from pdm_tf.errors import SettingError
 
-Scheme = Literal["affine", "symmetric"]
+Scheme = Literal["affine", "symmetric", "float"]
 Search = Literal["min_max", "mse"]
 # Patterns of whole paths, as `networks.transforms.layers_of` gives them.
 OUTER = r"patches_in|patches_out|time_[12]|variance_\w+"
@@ -22,7 +22,8 @@ class NumberFormat:
     Attributes:
       bits: of a code, 1 to 16.
       scheme: affine: (code - zero) · scale, codes from 0 to 2^bits - 1; symmetric: the
-        same with zero = 2^(bits - 1).
+        same with zero = 2^(bits - 1); float: a sign, exponent and mantissa bits, see
+        `float_format`.
     """
 
     bits: int
@@ -74,6 +75,8 @@ def format_of(
     """
     if bits == FLOAT:
         return None
+    if scheme == "float" and bits not in (4, 8):
+        raise SettingError(setting, bits, "choose 4 or 8, or 32 for float32")
     if not least <= bits <= 16:
         raise SettingError(setting, bits, f"choose {least} to 16, or 32 for float32")
     return NumberFormat(bits, scheme)
@@ -100,8 +103,8 @@ def spec_of(
         format_of("outer_bits", max(config.outer_bits, config.activation_bits), scheme),
         steps=like.steps,
     )
-    factors = LayerSpec(
-        None, format_of("attention_bits", config.attention_bits), steps=like.steps
-    )
+    of_factors: Scheme = "float" if scheme == "float" else "affine"
+    attention = format_of("attention_bits", config.attention_bits, of_factors)
+    factors = LayerSpec(None, attention, steps=like.steps)
     rest = LayerSpec(weights, activations, like.groups, like.split, like.steps)
     return QuantizationSpec(((OUTER, outer), (ATTENTION, factors), (r".*", rest)))
