@@ -30,6 +30,11 @@ def one_timestep(share: float) -> dict[str, Any]:
     return {"ndtc_mean": share, "ndtc_deviation": 0.0}
 
 
+def grouped(groups: int, **settings: Any) -> dict[str, Any]:
+    """DGQ at 8-bit weights and 6-bit activations."""
+    return {"weight_bits": 8, "activation_bits": 6, "groups": groups, **settings}
+
+
 VARIANTS = (
     Variant("min_max W8A8", "min_max", W8A8, distance=True),
     Variant("min_max W4A8", "min_max", W4A8, distance=True),
@@ -39,6 +44,11 @@ VARIANTS = (
     Variant("ptq4dm W8A8, calibrated on noise", "ptq4dm", W8A8 | one_timestep(1.0)),
     Variant("low_bit_float W8A8", "low_bit_float", W8A8, distance=True),
     Variant("low_bit_float W4A8", "low_bit_float", W4A8),
+    Variant("dgq W8A6, 8 groups", "dgq", grouped(8)),
+    Variant("dgq W8A6, per tensor", "dgq", grouped(1)),
+    Variant(
+        "dgq W8A6, 8 groups, uniform softmax", "dgq", grouped(8, log_softmax=False)
+    ),
     Variant("q_diffusion W8A8", "q_diffusion", W8A8, distance=True),
     Variant("q_diffusion W4A8", "q_diffusion", W4A8, distance=True),
 )

@@ -88,9 +88,24 @@ class LowBitFloatConfig(ReconstructedConfig):
     )
 
 
+@dataclass(frozen=True)
+class DGQConfig(QuantizedConfig):
+    """Groups of channels of like range, logarithmic attention (2501.04304)."""
+
+    activation_bits: int = option(
+        6, "Bits of what layers read, 2 to 16; 32 leaves it float32."
+    )
+    attention_bits: int = option(
+        6, "Bits of the factors of attention's two products; 32 leaves them float32."
+    )
+    groups: int = option(8, "Groups of input channels of each layer; 1: none.")
+    log_softmax: bool = option(True, "Keep attention's probabilities logarithmically.")
+
+
 METHODS: dict[str, type] = {
     "min_max": MinMaxConfig,
     "ptq4dm": PTQ4DMConfig,
     "q_diffusion": QDiffusionConfig,
     "low_bit_float": LowBitFloatConfig,
+    "dgq": DGQConfig,
 }

@@ -8,4 +8,5 @@ METHODS: dict[str, str] = {
     "ptq4dm": "pdm_tf.quantization.ptq4dm",
     "q_diffusion": "pdm_tf.quantization.q_diffusion",
     "low_bit_float": "pdm_tf.quantization.low_bit_float",
+    "dgq": "pdm_tf.quantization.dgq",
 }

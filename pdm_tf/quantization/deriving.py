@@ -16,7 +16,8 @@ from pdm_tf.networks.transforms import layers_of, points_of
 from pdm_tf.quantization.calibration import Choice, Rows, calibration_rows
 from pdm_tf.quantization.float_layer import FloatLayer
 from pdm_tf.quantization.layer import QuantizedLayer
-from pdm_tf.quantization.spec import LayerSpec, NumberFormat, QuantizationSpec
+from pdm_tf.quantization.log_softmax import LogSoftmax
+from pdm_tf.quantization.spec import LayerSpec, QuantizationSpec
 
 Plan = dict[str, QuantizedLayer]
 
@@ -61,14 +62,20 @@ def plan_of(denoise: NetworkDenoiser, spec: QuantizationSpec) -> Plan:
         if wanted and (wanted.activations or (wanted.weights and shape)):
             seam = seams.get(path, 0) if wanted.split else 0
             steps = step_groups(denoise.schedule.timesteps, wanted.steps)
-            plan[path] = QuantizedLayer(shape, wanted, seam, steps)
-            if "float" in {form.scheme for form in _formats(wanted)}:
-                plan[path] = FloatLayer(shape, wanted)
+            plan[path] = _layer_of(shape, wanted, seam, steps)
     return plan
 
 
-def _formats(spec: LayerSpec) -> list[NumberFormat]:
-    return [form for form in (spec.weights, spec.activations) if form]
+def _layer_of(
+    shape: tuple[int, ...], spec: LayerSpec, seam: int, steps: np.ndarray | None
+) -> QuantizedLayer:
+    forms = (spec.weights, spec.activations)
+    schemes = {form.scheme for form in forms if form}
+    if "float" in schemes:
+        return FloatLayer(shape, spec)
+    if "log2" in schemes:
+        return LogSoftmax(spec)
+    return QuantizedLayer(shape, spec, seam, steps)
 
 
 def step_groups(timesteps: int, groups: int) -> np.ndarray | None:

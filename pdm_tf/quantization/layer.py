@@ -16,8 +16,9 @@ class QuantizedLayer(LayerTransform):
     """Reads its kernel from packed codes, whatever the base's is, and rounds its input.
 
     Variables: `codes` uint8 [bytes], `scale` float32 [G, out] and `zero` [G, out] of
-    the kernel; `low` and `high` float32 [S, G], ranges of the input for S groups of
-    timesteps and G groups of input channels.
+    the kernel, for G groups of input channels; `low` and `high` float32 [S, A], ranges
+    of the input for S groups of timesteps and A groups of input channels; `group` uint8
+    [in], the group of each input channel, where that is found and not known.
 
     Args:
       shape: of the kernel; () for a point without one.
@@ -25,6 +26,8 @@ class QuantizedLayer(LayerTransform):
       seam: the input channel at which a concatenation's second half begins; 0: none.
       step_of: int32 [T], the group of each timestep; None: one group.
     """
+
+    group: tf.Variable
 
     def __init__(
         self,
@@ -36,7 +39,7 @@ class QuantizedLayer(LayerTransform):
         self.shape, self.spec, self.seam = tuple(shape), spec, seam
         self.step_of = step_of
         if spec.weights is not None and shape:
-            bits, size = spec.weights.bits, (self.input_groups, shape[-1])
+            bits, size = spec.weights.bits, (self.weight_groups, shape[-1])
             packed = packed_size(prod(shape), bits)
             self.codes = tf.Variable(tf.zeros([packed], tf.uint8), name="codes")
             self.scale = tf.Variable(tf.ones(size), name="scale")
@@ -47,20 +50,39 @@ class QuantizedLayer(LayerTransform):
             ranges = tf.zeros([steps, self.input_groups])
             self.low = tf.Variable(ranges, name="low")
             self.high = tf.Variable(ranges, name="high")
+            if self._found:
+                none = tf.zeros([shape[-2]], tf.uint8)
+                self.group = tf.Variable(none, name="group")
 
     @property
-    def input_groups(self) -> int:
-        """Groups of input channels with scales and ranges of their own."""
+    def _found(self) -> bool:
+        """Whether groups of the input are found from data."""
+        return bool(self.shape) and self.spec.groups > 1
+
+    @property
+    def weight_groups(self) -> int:
+        """Groups of input channels whose weights have scales of their own."""
         return 2 if self.seam else 1
 
     @property
-    def group_of(self) -> np.ndarray:
-        """The group of each input channel, int [in]."""
-        channels = self.shape[-2] if self.shape else 1
-        group = np.zeros(channels, np.int32)
+    def input_groups(self) -> int:
+        """Groups of input channels with ranges of their own."""
+        if self._found:
+            return min(self.spec.groups, self.shape[-2])
+        return self.weight_groups
+
+    @property
+    def side_of(self) -> np.ndarray:
+        """The side of the seam of each input channel, int32 [in]."""
+        side = np.zeros(self.shape[-2] if self.shape else 1, np.int32)
         if self.seam:
-            group[self.seam :] = 1
-        return group
+            side[self.seam :] = 1
+        return side
+
+    @property
+    def group_of(self) -> tf.Tensor | np.ndarray:
+        """The group of each input channel, int32 [in]."""
+        return tf.cast(self.group, tf.int32) if self._found else self.side_of
 
     def set_weights(
         self, codes: np.ndarray, scale: np.ndarray, zero: np.ndarray
@@ -72,7 +94,7 @@ class QuantizedLayer(LayerTransform):
         self.zero.assign(zero)
 
     def set_ranges(self, low: np.ndarray, high: np.ndarray) -> None:
-        """Stores the ranges of the input, [S, G] each."""
+        """Stores the ranges of the input, [S, A] each."""
         self.low.assign(low)
         self.high.assign(high)
 
@@ -82,8 +104,8 @@ class QuantizedLayer(LayerTransform):
         codes = unpack(self.codes, self.spec.weights.bits, prod(self.shape))
         codes = tf.reshape(codes, self.shape)
         scale, zero = tf.convert_to_tensor(self.scale), tf.cast(self.zero, tf.int32)
-        if self.input_groups > 1:
-            scale, zero = (tf.gather(v, self.group_of) for v in (scale, zero))
+        if self.weight_groups > 1:
+            scale, zero = (tf.gather(v, self.side_of) for v in (scale, zero))
         return tf.cast(tf.cast(codes - zero, tf.float32) * scale, w.dtype)
 
     def inputs(self, x: tf.Tensor, t: tf.Tensor) -> tf.Tensor:
@@ -99,13 +121,13 @@ class QuantizedLayer(LayerTransform):
         return tf.cast(self._by_row(wide, low, high, bits), x.dtype)
 
     def _by_channel(self, ends: tf.Tensor) -> tf.Tensor:
-        """[G] -> [] for one group, [in] for several."""
+        """[A] -> [] for one group, [in] for several."""
         return ends[0] if self.input_groups == 1 else tf.gather(ends, self.group_of)
 
     def _by_row(
         self, x: tf.Tensor, low: tf.Tensor, high: tf.Tensor, bits: int
     ) -> tf.Tensor:
-        """x on the grid of its picture's timestep; low and high [1 or B, G]."""
+        """x on the grid of its picture's timestep; low and high [1 or B, A]."""
         scale = (high - low) / (2.0**bits - 1.0)
         zero = tf.round(-low / scale)
         rows, given = tf.shape(x)[0], tf.shape(low)[0]

@@ -27,12 +27,14 @@ def fit_ranges(
     """
     form = layer.spec.activations
     assert form is not None
-    group = layer.group_of if layer.shape else np.zeros(seen.low.shape[1], int)
+    group = np.zeros(seen.low.shape[1], int)
+    if layer.shape:
+        group = np.asarray(layer.group_of)
     low, high = (np.zeros(layer.low.shape, np.float32) for _ in range(2))
     for s, rows in enumerate(steps):
         if not len(rows):
             raise ValueError(f"no row of calibration in group {s} of timesteps")
-        for g in range(group.max() + 1):
+        for g in np.unique(group):
             scale, zero = _find(seen, rows, group == g, form, search)
             low[s, g], high[s, g] = range_of(scale, zero, form.bits)
     layer.set_ranges(low, high)

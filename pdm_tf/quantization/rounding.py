@@ -17,12 +17,12 @@ def find_grids(
       kernel: [h, w, in, out] or [in, out].
       search: see `uniform.find_grid`.
     """
-    form, group = layer.spec.weights, layer.group_of
+    form, group = layer.spec.weights, layer.side_of
     assert form is not None
     flat = kernel.reshape(-1, *kernel.shape[-2:])
     found = [
         find_grid(flat[:, group == g].reshape(-1, kernel.shape[-1]), form, search)
-        for g in range(layer.input_groups)
+        for g in range(layer.weight_groups)
     ]
     scale, zero = zip(*found, strict=True)
     return np.stack(scale), np.stack(zero)
@@ -30,7 +30,7 @@ def find_grids(
 
 def spread_over_inputs(layer: QuantizedLayer, grid: np.ndarray) -> np.ndarray:
     """[G, out] -> [in, out], or [1, out] of one group: broadcasts to the kernel."""
-    return grid if layer.input_groups == 1 else grid[layer.group_of]
+    return grid if layer.weight_groups == 1 else grid[layer.side_of]
 
 
 def round_to_nearest(

@@ -2,13 +2,13 @@
 report of sizes read alike."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from pdm_tf.config.quantization import FLOAT, QuantizedConfig
 from pdm_tf.errors import SettingError
 
-Scheme = Literal["affine", "symmetric", "float"]
+Scheme = Literal["affine", "symmetric", "float", "log2"]
 Search = Literal["min_max", "mse"]
 # Patterns of whole paths, as `networks.transforms.layers_of` gives them.
 OUTER = r"patches_in|patches_out|time_[12]|variance_\w+"
@@ -23,7 +23,7 @@ class NumberFormat:
       bits: of a code, 1 to 16.
       scheme: affine: (code - zero) · scale, codes from 0 to 2^bits - 1; symmetric: the
         same with zero = 2^(bits - 1); float: a sign, exponent and mantissa bits, see
-        `float_format`.
+        `float_format`; log2: halvings of the largest, see `log_softmax`.
     """
 
     bits: int
@@ -63,6 +63,24 @@ class QuantizationSpec:
         """What becomes of the layer of a path."""
         found = (spec for pattern, spec in self.rules if re.fullmatch(pattern, path))
         return next(found, None)
+
+    def with_first(self, pattern: str, scheme: Scheme) -> "QuantizationSpec":
+        """The same with what a path that fits reads written by another scheme.
+
+        Args:
+          pattern: of whole paths to which one of the rules applies.
+          scheme: of their activations.
+        """
+        changed = tuple(
+            (f"(?={pattern}$)(?:{fits})", _read_by(spec, scheme))
+            for fits, spec in self.rules
+        )
+        return QuantizationSpec(changed + self.rules)
+
+
+def _read_by(spec: LayerSpec, scheme: Scheme) -> LayerSpec:
+    form = spec.activations
+    return replace(spec, activations=form and NumberFormat(form.bits, scheme))
 
 
 def format_of(

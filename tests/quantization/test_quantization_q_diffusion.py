@@ -66,7 +66,7 @@ def soft_of(shape, bits=3, **settings):
 @pytest.mark.parametrize("seam", [0, 2])
 def test_a_soft_kernel_starts_as_the_kernel_clipped(seam):
     layer, kernel, soft = soft_of((1, 1, 4, 3), seam=seam)
-    group = layer.group_of
+    group = layer.side_of
     scale, zero = layer.scale.numpy()[group], layer.zero.numpy()[group].astype(float)
     wanted = np.clip(kernel, -zero * scale, (7 - zero) * scale)
     np.testing.assert_allclose(soft.kernel(tf.constant(kernel)), wanted, atol=1e-5)
