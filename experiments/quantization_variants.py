@@ -49,6 +49,11 @@ VARIANTS = (
     Variant(
         "dgq W8A6, 8 groups, uniform softmax", "dgq", grouped(8, log_softmax=False)
     ),
+    Variant("svdquant W4A4", "svdquant", W4A4),
+    Variant("svdquant W4A4, smoothing alone", "svdquant", W4A4 | {"rank": 0}),
+    Variant(
+        "svdquant W4A4, neither", "svdquant", W4A4 | {"rank": 0, "smoothing": False}
+    ),
     Variant("q_diffusion W8A8", "q_diffusion", W8A8, distance=True),
     Variant("q_diffusion W4A8", "q_diffusion", W4A8, distance=True),
 )

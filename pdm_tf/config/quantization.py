@@ -102,10 +102,30 @@ class DGQConfig(QuantizedConfig):
     log_softmax: bool = option(True, "Keep attention's probabilities logarithmically.")
 
 
+@dataclass(frozen=True)
+class SVDQuantConfig(QuantizedConfig):
+    """Outliers into a branch of low rank, the rest into 4 bits (2411.05007)."""
+
+    weight_bits: int = option(4, "Bits of weights, 2 to 8.")
+    activation_bits: int = option(
+        4, "Bits of what layers read, 2 to 16; 32 leaves it float32."
+    )
+    rank: int = option(
+        -1, "Rank of the branches; -1: an eighth of each layer's outputs; 0: none."
+    )
+    smoothing: bool = option(
+        True, "Even out input channels, by the best of 39 candidates."
+    )
+    rounds: int = option(
+        20, "Rounds, at most, in which branch and residual are found in turn."
+    )
+
+
 METHODS: dict[str, type] = {
     "min_max": MinMaxConfig,
     "ptq4dm": PTQ4DMConfig,
     "q_diffusion": QDiffusionConfig,
     "low_bit_float": LowBitFloatConfig,
     "dgq": DGQConfig,
+    "svdquant": SVDQuantConfig,
 }

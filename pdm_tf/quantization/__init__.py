@@ -9,4 +9,5 @@ METHODS: dict[str, str] = {
     "q_diffusion": "pdm_tf.quantization.q_diffusion",
     "low_bit_float": "pdm_tf.quantization.low_bit_float",
     "dgq": "pdm_tf.quantization.dgq",
+    "svdquant": "pdm_tf.quantization.svdquant",
 }

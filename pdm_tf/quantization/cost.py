@@ -68,6 +68,8 @@ def bit_operations(denoise: Denoiser) -> float:
         for path, count in multiplications(network).items():
             change = network.plan.get(path)
             total += count * _weight_bits(change) * _activation_bits(change)
+            layer = _quantized(change)
+            total += count * 16 * 16 * (layer.branch_share if layer else 0.0)
     return total
 
 

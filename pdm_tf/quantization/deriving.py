@@ -20,6 +20,7 @@ from pdm_tf.quantization.log_softmax import LogSoftmax
 from pdm_tf.quantization.spec import LayerSpec, QuantizationSpec
 
 Plan = dict[str, QuantizedLayer]
+MakeLayer = Callable[[str, tuple[int, ...], LayerSpec], QuantizedLayer | None]
 
 
 class Fitting(NamedTuple):
@@ -52,8 +53,18 @@ def kernel_of(denoise: NetworkDenoiser, path: str) -> np.ndarray:
     return np.asarray(tf.cast(w, tf.float32))
 
 
-def plan_of(denoise: NetworkDenoiser, spec: QuantizationSpec) -> Plan:
-    """Quantised layers of a network, by path, that nothing is known of yet."""
+def plan_of(
+    denoise: NetworkDenoiser,
+    spec: QuantizationSpec,
+    make_layer: MakeLayer | None = None,
+) -> Plan:
+    """Quantised layers of a network, by path, that nothing is known of yet.
+
+    Args:
+      denoise: the network's denoiser.
+      spec: what is quantised, and how.
+      make_layer: (path, shape of the kernel, spec) -> a layer, or None for the usual.
+    """
     layers, seams = layers_of(denoise.network), seams_of(denoise.network)
     plan: Plan = {}
     for path in [*layers, *points_of(denoise.network)]:
@@ -62,7 +73,8 @@ def plan_of(denoise: NetworkDenoiser, spec: QuantizationSpec) -> Plan:
         if wanted and (wanted.activations or (wanted.weights and shape)):
             seam = seams.get(path, 0) if wanted.split else 0
             steps = step_groups(denoise.schedule.timesteps, wanted.steps)
-            plan[path] = _layer_of(shape, wanted, seam, steps)
+            own = make_layer(path, shape, wanted) if make_layer else None
+            plan[path] = own or _layer_of(shape, wanted, seam, steps)
     return plan
 
 
@@ -101,6 +113,7 @@ def quantized(
     spec: QuantizationSpec,
     fit: Callable[[Fitting], None],
     choose: Choice | None = None,
+    make_layer: MakeLayer | None = None,
 ) -> Derivation:
     """The base with every network's layers quantised.
 
@@ -111,6 +124,7 @@ def quantized(
       spec: what is quantised, and how.
       fit: sets the variables of one network's plan.
       choose: which rows of trajectories are kept, see `calibration_rows`.
+      make_layer: makes layers of the method's own, see `plan_of`.
 
     Raises:
       InputError: innermost denoisers that are no networks.
@@ -121,7 +135,7 @@ def quantized(
 
     def change(inner: Denoiser) -> Denoiser:
         denoise = network_of(inner)
-        plan, i = plan_of(denoise, spec), next(numbers)
+        plan, i = plan_of(denoise, spec, make_layer), next(numbers)
         if not context.restoring:
             fit(Fitting(denoise, plan, rows[i], f"network_{i}", context))
         return denoise.with_plan(plan)

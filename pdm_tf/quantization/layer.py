@@ -28,6 +28,7 @@ class QuantizedLayer(LayerTransform):
     """
 
     group: tf.Variable
+    branch_share: float = 0.0  # multiplications beside the layer, over its own
 
     def __init__(
         self,
