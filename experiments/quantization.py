@@ -1,4 +1,4 @@
-"""Measures quantised models against the bars of systems 9 and 12: docs/quantization.md.
+"""Measures quantised models against the bars of their systems: docs/quantization.md.
 
 Stopped, it goes on where it was: what was measured lies in docs/quantization.json, and
 models that were derived in the folder of `--work`. Without a model it only writes the
@@ -17,7 +17,8 @@ import numpy as np
 
 from experiments.cached_sampling import Bench, Record
 from experiments.pages import DOCS, read_record, write_page
-from experiments.quantization_table import BASE, VERDICTS, text_of
+from experiments.quantization_attention import measure_attention
+from experiments.quantization_table import ATTENTION, BASE, VERDICTS, text_of
 from experiments.quantization_variants import VARIANTS, Variant
 from experiments.systems import record_system
 from pdm_tf.assemble import derive, open_model
@@ -58,6 +59,11 @@ class Measured:
             found = self.bench.quality(self.bench.base, STEPS, STEPS)
             size = stored_bytes(self.bench.base)
             self.record.write(BASE, bytes=size, **found)
+
+    def attention(self) -> None:
+        """What 6 bits make of attention's probabilities, if not on record yet."""
+        if not self.record.find(ATTENTION):
+            self.record.write(ATTENTION, **measure_attention(self.bench))
 
     def likeness(self, variant: Variant) -> None:
         """SQNR of each seed, and bytes, if they are not on record yet."""
@@ -115,6 +121,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         variants = [v for v in VARIANTS if v.name.startswith(words.only)]
         for variant in variants:
             measured.likeness(variant)
+        if ATTENTION.startswith(words.only):
+            measured.attention()
         if BASE.startswith(words.only):
             measured.base()
         for variant in variants:

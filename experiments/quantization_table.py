@@ -8,7 +8,7 @@ import numpy as np
 from experiments.pages import table
 
 Row = dict[str, Any]
-BASE = "float32"
+BASE, ATTENTION = "float32", "attention in 6 bits"
 _HEADER = ("model", "what", "SQNR [dB]", "FD", "ratio", "bytes", "calibration [s]")
 
 
@@ -143,7 +143,42 @@ def low_bit_float(rows: Sequence[Row]) -> dict[str, Any] | None:
     }
 
 
+def dgq(rows: Sequence[Row]) -> dict[str, Any] | None:
+    """System 5: groups beside one range, and logarithmic attention beside uniform."""
+    names = ("dgq W8A6, 8 groups", "dgq W8A6, per tensor", ATTENTION)
+    grouped, whole, attention = (find(rows, name) for name in names)
+    if "sqnr" not in grouped or "sqnr" not in whole or not attention:
+        return None
+    gain, share = gain_of(grouped, whole), attention["log2"] / attention["uniform"]
+    return {
+        "command": command("dgq"),
+        "figure": f"W8A6: SQNR {mean_of(grouped['sqnr'])[0]:.1f} dB with 8 groups, "
+        f"{shown(gain)} over one range a tensor; KL of a 6-bit logarithmic softmax "
+        f"{share:.3f} of the 6-bit uniform one",
+        "holds": judged(at_least(gain, 3), share <= 0.5),
+    }
+
+
+def svdquant(rows: Sequence[Row]) -> dict[str, Any] | None:
+    """System 2: beside min-max and beside smoothing alone; size beside float16."""
+    names = ("svdquant W4A4", "min_max W4A4", "svdquant W4A4, smoothing alone", BASE)
+    own, naive, smoothed, base = (find(rows, name) for name in names)
+    if not all("sqnr" in row for row in (own, naive, smoothed)) or not base:
+        return None
+    gains = gain_of(own, naive), gain_of(own, smoothed)
+    smaller = 0.5 * base["bytes"] / own["bytes"]
+    return {
+        "command": command("svdquant"),
+        "figure": f"W4A4: SQNR {mean_of(own['sqnr'])[0]:.1f} dB, {shown(gains[0])} "
+        f"over min-max, {shown(gains[1])} over smoothing alone; {smaller:.2f} times "
+        "below float16, rank an eighth of the outputs (which allows 2.6 at most)",
+        "holds": judged(*(at_least(g, 3) for g in gains)),
+    }
+
+
 VERDICTS: dict[int, Callable[[Sequence[Row]], dict[str, Any] | None]] = {
+    2: svdquant,
+    5: dgq,
     8: low_bit_float,
     9: q_diffusion,
     12: ptq4dm,

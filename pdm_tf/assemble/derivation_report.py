@@ -53,9 +53,9 @@ def write_report(config: DeriveConfig) -> str:
     shape = settings.network.image_shape
     if min(shape[:2]) < SMALLEST:
         return f"no report: pictures of less than {SMALLEST} pixels are not compared"
-    requests = {name: _request(model, config) for name, model in opened.items()}
+    requests = {name: request_to(model, config) for name, model in opened.items()}
     extractor = open_features(features_for(shape))
-    data, remark = _data(settings, extractor)
+    data, remark = known_data(settings, extractor)
     found = compare_models(
         requests["derived"],
         requests["base"],
@@ -74,7 +74,7 @@ def write_report(config: DeriveConfig) -> str:
     return table
 
 
-def _request(model: OpenedModel, config: DeriveConfig) -> Request:
+def request_to(model: OpenedModel, config: DeriveConfig) -> Request:
     """The request to a model: its own guidance unless another is given."""
     generator = generator_of(model)
     weight = config.report_guidance or model.settings.sampling.sample_guidance
@@ -85,7 +85,7 @@ def _request(model: OpenedModel, config: DeriveConfig) -> Request:
     return Request(generator, config.report_sampler, config.report_steps, weight)
 
 
-def _data(
+def known_data(
     settings: Config, extractor: Extractor
 ) -> tuple[metrics.FeatureGaussian | None, str]:
     """What the training pictures are like; or None, and why not."""

@@ -121,6 +121,17 @@ class SVDQuantConfig(QuantizedConfig):
     )
 
 
+@dataclass(frozen=True)
+class CompareMethodsConfig:
+    """Applies several methods to one base, and shows them beside each other."""
+
+    methods: tuple[str, ...] = option(
+        ("min_max", "ptq4dm", "q_diffusion", "dgq", "svdquant"), "Names of methods."
+    )
+    weight_bits: int = option(4, "Bits of weights, of every method.")
+    activation_bits: int = option(8, "Bits of what layers read, of every method.")
+
+
 METHODS: dict[str, type] = {
     "min_max": MinMaxConfig,
     "ptq4dm": PTQ4DMConfig,

@@ -80,7 +80,15 @@ def adapted(base):
     return out
 
 
-@pytest.fixture(scope="module", params=sorted(set(FOUND) - set(TOYS)))
+# Whose layers are like those of another method that is tried: that one is quick.
+ALIKE = {"ptq4dm", "q_diffusion", "dgq", "low_bit_float"}
+SHELVED = [
+    pytest.param(name, marks=[pytest.mark.slow] * (name in ALIKE))
+    for name in sorted(set(FOUND) - set(TOYS))
+]
+
+
+@pytest.fixture(scope="module", params=SHELVED)
 def derived(request, base, recorded):
     """Name, directory, and what `derive` made, of a method applied to the base."""
     out = base.parent / request.param
