@@ -25,6 +25,7 @@ def base(tmp_path_factory):
     return make_run(tmp_path_factory.mktemp("compared") / "base", 1, network=shape)
 
 
+@pytest.mark.slow
 def test_methods_come_in_one_table_and_one_picture(base, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(methods_compared, "_settings_of", quick(monkeypatch))
     words = ["--methods=min_max,low_bit_float", *BITS, *DRAWN]
