@@ -43,7 +43,7 @@ NOT_REPRODUCED = (
     "fused kernels of 4 bits, and with them the speed; the paper's transformers: here "
     "it is convolutions, whose width makes the branch a larger part of the file"
 )
-ROWS = 32  # of calibration, that candidates are tried on
+ROWS = 12  # of calibration, that candidates are tried on
 EXPONENTS = np.arange(1, 20) / 20
 AFTER_SILU = ("conv_in", "conv_out")
 
