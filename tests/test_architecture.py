@@ -42,7 +42,7 @@ BELOW = {
     "editing": LEAVES | {"denoisers", "samplers", "data"},
     "serving": LEAVES | {"denoisers", "samplers", "data"},
     "litert": {"serving"},
-    "export": LEAVES | {"denoisers", "samplers", "data", "serving"},
+    "export": LEAVES | {"denoisers", "samplers", "data", "serving", "quantization"},
     "evaluation": LEAVES | {"denoisers", "samplers", "data", "serving"},
     "flags": {"config", "progress"},
 }

@@ -10,8 +10,10 @@ from pdm_tf.config import ExportConfig, SamplingConfig
 from pdm_tf.denoisers.denoiser import Denoiser
 from pdm_tf.errors import SettingError
 from pdm_tf.export.calibration import calibration_examples
+from pdm_tf.export.int8 import float_patterns, prepared
 from pdm_tf.export.litert import convert
 from pdm_tf.export.quantising import Example, check_installed, quantise
+from pdm_tf.networks.sensitivity import SENSITIVE_LAYERS
 from pdm_tf.serving.description import Lineage, describe, schedule_settings
 from pdm_tf.serving.litert_network import load_runtime
 from pdm_tf.storage.files import write_bytes
@@ -54,14 +56,16 @@ def write_litert(
         beyond the number of timesteps.
     """
     check_stateless(denoiser, "litert")
-    convert(denoiser, path)
-    if config.quantize == "none":
-        return
     examples: Sequence[Example] = ()
+    layers: Sequence[str] = SENSITIVE_LAYERS
     if config.quantize == "static_int8":
         first, steps = config.sampler[0], config.calibration_steps
         examples = calibration_examples(denoiser, sampling, first, steps)
-    write_bytes(path, quantise(path, config.quantize, examples))
+        layers = float_patterns(denoiser)
+        denoiser = prepared(denoiser, sampling, rounded=False)
+    convert(denoiser, path)
+    if config.quantize != "none":
+        write_bytes(path, quantise(path, config.quantize, examples, layers))
 
 
 def check_stateless(denoiser: Denoiser, form: str) -> None:

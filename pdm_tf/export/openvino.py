@@ -7,8 +7,10 @@ from typing import Any
 from pdm_tf.config import ExportConfig, SamplingConfig
 from pdm_tf.denoisers.denoiser import Denoiser
 from pdm_tf.errors import SettingError
+from pdm_tf.export.int8 import is_quantized, prepared
 from pdm_tf.export.litert import save
 from pdm_tf.export.litert_file import check_stateless
+from pdm_tf.export.openvino_int8 import round_weights
 from pdm_tf.serving.openvino_network import MODEL, load_runtime
 
 
@@ -25,6 +27,8 @@ def convert(denoiser: Denoiser) -> Any:
       InputError: openvino is not installed.
     """
     runtime = load_runtime()
+    if is_quantized(denoiser):  # kernels of codes are decoded ahead
+        denoiser = denoiser.with_constant_weights()
     with tempfile.TemporaryDirectory() as directory:
         save(denoiser, directory)
         return runtime.Core().read_model(directory).clone()
@@ -53,12 +57,20 @@ def write_openvino(
 ) -> None:
     """Fills a folder with model.xml and model.bin, in the precision that is asked.
 
-    Weights that bfloat16 computes with are stored in 16 bits.
+    Weights that bfloat16 computes with, and what int8 leaves of them, are stored in 16
+    bits. For int8 a quantised model keeps its own ranges; any other is calibrated.
 
     Raises:
       InputError: a model whose evaluations depend on each other.
     """
     check_stateless(denoiser, "openvino")
+    eight = config.precision == "int8"
+    if eight and not is_quantized(denoiser):
+        denoiser = prepared(denoiser, sampling, rounded=True)
     model = convert(denoiser)
+    if eight and not round_weights(model):
+        raise SettingError(
+            "precision", "int8", "nothing in this model can be computed in 8 bits"
+        )
     half = config.precision != "float32"
     load_runtime().save_model(model, str(directory / MODEL), compress_to_fp16=half)

@@ -27,11 +27,11 @@ def _operations(layers: Iterable[str]) -> str:
     return rf"(.*/)?({'|'.join(paths)})(_\d+)?(/.*)?"
 
 
-FLOAT_OPERATIONS = _operations(SENSITIVE_LAYERS)  # which stay float32
-
-
 def quantise(
-    path: str | Path, how: Quantisation, examples: Iterable[Example] = ()
+    path: str | Path,
+    how: Quantisation,
+    examples: Iterable[Example] = (),
+    float_layers: Iterable[str] = SENSITIVE_LAYERS,
 ) -> bytes:
     """The file with convolutions and projections in int8, weights channel by channel.
 
@@ -40,6 +40,7 @@ def quantise(
       how: dynamic_int8 measures the range of each layer's input as it comes;
         static_int8 fixes the ranges to those that the examples span.
       examples: inputs z, t and labels, of one picture each; for static_int8.
+      float_layers: patterns of paths of the layers that stay float32.
 
     Raises:
       InputError: ai-edge-quantizer is not installed.
@@ -47,7 +48,7 @@ def quantise(
     check_installed()
     from ai_edge_quantizer.quantizer import Quantizer
 
-    recipe = _recipe(how)
+    recipe = _recipe(how, _operations(float_layers))
     with redirect_stderr(StringIO()):  # bars and warnings about its own workings
         ranges = _ranges(path, recipe, examples) if recipe.need_calibration() else None
         work = Quantizer(str(path), recipe.get_quantization_recipe())
@@ -65,7 +66,7 @@ def check_installed() -> None:
         raise SettingError("quantize", None, remedy) from None
 
 
-def _recipe(how: Quantisation) -> Any:
+def _recipe(how: Quantisation, float_operations: str) -> Any:
     """Which operations are quantised, by kind and by name."""
     from ai_edge_quantizer.algorithm_manager import AlgorithmName
     from ai_edge_quantizer.qtyping import TFLOperationName as Operation
@@ -82,7 +83,7 @@ def _recipe(how: Quantisation) -> Any:
         else:
             recipe.add_dynamic_config(everything, operation, 8)
         recipe.add_quantization_config(
-            FLOAT_OPERATIONS, operation, algorithm_key=AlgorithmName.NO_QUANTIZE
+            float_operations, operation, algorithm_key=AlgorithmName.NO_QUANTIZE
         )
     return recipe
 
