@@ -1,6 +1,7 @@
 """A run that would begin at step 0 where there are traces of one is refused."""
 
 import contextlib
+import json
 import re
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from tensorflow.core.util.event_pb2 import Event
 
 from pdm_tf.errors import SettingError
 from pdm_tf.training.checkpoint_files import traces
+from pdm_tf.training.watchdog import REPORT
 
 _GRID = re.compile(r"step_(\d+)\.png")
 
@@ -36,13 +38,13 @@ def refuse_restart(run_dir: Path, save_every: int) -> None:
 def _made(run_dir: Path, save_every: int) -> list[str]:
     """What only a training that saved can have left."""
     folder = run_dir / "samples"
-    logged = _last_logged(run_dir / "logs")
     names = (path.name for path in folder.iterdir()) if folder.is_dir() else ()
     grids = [int(found[1]) for found in map(_GRID.fullmatch, names) if found]
     made = []
-    if grids and max(grids) >= save_every:
+    logged, failed = _last_logged(run_dir / "logs"), _failed_at(run_dir)
+    if grids and max(grids) >= save_every and max(grids) > failed:
         made.append(f"samples of step {max(grids)}")
-    if logged >= save_every:
+    if logged >= save_every and logged > failed:
         made.append(f"curves up to step {logged}")
     if (run_dir / "export" / "saved_model.pb").is_file():
         made.append("an export")
@@ -59,3 +61,12 @@ def _last_logged(folder: Path) -> int:
             for record in tf.data.TFRecordDataset(str(file)):
                 last = max(last, Event.FromString(record.numpy()).step)
     return last
+
+
+def _failed_at(run_dir: Path) -> int:
+    """The step up to which a training went wrong from its beginning; 0: none did."""
+    with contextlib.suppress(OSError, ValueError, AttributeError, TypeError):
+        report = json.loads((run_dir / "diagnostic" / REPORT).read_text())
+        if report.get("last_good_step", 0) is None:
+            return int(report["stopped_at_step"])
+    return 0

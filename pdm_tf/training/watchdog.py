@@ -17,7 +17,8 @@ from pdm_tf.training.checkpoints import Checkpoints
 from pdm_tf.training.history import LossHistory, WeightHistory
 from pdm_tf.training.metrics import Metrics
 
-_PATIENCE = 20  # skipped steps in a row that the end of a training may have
+REPORT = "report.json"  # in RUN_DIR/diagnostic
+_PATIENCE = 20  # skipped steps, or wild losses, that the end of a training may have
 
 
 class Diverged(SettingError):
@@ -67,7 +68,7 @@ class Watchdog:
 
     def is_quiet(self) -> bool:
         """Whether the state may be kept: no step skipped just now, weights sound."""
-        return not self._skipped and self.is_sound()
+        return not self._skipped and not self._losses.beyond and self.is_sound()
 
     def is_calm(self) -> bool:
         """Whether nothing at all is unusual, so that this state is worth pinning."""
@@ -75,12 +76,13 @@ class Watchdog:
 
     def is_sound(self) -> bool:
         """Whether the weights are fit to be kept, at the end of a training too."""
-        within = self._skipped < max(self._limit, _PATIENCE)
-        return within and not self._losses.beyond and self._weights.look()
+        longest = max(self._skipped, self._losses.beyond)
+        return longest < max(self._limit, _PATIENCE) and self._weights.look()
 
     def report(self, step: int) -> Diverged:
         """Saves a diagnostic checkpoint and says what went wrong first."""
         run_dir = self._checkpoints.directory.parent
+        self._weights.look()
         broken = self._weights.broken()
         found = {
             "first_bad_step": self._since,
@@ -92,12 +94,13 @@ class Watchdog:
             "weights": self._weights.words(),
         }
         kept = self._keep(run_dir / "diagnostic", found)
+        good = self._checkpoints.whole
+        again = "begins anew" if good is None else f"goes on from the good step {good}"
         return Diverged(
             "run_dir",
             run_dir,
             f"{self._reason(step, broken)}; {kept}; lower `learning_rate`, set "
-            "`clip_norm=1` or `precision=float32`, and the same command goes on from "
-            "the last good one",
+            f"`clip_norm=1` or `precision=float32`, and the same command {again}",
         )
 
     def _reason(self, step: int, broken: str | None) -> str:
@@ -119,19 +122,14 @@ class Watchdog:
         """Puts aside the bad state, and those saved after the last good one."""
         try:
             self._checkpoints.save_beside(folder)
-            if folder.is_dir():
-                write_json(folder / "report.json", found)
             doubtful = self._checkpoints.move_doubtful(folder)
+            if folder.is_dir():
+                found["last_good_step"] = self._checkpoints.whole
+                write_json(folder / REPORT, found)
         except OSError as error:
             return f"the state could not be saved ({error.strerror})"
-        good = self._checkpoints.whole
-        last = (
-            f"the last good checkpoint is of step {good}"
-            if good
-            else ("no checkpoint was good")
-        )
         moved = f", with {', '.join(doubtful)}" if doubtful else ""
-        return f"the state is in {folder}{moved}, {last}"
+        return f"the state is in {folder}{moved}"
 
     def _bucket(self) -> str:
         counts = self._first.bad_buckets.numpy() if self._first else np.zeros(1)

@@ -6,8 +6,10 @@ import tensorflow as tf
 from test_training_checkpoints import Toy, contents
 from test_training_watchdog import train, training
 
+from pdm_tf.errors import SettingError
 from pdm_tf.training.history import LossHistory, WeightHistory
 from pdm_tf.training.metrics import no_metrics
+from pdm_tf.training.restarting import refuse_restart
 from pdm_tf.training.watchdog import Diverged, Watchdog
 
 
@@ -56,6 +58,12 @@ def test_a_finite_blow_up_stops_and_nothing_of_it_is_saved(tmp_path):
     with pytest.raises(Diverged, match="the weights have grown to"):
         train(tmp_path, bad_step=99, learning_rate=1e3, iterations=20)
     assert not list((tmp_path / "checkpoints").glob("*.index"))
+    (tmp_path / "samples").mkdir()
+    (tmp_path / "samples" / "step_000010.png").touch()
+    refuse_restart(tmp_path, 5)  # what went wrong all along may begin anew
+    (tmp_path / "samples" / "step_000030.png").touch()
+    with pytest.raises(SettingError, match="samples of step 30"):
+        refuse_restart(tmp_path, 5)
 
 
 def test_the_last_good_checkpoint_outlives_all_doubtful_ones(tmp_path):
