@@ -12,7 +12,8 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 class Interruption:
     """While entered, the first signal requests a stop; a second Ctrl-C stops at once.
 
-    A signal that is ignored stays so, as SIGHUP is under nohup.
+    SIGHUP stays ignored where it is, as under nohup; SIGINT does not, from which shells
+    shield what they run in the background: whoever sends it means this process.
 
     Attributes:
       requested: whether to stop.
@@ -26,7 +27,8 @@ class Interruption:
 
     def __enter__(self) -> Self:
         for number in _SIGNALS:
-            if signal.getsignal(number) is not signal.SIG_IGN:
+            shielded = signal.getsignal(number) is signal.SIG_IGN
+            if not (shielded and number == signal.SIGHUP):
                 self._before[number] = signal.signal(number, self._receive)
         return self
 

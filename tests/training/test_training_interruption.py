@@ -30,6 +30,17 @@ def test_under_nohup_a_closed_terminal_is_nothing():
         signal.signal(signal.SIGHUP, before)
 
 
+def test_what_runs_in_the_background_can_be_stopped():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as by a shell's &
+    try:
+        with Interruption() as interruption:
+            os.kill(os.getpid(), signal.SIGINT)
+            assert interruption.requested
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def test_nobody_need_be_there_to_read(monkeypatch):
     monkeypatch.setattr("sys.stderr", None)
     with Interruption() as interruption:
