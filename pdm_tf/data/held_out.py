@@ -7,7 +7,8 @@ from typing import NamedTuple
 _END = r"([-_ ]?(images?|imgs?|pictures|data|set|split|[ab]|\d{4}))?"
 _TRAIN = re.compile(rf"(train|training){_END}", re.IGNORECASE)
 _HELD_OUT = re.compile(
-    rf"(test|testing|val|valid|validation|held[-_ ]?out){_END}", re.IGNORECASE
+    rf"(test|testing|val|valid|validation|evaluation|eval|h[eo]ld[-_ ]?out){_END}",
+    re.IGNORECASE,
 )
 _ORDER = ("test", "testing", "val", "valid", "validation")  # the first is the test's
 

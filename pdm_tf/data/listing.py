@@ -22,6 +22,9 @@ _SYSTEM = frozenset(
         "@eadir",
         "#recycle",
         "#snapshot",
+        "~snapshot",
+        "@recycle",
+        "@recently-snapshot",
         "$recycle.bin",
         "system volume information",
         "lost+found",
@@ -41,6 +44,8 @@ _OURS: dict[str, frozenset[str] | None] = {
     "manifest.json": None,
 }
 _MANIFEST = 2**24  # bytes of one that is read
+# What a manifest of samples holds, since version 0.1, and one of edited pictures.
+_KEYS = ({"num_images", "seed", "sampler", "steps"}, {"task", "digest", "inputs"})
 
 
 @dataclass(frozen=True)
@@ -180,7 +185,7 @@ def _is_ours(manifest: Path) -> bool:
         found = json.loads(read_regular(manifest, _MANIFEST))
     except (OSError, ValueError, RecursionError):
         return False
-    return isinstance(found, dict) and '"pdm_tf"' in json.dumps(found)
+    return isinstance(found, dict) and any(keys <= found.keys() for keys in _KEYS)
 
 
 def tell_left_out(dataset: str, left_out: dict[str, str]) -> str:

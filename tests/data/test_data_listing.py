@@ -25,7 +25,7 @@ def levels(source):
     return sorted(source.read(np.arange(len(source)))[0][:, 0, 0, 0].tolist())
 
 
-HELD_OUT = ["valid", "Val", "VALIDATION", "test", "Testing", "val2017", "test_images"]
+HELD_OUT = ["valid", "Val", "VALIDATION", "test", "Testing", "val2017", "holdout"]
 
 
 @pytest.mark.parametrize("name", HELD_OUT)
@@ -86,10 +86,12 @@ def test_folders_of_systems_are_left_out(tmp_path, name, capsys):
     assert name in capsys.readouterr().err
 
 
-MANIFEST = json.dumps({"num_images": 4, "model": {"pdm_tf": "0.2"}})
+SAMPLES = json.dumps({"num_images": 4, "seed": 0, "sampler": "ddpm", "steps": 9})
+EDITS = json.dumps({"task": "inpaint", "digest": "", "inputs": {}})
 OURS = {
     "a run": ("run", {"config.flags": ""}, ["samples/1.png", "logs/x.png"]),
-    "samples": ("out", {"manifest.json": MANIFEST}, ["0.png", "grid.png"]),
+    "samples": ("out", {"manifest.json": SAMPLES}, ["0.png", "grid.png"]),
+    "edited": ("edited", {"manifest.json": EDITS}, ["0000.png", "sheet.png"]),
     "an export": ("export", {"saved_model.pb": ""}, ["assets/1.png"]),
     "a derived model": ("cached", {"model.json": "{}"}, ["samples.png"]),
     "a prepared set": ("p", {"dataset_info.json": ""}, ["contact_sheet_train.png"]),
