@@ -9,6 +9,7 @@ from pdm_tf.data.sources import SHELF
 from pdm_tf.data.stores import INFO
 from pdm_tf.errors import SettingError
 
+_EXPORTS = ("saved_model.pb", "model.xml")  # files of exports that are folders
 _MODELS = ("config.flags", "split.json", "model.json")  # files that make one
 
 
@@ -76,7 +77,7 @@ def _as_prepared(source: str) -> str:
 
 
 def _in_directory(setting: str, given: str, path: Path) -> Location:
-    if (path / "saved_model.pb").is_file():
+    if any((path / name).is_file() for name in _EXPORTS):
         return Location(setting, given, "model", str(path))
     is_model = any((path / name).is_file() for name in _MODELS)
     exported = (path / "export" / "saved_model.pb").is_file()

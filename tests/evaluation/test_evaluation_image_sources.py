@@ -167,7 +167,10 @@ def test_asking_for_more_than_there_is(npz_file):
         opened(npz_file, num_images=21)
 
 
-@pytest.mark.parametrize("name", ["split.json", "model.json", "config.flags"])
+MODELS = ["split.json", "model.json", "config.flags", "saved_model.pb", "model.xml"]
+
+
+@pytest.mark.parametrize("name", MODELS)
 def test_whatever_can_be_sampled_is_a_model(tmp_path, name):
     (tmp_path / name).write_text("{}")
     (tmp_path / "net.tflite").write_bytes(b"")
