@@ -54,7 +54,9 @@ class SplitConfig:
         "Run directories of the parts, separated by commas; each run knows its own "
         "range of SNR.",
     )
-    out: str = option("", "Directory of the split; use it like a run's.")
+    out: str = option(
+        "", "Directory of the split; use it like a run's.", output="directory"
+    )
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ class DeriveConfig:
         "",
         "Directory of the derived model; use it like a run's. The same command goes "
         "on where it was stopped.",
+        output="directory",
     )
     report_images: int = option(
         100,

@@ -35,6 +35,7 @@ class ExportConfig:
         "",
         "Where the SavedModel, the .tflite file or OpenVINO's folder goes; empty: "
         "export/, litert/ or openvino/PRECISION/ within the model's directory.",
+        output="any",
     )
     sampler: tuple[str, ...] = option(
         EXPORTED,

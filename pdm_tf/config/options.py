@@ -15,6 +15,7 @@ Spacing = Literal["uniform", "log_snr", "karras", "quadratic"]
 LAST_SEED = 2**31 - 1  # seeds are int32
 
 Sealed = Literal["", "run", "model"]
+Output = Literal["", "directory", "any"]
 
 
 def option(
@@ -24,6 +25,7 @@ def option(
     low: float | None = None,
     high: float | None = None,
     sealed: Sealed = "",
+    output: Output = "",
 ) -> Any:
     """A field with a default and the sentence that `--help` prints for it.
 
@@ -39,6 +41,9 @@ def option(
       sealed: whether a model is another one under another value, see `sealing`: "run"
         where a run keeps the value to its end, "model" where a resumed run may change
         it, empty where it has no part in what weights mean.
+      output: what a command makes there, which is looked at before its work; empty:
+        it is no output, or the command looks by itself.
     """
     said = {"help": help, "aliases": aliases, "low": low, "high": high}
+    said |= {"output": output}
     return field(default=default, metadata={**said, "sealed": sealed})

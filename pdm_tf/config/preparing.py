@@ -18,7 +18,9 @@ class PrepareConfig:
         256, "Side of the pictures [pixels], cropped in the middle as ADM crops."
     )
     channels: int = option(3, "1 for grey, 3 for colour.")
-    out: str = option("", "Directory of the data set; train on tfds:DIR.")
+    out: str = option(
+        "", "Directory of the data set; train on tfds:DIR.", output="directory"
+    )
     labels: bool = option(
         False, "Keep classes: the first folders that differ, or the tars of ImageNet."
     )

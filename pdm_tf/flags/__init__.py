@@ -5,6 +5,7 @@ The only importer of absl.flags. A field `width: int = option(64, "…")` is the
 comments; what comes later wins, so overrides follow `--flagfile`.
 """
 
+import pdm_tf.flags.early  # noqa: F401  (what follows takes a while)
 from pdm_tf.flags.flagfiles import given
 from pdm_tf.flags.methods import Own, parse_method
 from pdm_tf.flags.parsing import UnknownFlagError, parse

@@ -12,6 +12,7 @@ from absl import flags
 from pdm_tf.config import Config
 from pdm_tf.errors import InputError, as_text
 from pdm_tf.flags.flagfiles import expand
+from pdm_tf.flags.outputs import check_output
 from pdm_tf.flags.writing import format_help, kind_of, settings_in
 
 HELP = {"--help", "-help", "-h", "--helpfull"}
@@ -72,6 +73,8 @@ def _read(cls: type, values: flags.FlagValues) -> Any:
         if typing.get_origin(kind) is tuple:
             value = _tuple(field.name, value, typing.get_args(kind)[0])
         _check_bounds(field, value)
+        if field.metadata.get("output"):
+            check_output(field.name, value, field.metadata["output"])
         made[field.name] = value
     return cls(**made)
 
