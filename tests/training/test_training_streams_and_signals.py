@@ -50,7 +50,7 @@ def test_whoever_stops_reading_a_training_ends(command, tmp_path, closed):
     assert numbers(tmp_path / "run" / "checkpoints")[0] == 20
 
 
-def started(command, **options):
+def started(command):
     return subprocess.Popen(
         command.split(),
         cwd=ROOT,
@@ -58,7 +58,8 @@ def started(command, **options):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        **options,
+        # Shells shield what they run in the background; this is as at a terminal.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
