@@ -58,20 +58,35 @@ class SavedModelGenerator:
         self.signatures = self._model.signatures
         if not {"sample", "sample_at", "denoise", "config"} <= set(self.signatures):
             raise self._refused(f"not written by this version of pdm_tf; {REMEDY}")
-        text = self.signatures["config"]()["config"].numpy()
-        self.description: dict[str, Any] = json.loads(text)
+        try:
+            self._read(self.signatures["config"]()["config"].numpy())
+        except (LookupError, TypeError, ValueError, AttributeError, OverflowError):
+            raise self._refused(
+                f"its config does not say what such a model is; {REMEDY}"
+            ) from None
         if self.description.get("sums") and not summed:
             raise self._refused(f"its {SUMS} is missing; copy all of it again")
         if not self.description.get("digest"):  # of before, or of no known settings
             self.description["digest"] = digest_files(directory)
-        self.image_shape = tuple(int(side) for side in self.description["image_shape"])
-        self.num_classes = int(self.description["num_classes"])
-        self.timesteps = int(self.description["timesteps"])
-        sampling = self.description.get("sampling", {})
-        self.guidance = float(sampling.get("sample_guidance", GUIDANCE))
         self._began, self._seconds = 0.0, 0.0
-        self._costs = self.description.get("samplers", ONLY)
+
+    def _read(self, text: str | bytes) -> None:
+        """Takes over what an export says of itself, or fails in one of many ways."""
+        said: dict[str, Any] = json.loads(text)
+        self.image_shape = tuple(int(side) for side in said["image_shape"])
+        self.num_classes, self.timesteps = (
+            int(said["num_classes"]),
+            int(said["timesteps"]),
+        )
+        if len(self.image_shape) != 3 or min(*self.image_shape, self.timesteps) < 1:
+            raise ValueError
+        sampling = said.get("sampling") or {}
+        self.guidance = float(sampling.get("sample_guidance", GUIDANCE))
+        self._costs = said.get("samplers", ONLY)
+        for cost in self._costs.values():
+            int(cost["evaluations"])
         self.samplers: tuple[str, ...] = tuple(self._costs)
+        self.description = said
 
     def _refused(self, remedy: str) -> SettingError:
         return SettingError(*self._named, remedy)

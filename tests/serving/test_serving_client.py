@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from functools import cache
 from threading import Event
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -111,7 +112,8 @@ def test_what_does_not_fit_the_model_writes_nothing(model, tmp_path, settings, w
 def test_an_export_from_before_there_was_a_choice_holds_ddpm(model, tmp_path):
     old = tf.saved_model.load(model)
     said = json.loads(old.signatures["config"]()["config"].numpy())
-    text = json.dumps({k: v for k, v in said.items() if "sampler" not in k})
+    of_then = {k: v for k, v in said.items() if k not in ("samplers", "sums")}
+    text = json.dumps(of_then)
     old.config = tf.function(lambda: {"config": tf.constant(text)}, input_signature=[])
     kept = ("sample", "sample_at", "denoise", "config")
     signatures = {name: getattr(old, name) for name in kept}
@@ -365,3 +367,32 @@ def test_a_saved_model_guesses_by_the_time_gone(model):
     generator = opened(model)
     generator.rehearse(np.zeros(4, np.int32), 1.5, "ddpm")
     assert generator.evaluated > 0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"image_shape": None},
+        {"image_shape": [8, 8]},
+        {"image_shape": "wide"},
+        {"image_shape": [8, 8, -1]},
+        {"num_classes": "many"},
+        {"timesteps": [1]},
+        {"timesteps": 0},
+        {"timesteps": 1e400},
+        {"samplers": {"ddpm": {}}},
+        {"samplers": ["ddpm"]},
+        {"sampling": {"sample_guidance": "much"}},
+        {"sampling": 3},
+        None,
+    ],
+    ids=str,
+)
+def test_an_export_that_says_nonsense_of_itself_is_refused(model, monkeypatch, change):
+    said = json.dumps(change and {**opened(model).description, **change})
+    loaded = SimpleNamespace(signatures=dict(opened(model).signatures))
+    config = {"config": tf.constant(said)}
+    loaded.signatures["config"] = lambda: config
+    monkeypatch.setattr(tf.saved_model, "load", lambda path: loaded)
+    with pytest.raises(InputError, match="its config does not say"):
+        open_generator("model", model)
