@@ -80,6 +80,9 @@ def check_writable(
         raise MissingSetting(setting, "name a file")
     if Path(path).is_dir():
         raise SettingError(setting, path, "is a directory; give the name of a file")
+    # Not by way of a link: /dev/stdout leads to a pipe that somebody reads.
+    if Path(path).is_fifo() and not Path(path).is_symlink():
+        raise SettingError(setting, path, "is a pipe; give the name of a file")
     try:
         if Path(path).is_file() and not ours(Path(path)):
             raise SettingError(

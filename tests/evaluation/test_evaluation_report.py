@@ -1,6 +1,7 @@
 """The report: JSON that any reader takes, a table, warnings, nothing half written."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -66,6 +67,9 @@ def test_what_cannot_be_written_is_found_before_the_work(tmp_path, setting):
     for path in (tmp_path, tmp_path / "file" / "e.json"):
         with pytest.raises(InputError, match=f"^{setting}="):
             report.check_writable(setting, str(path))
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError, match="is a pipe"):  # nobody may ever read it
+        report.check_writable(setting, str(tmp_path / "pipe"))
     with pytest.raises(InputError, match=f"^{setting} is missing: name a file"):
         report.check_writable(setting, " ")
     report.check_writable(setting, str(tmp_path / "file"))
