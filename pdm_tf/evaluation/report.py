@@ -91,8 +91,9 @@ def check_writable(
                 "is there already and is something else; give another name",
             )
         try_writing(path)
-    except OSError as error:
-        remedy = f"cannot be written ({error.strerror}); give another path"
+    except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle
+        reason = getattr(error, "strerror", None) or "a link that leads to itself"
+        remedy = f"cannot be written ({reason}); give another path"
         raise SettingError(setting, path, remedy) from error
 
 

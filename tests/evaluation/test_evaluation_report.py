@@ -64,7 +64,8 @@ def test_only_inception_gives_a_fid():
 @pytest.mark.parametrize("setting", ["out", "save_statistics"])
 def test_what_cannot_be_written_is_found_before_the_work(tmp_path, setting):
     (tmp_path / "file").write_text("mine")
-    for path in (tmp_path, tmp_path / "file" / "e.json"):
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    for path in (tmp_path, tmp_path / "file" / "e.json", tmp_path / "loop"):
         with pytest.raises(InputError, match=f"^{setting}="):
             report.check_writable(setting, str(path))
     os.mkfifo(tmp_path / "pipe")
