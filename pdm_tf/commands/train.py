@@ -16,6 +16,7 @@ from pdm_tf.flags.running import format_error
 def main(argv: list[str]) -> int:
     """Reads the flags and trains."""
     (config,) = flags.parse(argv, Config, description=__doc__ or "")
+    flags.check_output("run_dir", config.training.run_dir, "directory")
     _say(f"{config.training.run_dir}: loading TensorFlow …", sys.stderr)
     from pdm_tf.assemble.resuming import kept_settings
 

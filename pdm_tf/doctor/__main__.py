@@ -19,6 +19,7 @@ from pdm_tf.flags.running import format_error
 def main(argv: list[str]) -> int:
     """Reads the flags and prints the findings as they come."""
     own, config = flags.parse(argv, DoctorConfig, Config, description=__doc__ or "")
+    flags.check_output("run_dir", config.training.run_dir, "directory")
     print("loading TensorFlow …", file=sys.stderr, flush=True)
     if own.minutes:
         from pdm_tf.doctor.proposal import propose

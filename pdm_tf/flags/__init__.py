@@ -8,6 +8,7 @@ comments; what comes later wins, so overrides follow `--flagfile`.
 import pdm_tf.flags.early  # noqa: F401  (what follows takes a while)
 from pdm_tf.flags.flagfiles import given
 from pdm_tf.flags.methods import Own, parse_method
+from pdm_tf.flags.outputs import check_output
 from pdm_tf.flags.parsing import UnknownFlagError, parse
 from pdm_tf.flags.records import check_record, to_record
 from pdm_tf.flags.running import run
@@ -16,6 +17,7 @@ from pdm_tf.flags.writing import to_flagfile
 __all__ = [
     "Own",
     "UnknownFlagError",
+    "check_output",
     "check_record",
     "given",
     "parse",
