@@ -26,11 +26,13 @@ import tensorflow as tf
 from pdm_tf import pretrained
 from pdm_tf.denoisers.denoiser import Denoiser
 from pdm_tf.errors import InputError
+from pdm_tf.storage.digests import is_whole, sealed
 from pdm_tf.storage.files import write_json
 from pdm_tf.version import __version__
 
 MANIFEST = "model.json"
 WEIGHTS = "weights.safetensors"
+PLACES = ("base", "parts")  # keys with paths, which may be written anew
 FORMAT = 1  # grows when older code could misread a newer file
 
 Entry = dict[str, Any]  # content of a model.json
@@ -77,7 +79,7 @@ def compose(
 
 def write(directory: Path, entry: Entry) -> None:
     """Writes model.json: with this a model is complete."""
-    write_json(directory / MANIFEST, entry)
+    write_json(directory / MANIFEST, sealed(entry, *PLACES))
 
 
 def read(directory: Path) -> Entry:
@@ -89,6 +91,8 @@ def read(directory: Path) -> Entry:
     path = directory / MANIFEST
     try:
         entry = json.loads(path.read_text("utf-8"))
+        if not is_whole(entry, *PLACES):
+            raise ValueError("its text was changed")
         known = int(entry["format"]) <= FORMAT
         if known:
             _check(entry)

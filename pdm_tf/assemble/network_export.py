@@ -26,6 +26,7 @@ from pdm_tf.serving import litert_network, openvino_network
 from pdm_tf.serving.denoiser_generator import DenoiserGenerator
 from pdm_tf.serving.generator import ImageGenerator, generate_many
 from pdm_tf.serving.litert_generator import callback_denoiser
+from pdm_tf.storage.digests import sealed
 from pdm_tf.storage.directories import appearing_directory
 from pdm_tf.storage.files import (
     appearing,
@@ -142,9 +143,9 @@ def export_network(
         _refuse_unfaithful(place, report)
         inside = new.is_dir()
         if inside:
-            write_json(runtime.report_of(new), report)
+            write_json(runtime.report_of(new), sealed(report))
     if not inside:
-        write_json(runtime.report_of(place), report)
+        write_json(runtime.report_of(place), sealed(report))
     return place, found
 
 

@@ -22,6 +22,7 @@ from pdm_tf.assemble import lineage
 from pdm_tf.denoisers import split
 from pdm_tf.denoisers.denoiser import Denoiser
 from pdm_tf.errors import SettingError
+from pdm_tf.storage.digests import sealed
 from pdm_tf.storage.files import write_json
 from pdm_tf.version import __version__
 
@@ -122,7 +123,8 @@ def write(directory: str | Path, parts: Sequence[Part]) -> Path:
         for part in ordered
     ]
     entry = {"format": lineage.FORMAT, "pdm_tf": __version__, "kind": KIND}
-    write_json(path / lineage.MANIFEST, entry | {"parts": listed})
+    whole = sealed(entry | {"parts": listed}, *lineage.PLACES)
+    write_json(path / lineage.MANIFEST, whole)
     return path / lineage.MANIFEST
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from pdm_tf.errors import InputError, SettingError
+from pdm_tf.storage.digests import is_whole
 from pdm_tf.storage.files import checksum
 
 REMEDY = "write it with python -m pdm_tf.export --format=litert"
@@ -93,6 +94,8 @@ def open_file(setting: str, path: str) -> tuple[LitertNetwork, dict[str, Any]]:
         )
     try:
         said = json.loads(report.read_text())
+        if not is_whole(said):
+            raise ValueError("changed")
         same, description = said["sha256"] == checksum(file), dict(said["model"])
     except (ValueError, KeyError, TypeError) as error:
         raise refused(f"{report.name} is no report of it") from error

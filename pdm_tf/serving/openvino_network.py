@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from pdm_tf.errors import InputError, SettingError
-from pdm_tf.storage.digests import digest_json
+from pdm_tf.storage.digests import digest_json, is_whole
 from pdm_tf.storage.files import checksum
 
 MODEL, WEIGHTS = "model.xml", "model.bin"
@@ -122,6 +122,8 @@ def open_directory(setting: str, path: str) -> tuple[OpenvinoNetwork, dict[str, 
             raise refused(f"{file.name} is missing; keep all three files together")
     try:
         said = json.loads(report.read_text())
+        if not is_whole(said):
+            raise ValueError("changed")
         same, description = said["sha256"] == checksums(path), dict(said["model"])
         precision = said["precision"]
         HINTS[precision]

@@ -40,6 +40,26 @@ def digest_json(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def sealed(value: Mapping[str, Any], *but: str) -> dict[str, Any]:
+    """A dict for JSON with a digest of itself under "seal"; see `is_whole`.
+
+    Args:
+      value: plain data.
+      *but: keys that may change all the same.
+    """
+    plain = json.loads(json.dumps({k: v for k, v in value.items() if k != "seal"}))
+    return {**value, "seal": _seal(plain, but)}
+
+
+def is_whole(value: Mapping[str, Any], *but: str) -> bool:
+    """Whether what `sealed` made is as it was; what has no seal is taken to be."""
+    return "seal" not in value or value["seal"] == _seal(value, but)
+
+
+def _seal(value: Mapping[str, Any], but: tuple[str, ...]) -> str:
+    return digest_json({k: v for k, v in value.items() if k not in ("seal", *but)})
+
+
 def digest_files(directory: Path | str) -> str:
     """SHA-256 of all files within a directory: their names in it and their content."""
     root = Path(directory)
