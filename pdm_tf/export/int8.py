@@ -25,14 +25,12 @@ from pdm_tf.quantization.uniform import fake_quantized
 
 # How much of the unevenness may go into the kernel: chosen for each layer.
 STRENGTHS = (0.0, 0.25, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
-# Patterns of whole paths: pixels, time, variance head; and what the finest blocks of
-# the decoder carry past themselves, which is 0.4 % of the LSUN network's operations.
+# Patterns of whole paths: pixels, variance head, and what the finest blocks of the
+# decoder carry past themselves.
 FLOAT = (
     r"patches_in",
     r"patches_out",
     r"variance_\w+",
-    r"time_\d",
-    r".*/time",
     r"up_0_\d+/skip",
 )
 IMAGES, STEPS = 16, 25  # of the trajectories that are calibrated on

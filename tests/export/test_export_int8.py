@@ -58,7 +58,7 @@ def test_what_is_sensitive_is_left_alone(denoiser):
     paths = set(int8.rounded_layers(denoiser))
     assert {"down_0_0/conv_in", "up_0_0/conv_out", "up_1_0/skip"} <= paths
     last = {"up_0_1/conv_out"}  # the decoder has a block more than the encoder
-    assert not paths & {"patches_in", "patches_out", "up_0_0/skip", "time_1", *last}
+    assert not paths & {"patches_in", "patches_out", "up_0_0/skip", *last}
 
 
 def test_uneven_channels_are_evened_out():
