@@ -1,6 +1,5 @@
 """Two ways to hold a source: all pictures in memory, or made when needed."""
 
-import atexit
 import math
 import os
 import sys
@@ -129,9 +128,7 @@ def kept_in_memory(source: OnDemand, memory: int = MEMORY) -> InMemory | OnDeman
 @cache
 def _threads() -> ThreadPool:
     """More than there are cores: some wait for the disk."""
-    pool = ThreadPool(min(32, (os.cpu_count() or 1) + 4))
-    atexit.register(pool.terminate)
-    return pool
+    return ThreadPool(min(32, (os.cpu_count() or 1) + 4))
 
 
 def _warn(source: OnDemand) -> None:
