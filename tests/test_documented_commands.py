@@ -73,11 +73,18 @@ def stopped(monkeypatch):
     monkeypatch.chdir(ROOT)
 
 
+def _with_a_file(word: str) -> str:
+    """A flagfile that is there, in the place of one that a reader would have."""
+    flag, _, path = word.partition("=")
+    missing = flag == "--flagfile" and not (ROOT / path).is_file()
+    return (
+        "--flagfile=configs/mnist.flags" if missing and path[:8] != "configs/" else word
+    )
+
+
 def parse(words: list[str], monkeypatch) -> None:
     """Has a command line read by the program that it names."""
-    words = [
-        re.sub(r"^(--flagfile)=[A-Z]+$", r"\1=configs/mnist.flags", w) for w in words
-    ]
+    words = [_with_a_file(word) for word in words]
     program, *rest = words
     if program == "pdm-tf":
         commands.main(words)
