@@ -18,6 +18,7 @@ from pdm_tf.denoisers.derivation import Context, Derivation
 from pdm_tf.errors import SettingError
 from pdm_tf.storage.arrays import write_arrays
 from pdm_tf.storage.files import write_json
+from pdm_tf.storage.places import open_place
 from pdm_tf.training.checkpoints import load_average
 from pdm_tf.training.train_loop import Ending
 
@@ -48,7 +49,7 @@ def derive(
     Raises:
       InputError: settings, base or a directory that do not fit each other.
     """
-    directory, method = Path(out).expanduser(), open_method(name)
+    directory, method = open_place("out", out), open_method(name)
     opened = open_model(base, "base")
     for below in opened.lineage[-1:]:
         check_stacking(name, method.KIND, below["method"], below["kind"])

@@ -36,7 +36,7 @@ def _check(setting: str, given: Path | str, directory: Path) -> None:
     found, whole = directory, directory.absolute()
     try:
         found.lstat()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         found = next(above for above in whole.parents if os.path.lexists(above))
     found.stat()  # a link to nowhere, or to itself, raises
     if not found.is_dir():
