@@ -118,6 +118,7 @@ def test_ten_steps_a_kill_and_ten_more_are_twenty(whole, flagfile, tmp_path):
         np.testing.assert_array_equal(value, twice[name], err_msg=name)
 
 
+@pytest.mark.slow  # SIGTERM does the same in the quick set: tests/training
 def test_ctrl_c_saves_first_and_says_how_to_go_on(flagfile, tmp_path):
     run_dir = tmp_path / "run"
     command = [sys.executable, "train.py", f"--flagfile={flagfile}"]

@@ -107,6 +107,7 @@ def test_pictures_of_a_batch_do_not_know_each_other(base, config):
     np.testing.assert_allclose(alone, rows(whole, 1), atol=2e-5)
 
 
+@pytest.mark.slow  # tests/conformance draws from one in the quick set
 def test_a_saved_model_draws_what_python_draws(base, tmp_path):
     made = derive(base, FEW).denoiser
     sampling = pdm.SamplingConfig(thresholding="static")

@@ -68,7 +68,13 @@ def test_pictures_are_the_base_s_and_no_layer_of_time_is_read(name):
     assert not [v.path for v in kernels if id(v.value) in read]
 
 
-@each
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] * (name != "gates"))
+        for name in CONFIGS
+    ],
+)
 def test_an_export_has_no_product_of_the_time_layers(name, tmp_path):
     base = denoiser(CONFIGS[name])
     sampling = pdm.SamplingConfig(thresholding="static")

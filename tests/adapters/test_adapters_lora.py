@@ -183,12 +183,12 @@ def true_gradients(network):
     return gradients(network, trained_plan(network), "eager")
 
 
-XLA_REMAT = pytest.param("xla", True, marks=pytest.mark.slow)
+XLA = [pytest.param("xla", remat, marks=pytest.mark.slow) for remat in (False, True)]
 
 
 @pytest.mark.parametrize(
     ("kind", "remat"),
-    [*product(["eager", "graph", "apart"], [False, True]), ("xla", False), XLA_REMAT],
+    [*product(["eager", "graph", "apart"], [False, True]), *XLA],
 )
 def test_gradients_are_those_of_the_plan_however_they_are_computed(
     network, true_gradients, kind, remat

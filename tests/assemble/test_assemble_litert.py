@@ -56,7 +56,11 @@ def settings(run_dir, pictures, out, **others) -> ExportConfig:
 
 @pytest.mark.parametrize(
     "kind, name",
-    [("none", "float32"), ("dynamic_int8",) * 2, ("static_int8",) * 2],
+    [
+        ("none", "float32"),
+        pytest.param(*("dynamic_int8",) * 2, marks=pytest.mark.slow),
+        ("static_int8",) * 2,
+    ],
 )
 def test_a_file_comes_with_its_report(kind, name, run_dir, pictures, tmp_path):
     config = settings(run_dir, pictures, tmp_path, quantize=kind)
@@ -82,7 +86,11 @@ def test_a_file_comes_with_its_report(kind, name, run_dir, pictures, tmp_path):
     "limit, words",
     [
         ({"min_sqnr": 200.0}, "dB is below min_sqnr=200"),
-        ({"max_distance_change": -100.0}, "above max_distance_change=-100"),
+        pytest.param(
+            {"max_distance_change": -100.0},
+            "above max_distance_change=-100",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_a_file_that_fails_is_not_left_behind(

@@ -72,6 +72,7 @@ def test_a_part_with_other_weights_is_refused(tmp_path, low, high):
         pdm.restore(tmp_path / "both")
 
 
+@pytest.mark.slow  # tests/export draws from a split in the quick set
 def test_an_exported_split_equals_the_python_path(tmp_path, low, high):
     import tensorflow as tf
 

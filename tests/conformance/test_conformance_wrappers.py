@@ -45,7 +45,7 @@ ABSTRACT = {"Wrapper", "StatefulDenoiser", "CachedNetwork"}
 # Of these a test elsewhere says what they keep: they look on, or stand for a method.
 ELSEWHERE = {"_Counted", "_Recorded", "GuidanceDistilled"}
 ROOMS = ("denoisers", "samplers", "acceleration", "adapters", "distillation")
-SLOW = pytest.mark.slow
+SLOW = (pytest.mark.slow,)
 ALONE = {name: (name,) for name in WRAPPERS | CACHES}
 PAIRS = {
     f"{outer}({inner})": (inner, outer)
@@ -54,6 +54,8 @@ PAIRS = {
 }
 PAIRS |= {f"{name}(DeepCached)": (name, "DeepCached") for name in WRAPPERS}
 WHOLE = {"all": ("Split", "Guided", "Thresholded", "Constrained", "DeepCached")}
+
+SAVED = {(WHOLE["all"], False), (("EncoderPropagated",), True)}
 
 # What each says for itself is tried alone and with all at once; what it must pass on,
 # in every pair.
@@ -64,7 +66,7 @@ QUICK = {*WHOLE.values(), ("EncoderPropagated",)}
 whole = pytest.mark.parametrize(
     "names",
     [
-        pytest.param(names, id=str(names), marks=() if names in QUICK else SLOW)
+        pytest.param(names, id=str(names), marks=SLOW * (names not in QUICK))
         for names in {**ALONE, **WHOLE}.values()
     ],
 )
@@ -146,7 +148,13 @@ def test_labels_given_from_outside_reach_the_network(base, names):
     )
 
 
-@every
+@pytest.mark.parametrize(
+    "names",
+    [
+        pytest.param(names, id=str(names), marks=SLOW * (names in PAIRS.values()))
+        for names in {**ALONE, **PAIRS, **WHOLE}.values()
+    ],
+)
 def test_constant_weights_are_really_constant(restored, names):
     denoise, z = wrapped(restored.conditioned(LABELS), names), noisy()
     constant = denoise.with_constant_weights()
@@ -186,8 +194,14 @@ def test_a_picture_does_not_depend_on_its_neighbours(base, names):
     )
 
 
-@whole
-@pytest.mark.parametrize("constant", [False, True])
+@pytest.mark.parametrize(
+    ("names", "constant"),
+    [
+        pytest.param(names, constant, marks=SLOW * ((names, constant) not in SAVED))
+        for names in {**ALONE, **WHOLE}.values()
+        for constant in (False, True)
+    ],
+)
 def test_it_samples_from_a_saved_model(tmp_path, names, constant):
     denoise = wrapped(small_denoiser().conditioned(LABELS), names)
     wanted = sample(denoise, DDIM(), denoise.schedule.grid(3), [1, 2, 3], SHAPE)

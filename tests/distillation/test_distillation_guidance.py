@@ -183,8 +183,8 @@ def test_one_copy_of_the_base_is_held_and_only_adapters_learn():
     assert taken < 0.5 * whole
 
 
-# That blocks computed again teach the same, tests/conformance compares.
-@pytest.mark.parametrize("kind", ["graph", pytest.param("xla", marks=pytest.mark.slow)])
+@pytest.mark.slow  # that blocks computed again teach the same: tests/conformance
+@pytest.mark.parametrize("kind", ["graph", "xla"])
 def test_gradients_do_not_depend_on_how_a_step_is_compiled(kind):
     objective = moved(derived(guidance=3.0, trajectory_steps=2).objective)
     variables = list(objective.variables.values())
@@ -221,6 +221,7 @@ class Training:
         return [float(self.step(tf.constant(n, tf.int64))) for n in counts]
 
 
+@pytest.mark.slow  # tests/assemble stops and goes on in the quick set
 def test_training_goes_on_as_if_never_stopped_and_changes_no_weight_of_the_base():
     before = {name: v.numpy() for name, v in base_denoiser().variables.items()}
     straight, resumed = Training(), Training()

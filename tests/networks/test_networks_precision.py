@@ -123,7 +123,7 @@ def test_nothing_outside_of_the_network_is_in_half_precision(precision):
 
 
 @pytest.mark.parametrize(("precision", "share"), CLOSE.items())
-@pytest.mark.parametrize("t", [0, 10, 258, 600, 999])
+@pytest.mark.parametrize("t", [0, 258, 999])
 def test_the_estimate_in_x_is_close(precision, share, t):
     z, level, labels = noisy(t)
     exact = NetworkDenoiser(NETWORK, SCHEDULE).conditioned(labels)(z, level)

@@ -195,6 +195,7 @@ def test_float16_falls_from_a_scale_that_overflows_to_one_that_does_not():
     assert float(made.scale.scale) == 2.0 ** (41 - halvings) > 1
 
 
+@pytest.mark.slow
 def test_float16_learns_what_float32_learns():
     exact = training(unet=True)
     half = training("mixed_float16", lambda: LossScale(2.0**10), unet=True)
