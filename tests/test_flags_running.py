@@ -151,6 +151,9 @@ def test_ctrl_c_is_one_line_and_130(capsys, handlers):
 
 
 def test_ctrl_c_that_a_library_makes_an_error_of_is_still_ctrl_c(capsys, handlers):
+    # What a shell runs in the background starts with SIGINT ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
     def main(argv):
         try:
             os.kill(os.getpid(), signal.SIGINT)

@@ -18,9 +18,10 @@ def read_curve(run_dir: str | Path) -> dict[int, float]:
 
     events = EventAccumulator(str(Path(run_dir) / "logs"), {"tensors": 0})
     events.Reload()
+    # Files are read by name, and names do not tell which was written later.
     found = {
         event.step: float(make_ndarray(event.tensor_proto))
-        for event in events.Tensors(LOSS)
+        for event in sorted(events.Tensors(LOSS), key=lambda event: event.wall_time)
     }
     return dict(sorted(found.items()))
 

@@ -69,6 +69,8 @@ def _remedy(word: str, num_classes: int, names: dict[str, int], null: bool) -> s
         numbers += f" ({num_classes} means no label)"
     if not names:
         return f"the model's classes are {numbers}, and it knows no names of them"
+    if word.lstrip("+-").isdigit():
+        return f"no such class; the model's classes are {numbers}"
     close = difflib.get_close_matches(word, names, n=3)
     if close:
         return f"no such class; did you mean {' or '.join(close)}?"

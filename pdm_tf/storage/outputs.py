@@ -47,8 +47,9 @@ def check_directory(setting: str, path: str, ours: Ours) -> dict[str, Any] | Non
             return None
         if not directory.is_dir():
             raise SettingError(setting, path, "is a file; name a directory")
-        found = _manifest(setting, directory)
+        # In this order: another command may write the manifest in between.
         visible = any(file.name[:1] != "." for file in directory.iterdir())
+        found = _manifest(setting, directory)
         if found is None and visible:
             raise SettingError(
                 setting,
