@@ -15,18 +15,21 @@ if TYPE_CHECKING:
     from pdm_tf.assemble.models import OpenedModel
 
 
-def open_generator(setting: str, path: str | Path) -> ImageGenerator:
+def open_generator(
+    setting: str, path: str | Path, trust: bool = False
+) -> ImageGenerator:
     """The generator of any model, a SavedModel and a .tflite file among them.
 
     Args:
       setting: the setting that names it, for messages.
       path: see `open_model`, or where the export lies.
+      trust: run a SavedModel whatever operations it has, see `serving.operations`.
 
     Raises:
       InputError: no model, or a damaged one.
     """
     if is_export(path):
-        return open_export(setting, path)
+        return open_export(setting, path, trust)
     from pdm_tf.assemble.models import open_model  # loads Keras
 
     return generator_of(open_model(path, setting))

@@ -28,7 +28,7 @@ def main(argv: list[str]) -> None:
     from pdm_tf.assemble.generators import open_generator  # loads TensorFlow
     from pdm_tf.serving import write_samples
 
-    generator = open_generator("model", config.model)
+    generator = open_generator("model", config.model, config.trust_model)
     try:
         directory = write_samples(generator, config)
     except KeyboardInterrupt:

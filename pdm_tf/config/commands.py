@@ -21,6 +21,11 @@ class SampleConfig:
     seed: int = option(
         0, "Seed of the first picture; picture k has seed + k.", low=0, high=LAST_SEED
     )
+    trust_model: bool = option(
+        False,
+        "Run a SavedModel whatever operations it has. It is a program: this one may "
+        "read and write your files.",
+    )
     labels: tuple[str, ...] = option(
         (), "Classes by name or number, repeated in this order; empty: all in turn."
     )

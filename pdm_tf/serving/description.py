@@ -1,7 +1,9 @@
 """What an export says of its model, as JSON holds it."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from math import isfinite, prod
 from typing import Any
 
 import tensorflow as tf
@@ -76,3 +78,55 @@ def schedule_settings(schedule: NoiseSchedule) -> dict[str, Any]:
     if NoiseSchedule.linear(**settings) != schedule:
         raise InputError("only linear noise schedules can be written to a .tflite file")
     return settings
+
+
+_SIDE = 2**16  # pixels, at most; and so with classes and timesteps
+_MANY = 2**24  # numbers in a picture, at most
+
+
+def read_description(text: bytes | str) -> dict[str, Any]:
+    """What an export says of its model, checked.
+
+    Raises:
+      InputError: no JSON, or what every export says is missing or not of its kind.
+    """
+    try:
+        said = json.loads(text)
+    except ValueError:
+        raise InputError("no JSON") from None
+    if not isinstance(said, dict):
+        raise InputError("no table")
+    shape = said.get("image_shape")
+    if not isinstance(shape, list) or len(shape) != 3:
+        raise InputError("image_shape is not height, width and channels")
+    for side in shape:
+        _check_number("image_shape", side, 1)
+    if prod(shape) > _MANY:
+        raise InputError(f"image_shape {shape} is larger than any picture")
+    _check_number("num_classes", said.get("num_classes"), 0)
+    _check_number("timesteps", said.get("timesteps"), 1)
+    sampling = said.get("sampling", {})
+    if not isinstance(sampling, dict):
+        raise InputError("sampling is no table")
+    guidance = sampling.get("sample_guidance", 1.0)
+    if type(guidance) not in (int, float) or not isfinite(guidance):
+        raise InputError(f"sample_guidance {guidance!r} is no number")
+    _check_samplers(said.get("samplers"))
+    return said
+
+
+def _check_number(name: str, value: Any, least: int) -> None:
+    if type(value) is not int or not least <= value <= _SIDE:
+        raise InputError(f"{name} {str(value)[:40]!r} is no number from {least} on")
+
+
+def _check_samplers(said: Any) -> None:
+    """Of an export of before nothing is said."""
+    if said is None:
+        return
+    if not isinstance(said, dict) or not said:
+        raise InputError("samplers is no table")
+    for name, about in said.items():
+        if not isinstance(about, dict):
+            raise InputError(f"nothing is said of sampler {name[:40]!r}")
+        _check_number("evaluations", about.get("evaluations"), 1)

@@ -5,6 +5,7 @@ Needs NumPy and ai-edge-litert, no TensorFlow.
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,13 +42,21 @@ class LitertNetwork:
     Args:
       path: a .tflite file with one signature.
       threads: to compute with; 0: as many as there are processors.
+      highest: the highest value that an input may have, "t" and "labels", as the file
+        itself checks nothing; None: not known.
 
     Raises:
       InputError: ai-edge-litert is not installed.
       ValueError: not such a file.
     """
 
-    def __init__(self, path: str | Path, threads: int = 0) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        threads: int = 0,
+        highest: Mapping[str, int] | None = None,
+    ) -> None:
+        self._highest = dict(highest or {})
         runtime = load_runtime()(str(path), num_threads=threads or os.cpu_count())
         self._evaluate = runtime.get_signature_runner()
 
@@ -60,13 +69,27 @@ class LitertNetwork:
           z: noisy pictures, float32 [N, H, W, C].
           t: timesteps, int32 [N].
           labels: int32 [N]; not looked at without classes.
+
+        Raises:
+          InputError: a timestep or a label that the model does not have.
         """
+        for name, values in (("t", t), ("labels", labels)):
+            high = self._highest.get(name)
+            if high is not None and np.any((values < 0) | (values > high)):
+                raise InputError(f"{name} must be from 0 to {high}, not {values[:8]}")
         x, variance = np.empty_like(z), np.empty_like(z)
         for i in range(len(z)):
             row = slice(i, i + 1)
             found = self._evaluate(z=z[row], t=t[row], labels=labels[row])
             x[row], variance[row] = found["x"], found["variance"]
         return x, variance
+
+
+def _highest(description: Mapping[str, Any]) -> dict[str, int]:
+    """The highest timestep, and label where there are classes, of a described model."""
+    steps, classes = description.get("timesteps"), description.get("num_classes")
+    found = {"t": steps - 1} if type(steps) is int else {}
+    return found | ({"labels": classes} if type(classes) is int and classes else {})
 
 
 def open_file(setting: str, path: str) -> tuple[LitertNetwork, dict[str, Any]]:
@@ -102,6 +125,7 @@ def open_file(setting: str, path: str) -> tuple[LitertNetwork, dict[str, Any]]:
     if not same:
         raise refused(f"not the file that {report.name} is of")
     try:
-        return LitertNetwork(path), {**description, "digest": said["sha256"]}
+        network = LitertNetwork(path, highest=_highest(description))
+        return network, {**description, "digest": said["sha256"]}
     except ValueError as error:
         raise refused("not a file that LiteRT reads") from error

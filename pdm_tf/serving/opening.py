@@ -14,15 +14,18 @@ def is_export(path: str | Path) -> bool:
     return path.suffix == ".tflite" or any((path / name).is_file() for name in parts)
 
 
-def open_generator(setting: str, path: str | Path) -> ImageGenerator:
+def open_generator(
+    setting: str, path: str | Path, trust: bool = False
+) -> ImageGenerator:
     """The generator of a SavedModel, a .tflite file or an OpenVINO folder.
 
     Args:
       setting: the setting that names it, for messages.
       path: where it lies.
+      trust: run a SavedModel whatever operations it has.
 
     Raises:
-      InputError: none of these, or a damaged one.
+      InputError: none of these, a damaged one, or one that could do more than draw.
     """
     if Path(path).suffix == ".tflite":
         from pdm_tf.serving.litert_generator import LitertGenerator
@@ -41,4 +44,4 @@ def open_generator(setting: str, path: str | Path) -> ImageGenerator:
         return OpenvinoGenerator(setting, str(path))
     from pdm_tf.serving.saved_model_generator import SavedModelGenerator
 
-    return SavedModelGenerator(setting, str(path))
+    return SavedModelGenerator(setting, str(path), trust)

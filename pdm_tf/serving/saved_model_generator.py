@@ -1,7 +1,7 @@
 """Pictures from a SavedModel of `pdm_tf.export`: files alone, no Keras, no network."""
 
-import json
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,17 @@ import tensorflow as tf
 from pdm_tf.config.sampling import GUIDANCE
 from pdm_tf.diffusion import respacing
 from pdm_tf.errors import InputError, SettingError
+from pdm_tf.serving.description import read_description
 from pdm_tf.serving.generator import Steps
+from pdm_tf.serving.saved_graph import (
+    FILE,
+    SavedGraph,
+    check_regular,
+    check_shards,
+    check_trusted,
+    first_words,
+    read_meta_graph,
+)
 from pdm_tf.storage.aliases import plainly_named
 from pdm_tf.storage.digests import digest_files
 from pdm_tf.storage.directories import recover
@@ -33,60 +43,37 @@ class SavedModelGenerator:
     Args:
       setting: the setting that names it, for messages.
       directory: where it lies.
+      trust: run it whatever operations it has, see `serving.operations`.
 
     Raises:
-      InputError: not such a SavedModel, or a damaged one.
+      InputError: not such a SavedModel, a damaged one, or one that could do more than
+        draw pictures.
     """
 
-    def __init__(self, setting: str, directory: str) -> None:
+    def __init__(self, setting: str, directory: str, trust: bool = False) -> None:
         self._named = setting, directory
         recover(directory)
-        if not (Path(directory) / "saved_model.pb").is_file():
+        if not (Path(directory) / FILE).exists():
             raise self._refused(
                 "no SavedModel there; give the export/ directory of a run, or write "
                 "one with python -m pdm_tf.export"
             )
         summed = self._check_files()
-        try:
-            with plainly_named(directory) as plain:
-                self._model = tf.saved_model.load(str(plain))  # it owns the variables
-        except Exception as error:  # damage shows in many kinds of errors
-            reason = " ".join(str(error).split())[:120]
-            raise self._refused(
-                f"not a SavedModel that loads ({reason}); {REMEDY}"
-            ) from error
-        self.signatures = self._model.signatures
-        if not {"sample", "sample_at", "denoise", "config"} <= set(self.signatures):
-            raise self._refused(f"not written by this version of pdm_tf; {REMEDY}")
-        try:
-            self._read(self.signatures["config"]()["config"].numpy())
-        except (LookupError, TypeError, ValueError, AttributeError, OverflowError):
-            raise self._refused(
-                f"its config does not say what such a model is; {REMEDY}"
-            ) from None
+        self._graph = self._loaded(Path(directory), trust)
+        self.signatures = {n: partial(self._graph.run, n) for n in self._graph.names}
+        self.description = self._described()
         if self.description.get("sums") and not summed:
             raise self._refused(f"its {SUMS} is missing; copy all of it again")
         if not self.description.get("digest"):  # of before, or of no known settings
             self.description["digest"] = digest_files(directory)
-        self._began, self._seconds = 0.0, 0.0
-
-    def _read(self, text: str | bytes) -> None:
-        """Takes over what an export says of itself, or fails in one of many ways."""
-        said: dict[str, Any] = json.loads(text)
-        self.image_shape = tuple(int(side) for side in said["image_shape"])
-        self.num_classes, self.timesteps = (
-            int(said["num_classes"]),
-            int(said["timesteps"]),
-        )
-        if len(self.image_shape) != 3 or min(*self.image_shape, self.timesteps) < 1:
-            raise ValueError
-        sampling = said.get("sampling") or {}
+        self.image_shape = tuple(self.description["image_shape"])
+        self.num_classes = self.description["num_classes"]
+        self.timesteps = self.description["timesteps"]
+        sampling = self.description.get("sampling", {})
         self.guidance = float(sampling.get("sample_guidance", GUIDANCE))
-        self._costs = said.get("samplers", ONLY)
-        for cost in self._costs.values():
-            int(cost["evaluations"])
+        self._began, self._seconds = 0.0, 0.0
+        self._costs = self.description.get("samplers") or ONLY
         self.samplers: tuple[str, ...] = tuple(self._costs)
-        self.description = said
 
     def _refused(self, remedy: str) -> SettingError:
         return SettingError(*self._named, remedy)
@@ -97,9 +84,39 @@ class SavedModelGenerator:
         A SavedModel that is damaged can load, and then draws other pictures.
         """
         try:
+            check_regular(Path(self._named[1]) / FILE)
             return check_sums(self._named[1])
         except InputError as error:
             raise self._refused(f"{error}; copy it again, or {REMEDY}") from None
+
+    def _loaded(self, directory: Path, trust: bool) -> SavedGraph:
+        try:
+            meta_graph = read_meta_graph(directory)
+            check_shards(directory)
+            if not trust:
+                check_trusted(meta_graph)
+        except InputError as error:
+            raise self._refused(f"{error}; {REMEDY}") from None
+        try:
+            with plainly_named(directory) as plain:
+                return SavedGraph(plain, meta_graph)
+        except Exception as error:  # damage shows in many kinds of errors
+            reason = " ".join(str(error).split())[:120]
+            raise self._refused(
+                f"not a SavedModel that loads ({reason}); {REMEDY}"
+            ) from error
+
+    def _described(self) -> dict[str, Any]:
+        """What the export says of its model."""
+        if not {"sample", "sample_at", "denoise", "config"} <= self._graph.names:
+            raise self._refused(f"not written by this version of pdm_tf; {REMEDY}")
+        try:
+            text: Any = self._graph.run("config")["config"]
+            return read_description(text)
+        except (InputError, KeyError, tf.errors.OpError) as error:
+            raise self._refused(
+                f"its config does not say what such a model is ({error}); {REMEDY}"
+            ) from None
 
     def check(self, sampler: str, steps: Steps) -> None:
         """Raises SettingError for a sampler that is not there, or steps beyond T."""
@@ -162,13 +179,11 @@ class SavedModelGenerator:
     ) -> np.ndarray:
         self._began = time.monotonic()
         name, levels = self._request(sampler, str(steps))
-        made = self.signatures[name](
-            seeds=tf.constant(seeds, tf.int32),
-            labels=tf.constant(labels, tf.int32),
-            guidance=tf.constant(guidance, tf.float32),
-            **levels,
-        )
-        pictures = made["images"].numpy()
+        request = {"seeds": seeds, "labels": labels, "guidance": guidance, **levels}
+        try:
+            pictures = self._graph.run(name, **request)["images"]
+        except (tf.errors.InvalidArgumentError, KeyError) as error:
+            raise self._refused(f"refuses the request ({first_words(error)})") from None
         ended = time.monotonic() - self._began
         self._seconds = ended / self.evaluations(sampler, steps)
         shape = (len(seeds), *self.image_shape)
@@ -180,13 +195,13 @@ class SavedModelGenerator:
 
     draw = generate  # its name of before
 
-    def _request(self, sampler: str, steps: str) -> tuple[str, dict[str, tf.Tensor]]:
+    def _request(self, sampler: str, steps: str) -> tuple[str, dict[str, Any]]:
         """The signature to call, and its input that says which levels to visit."""
         end = "" if sampler == self.samplers[0] else f"_{sampler}"
         if steps.isdecimal():
-            return f"sample{end}", {"steps": tf.constant(int(steps), tf.int32)}
+            return f"sample{end}", {"steps": int(steps)}
         visited = respacing.spread(self.timesteps, steps)[::-1]
-        return f"sample_at{end}", {"timesteps": tf.constant(visited, tf.int32)}
+        return f"sample_at{end}", {"timesteps": visited}
 
 
 SavedSampler = SavedModelGenerator  # its name of before

@@ -4,7 +4,7 @@ Whoever serves pictures goes through here, an export as well as Python; this is 
 place where estimates become bytes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
@@ -26,6 +26,61 @@ def _function(body: Callable, *inputs: tf.TensorSpec) -> Callable:
     return tf.function(body, input_signature=signature, autograph=False)
 
 
+def _checked(
+    assertions: Sequence[tf.Operation], inputs: Sequence[tf.Tensor]
+) -> Sequence[tf.Tensor]:
+    """The inputs, once all assertions hold.
+
+    In the graph, since whoever serves an export calls it without this package; on a
+    GPU a label out of range would be a row of zeros, and a picture of no class. XLA
+    compiles no assertions: what it compiles is computed unchecked.
+    """
+    with tf.control_dependencies(assertions):
+        return [tf.identity(value) for value in inputs]
+
+
+def _assertion(holds: tf.Tensor, message: str, value: tf.Tensor) -> tf.Operation:
+    return tf.raw_ops.Assert(condition=holds, data=[message, value], summarize=8)
+
+
+def _all_within(name: str, value: tf.Tensor, low: int, high: int) -> tf.Operation:
+    holds = tf.reduce_all((value >= low) & (value <= high))
+    return _assertion(holds, f"{name} must be from {low} to {high}, not", value)
+
+
+def _falling(timesteps: tf.Tensor) -> tf.Operation:
+    """Also that there is one."""
+    holds = tf.reduce_all(timesteps[1:] < timesteps[:-1]) & (tf.size(timesteps) > 0)
+    return _assertion(holds, "timesteps must fall, from one at least, not", timesteps)
+
+
+def _labels_known(
+    denoiser: Denoiser, labels: tf.Tensor, rows: tf.Tensor
+) -> list[tf.Operation]:
+    """That each picture has a class, or the one that means none; without classes, none.
+
+    Args:
+      denoiser: the model.
+      labels: int32 [N].
+      rows: anything of [N].
+    """
+    classes = denoiser.num_classes
+    if not classes:
+        return []
+    as_many = _assertion(
+        tf.equal(tf.size(labels), tf.size(rows)),
+        "there must be as many labels as pictures, not",
+        labels,
+    )
+    return [_all_within("labels", labels, 0, classes), as_many]
+
+
+def _finite(name: str, value: tf.Tensor) -> tf.Operation:
+    return _assertion(
+        tf.math.is_finite(value), f"{name} must be a finite number, not", value
+    )
+
+
 def sample_signatures(
     denoiser: Denoiser, sampling: SamplingConfig, sampler: Sampler, spacing: Spacing
 ) -> tuple[Callable, Callable]:
@@ -35,6 +90,15 @@ def sample_signatures(
     def sample_at(
         seeds: tf.Tensor, labels: tf.Tensor, timesteps: tf.Tensor, guidance: tf.Tensor
     ) -> dict[str, tf.Tensor]:
+        timesteps, labels, guidance = _checked(
+            [
+                _all_within("timesteps", timesteps, 0, schedule.timesteps - 1),
+                _falling(timesteps),
+                *_labels_known(denoiser, labels, seeds),
+                _finite("guidance", guidance),
+            ],
+            (timesteps, labels, guidance),
+        )
         denoise = for_sampling(denoiser, labels, guidance, sampling)
         x = sample(denoise, sampler, schedule.visiting(timesteps), seeds, shape)
         return {"images": to_uint8(x)}
@@ -44,6 +108,9 @@ def sample_signatures(
     def sample_in_steps(
         seeds: tf.Tensor, labels: tf.Tensor, steps: tf.Tensor, guidance: tf.Tensor
     ) -> dict[str, tf.Tensor]:
+        (steps,) = _checked(
+            [_all_within("steps", steps, 1, schedule.timesteps)], (steps,)
+        )
         # By the other function, so that the sampling loop is stored once for both.
         return at_timesteps(seeds, labels, schedule.grid(steps, spacing).t, guidance)
 
@@ -52,9 +119,21 @@ def sample_signatures(
 
 
 def denoise_signature(denoiser: Denoiser, count: int | None = None) -> Callable:
-    """A denoiser as a function of z, t and labels, for `count` pictures, or any."""
+    """A denoiser as a function of z, t and labels, for `count` pictures, or any.
+
+    For any number of pictures t and labels are checked in the graph; a fixed number
+    is for LiteRT, which knows no assertions: `LitertNetwork` checks them.
+    """
 
     def denoise(z: tf.Tensor, t: tf.Tensor, labels: tf.Tensor) -> dict[str, tf.Tensor]:
+        if count is None:
+            t, labels = _checked(
+                [
+                    _all_within("t", t, 0, denoiser.schedule.timesteps - 1),
+                    *_labels_known(denoiser, labels, t),
+                ],
+                (t, labels),
+            )
         known = denoiser.conditioned(labels) if denoiser.num_classes else denoiser
         return known(z, denoiser.schedule.level(t))._asdict()
 

@@ -18,6 +18,8 @@ from pdm_tf.export import export_saved_model
 from pdm_tf.export.saved_model import build_module
 from pdm_tf.samplers import SAMPLERS, SPACINGS, open_samplers, sample
 from pdm_tf.serving import weights
+from pdm_tf.serving.operations import find_untrusted
+from pdm_tf.serving.saved_graph import read_meta_graph
 
 SEEDS, LABELS, STEPS, WEIGHT = [5, 6, 9], [1, 0, 1], 7, 1.5
 FIRST = next(iter(SAMPLERS))
@@ -94,6 +96,10 @@ def test_steps_are_the_timesteps_that_they_stand_for(name, parted, loaded):
         np.testing.assert_array_equal(at["images"], by["images"])
 
 
+def test_what_is_in_it_is_trusted(exported):
+    assert find_untrusted(read_meta_graph(Path(exported))) == []
+
+
 def test_samplers_differ(served):
     pictures = list(served.values())
     for i, picture in enumerate(pictures):
@@ -118,6 +124,7 @@ def test_networks_draw_the_same_and_are_stored_once(
     parts = tiny_denoiser(0), tiny_denoiser(1)
     denoise, names = pdm.split(*parts, snr=0.5), ("dpm_solver", "ddim")
     export_saved_model(denoise, tmp_path / "export", "", sampling, names)
+    assert find_untrusted(read_meta_graph(tmp_path / "export")) == []
     signatures = tf.saved_model.load(str(tmp_path / "export")).signatures
     served = denoise.with_constant_weights() if limit else denoise  # as the export is
     guided, grid = (
