@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from pdm_tf import flags
@@ -67,7 +68,10 @@ def open_editor(path: str) -> tuple[Model, str]:
     given: dict[str, Any] = {
         k: tuple(v) if isinstance(v, list) else v for k, v in said.items()
     }
-    sampling = SamplingConfig(**given)
+    try:
+        sampling = SamplingConfig(**given)
+    except TypeError as error:
+        raise SettingError("model", path, f"not an export of ours ({error})") from None
     return Model(_of_saved_model(path, generator), sampling, names), digest
 
 
@@ -76,8 +80,8 @@ def _of_saved_model(path: str, generator: SavedModelGenerator) -> Denoiser:
     estimate = generator.signatures["denoise"]
 
     def evaluate(z: Any, t: Any, labels: Any) -> Any:
-        made = estimate(z=tf.constant(z), t=tf.constant(t), labels=tf.constant(labels))
-        return made["x"].numpy(), made["variance"].numpy()
+        made = estimate(z=np.asarray(z), t=np.asarray(t), labels=np.asarray(labels))
+        return made["x"], made["variance"]
 
     denoiser = CallbackDenoiser(
         evaluate,

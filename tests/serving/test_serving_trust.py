@@ -16,6 +16,7 @@ from pdm_tf.samplers import open_samplers
 from pdm_tf.serving import open_generator
 from pdm_tf.serving.description import read_description
 from pdm_tf.storage.files import write_bytes
+from pdm_tf.storage.sums import write_sums
 
 STATIC = SamplingConfig(thresholding="static", variance="small")
 SAID = {"image_shape": [8, 8, 1], "num_classes": 2, "timesteps": 1000}
@@ -52,6 +53,7 @@ def save_program(path, steal, target):
 
     module.sample = sample
     tf.saved_model.save(module, str(path), {**signatures, "sample": sample})
+    write_sums(path)
 
 
 def test_a_program_is_refused_before_it_runs_unless_trusted(tmp_path):
