@@ -8,6 +8,7 @@ import tensorflow as tf
 from pdm_tf.profiling.flops import count_call_flops, count_denoise_flops
 from pdm_tf.profiling.parameters import count_parameters
 from pdm_tf.serving.generator import ImageGenerator
+from pdm_tf.serving.saved_model_generator import SavedModelGenerator
 
 
 def count_evaluations(
@@ -36,9 +37,8 @@ def flops_of(model: ImageGenerator) -> int | None:
     Returns:
       A number; None where the graph does not tell it, as of a .tflite file.
     """
-    signatures: Any = getattr(model, "signatures", {})
-    if "denoise" in signatures:
-        return count_denoise_flops(signatures["denoise"], model.image_shape)
+    if isinstance(model, SavedModelGenerator):
+        return count_denoise_flops(model.open_function("denoise"), model.image_shape)
     denoiser: Any = getattr(model, "denoiser", None)
     if denoiser is None:
         return None

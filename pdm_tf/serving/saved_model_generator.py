@@ -72,7 +72,7 @@ class SavedModelGenerator:
         sampling = self.description.get("sampling", {})
         self.guidance = float(sampling.get("sample_guidance", GUIDANCE))
         self._began, self._seconds = 0.0, 0.0
-        self._costs = self.description.get("samplers") or ONLY
+        self._costs: dict[str, Any] = self.description.get("samplers") or ONLY
         self.samplers: tuple[str, ...] = tuple(self._costs)
 
     def _refused(self, remedy: str) -> SettingError:
@@ -117,6 +117,14 @@ class SavedModelGenerator:
             raise self._refused(
                 f"its config does not say what such a model is ({error}); {REMEDY}"
             ) from None
+
+    def open_function(self, signature: str) -> Any:
+        """A signature as a function whose graph can be looked at.
+
+        Takes some fifty times the file in memory, see `SavedGraph`.
+        """
+        with plainly_named(self._named[1]) as plain:
+            return tf.saved_model.load(str(plain)).signatures[signature]
 
     def check(self, sampler: str, steps: Steps) -> None:
         """Raises SettingError for a sampler that is not there, or steps beyond T."""
