@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from pdm_tf.errors import InputError
@@ -32,7 +31,7 @@ def read_meta_graph(directory: Path) -> Any:
     check_regular(directory / FILE)
     try:
         model = SavedModel.FromString((directory / FILE).read_bytes())
-    except DecodeError:
+    except Exception:  # protobuf's, which TensorFlow brings along
         raise InputError("damaged or cut short") from None
     for meta_graph in model.meta_graphs:
         if _SERVED in meta_graph.meta_info_def.tags:
@@ -78,7 +77,7 @@ def check_trusted(meta_graph: Any) -> None:
 def check_shards(directory: Path) -> None:
     """Raises InputError where the weights claim to be in more files than there are.
 
-    TensorFlow believes the number that an index claims.
+    TensorFlow takes the number from an index, whatever it claims.
     """
     index = directory / "variables" / "variables.index"
     if not index.exists():

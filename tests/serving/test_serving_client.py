@@ -4,7 +4,6 @@ import json
 from dataclasses import replace
 from functools import cache
 from threading import Event
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -21,6 +20,7 @@ from pdm_tf.serving import (
     open_generator,
     write_samples,
 )
+from pdm_tf.serving.saved_graph import SavedGraph
 from pdm_tf.serving.watching import generate_watched, watched
 
 
@@ -390,9 +390,6 @@ def test_a_saved_model_guesses_by_the_time_gone(model):
 )
 def test_an_export_that_says_nonsense_of_itself_is_refused(model, monkeypatch, change):
     said = json.dumps(change and {**opened(model).description, **change})
-    loaded = SimpleNamespace(signatures=dict(opened(model).signatures))
-    config = {"config": tf.constant(said)}
-    loaded.signatures["config"] = lambda: config
-    monkeypatch.setattr(tf.saved_model, "load", lambda path: loaded)
+    monkeypatch.setattr(SavedGraph, "run", lambda graph, name, /: {"config": said})
     with pytest.raises(InputError, match="its config does not say"):
         open_generator("model", model)
