@@ -15,12 +15,19 @@ from tiny_runs import make_run
 
 from pdm_tf import assemble
 from pdm_tf.assemble.exporting import export_run
-from pdm_tf.config import InputError
+from pdm_tf.config import InputError, PrepareConfig
+from pdm_tf.data.preparation.prepare import prepare
+from pdm_tf.data.sources import open_source
 from pdm_tf.errors import explain
+from pdm_tf.evaluation.locations import Location
+from pdm_tf.evaluation.metrics.moments import FeatureGaussian
+from pdm_tf.evaluation.statistics import Statistics, load_statistics, save_statistics
+from pdm_tf.evaluation.stored_images import open_npz
 from pdm_tf.serving import SavedModelGenerator, litert_network
 from pdm_tf.storage.arrays import read_arrays, write_arrays
 from pdm_tf.storage.digests import sealed
-from pdm_tf.storage.files import checksum, write_json
+from pdm_tf.storage.files import checksum, write_json, write_npz
+from pdm_tf.storage.images import write_png
 
 TRIED = 130  # cases of each artefact
 
@@ -111,6 +118,55 @@ def of_litert(folder):
     return litert_network.open_file("model", str(folder / "it.tflite"))[1]
 
 
+def make_statistics(folder):
+    folder.mkdir()
+    rows = np.random.default_rng(0).standard_normal((50, 6))
+    gaussian = FeatureGaussian(rows.mean(0), np.cov(rows.T))
+    save_statistics(str(folder / "s.npz"), Statistics(gaussian, None, 50, "digits"))
+
+
+def of_statistics(folder):
+    found = load_statistics("reference", str(folder / "s.npz"))
+    numbers = [values.tolist() for values in found.pooled]
+    return numbers, found.count, found.features
+
+
+def make_samples(folder):
+    folder.mkdir()
+    pictures = np.random.default_rng(0).integers(0, 256, (20, 8, 8, 1), np.uint8)
+    write_npz(folder / "samples.npz", {"arr_0": pictures, "labels": np.arange(20)})
+
+
+def of_samples(folder):
+    path = str(folder / "samples.npz")
+    source = open_npz(Location("samples", path, "npz", path), 20, 20)
+    return [(x.tolist(), labels.tolist()) for x, labels in source.labelled(7)]
+
+
+def make_prepared(folder):
+    rng, source = np.random.default_rng(0), folder.parent / "pictures"
+    source.mkdir()
+    for i in range(12):
+        write_png(source / f"{i}.png", rng.integers(0, 256, (16, 16, 3), np.uint8))
+    settings = {"image_size": 16, "shard_pictures": 4}
+    prepare(PrepareConfig(source=str(source), out=str(folder), **settings))
+
+
+def of_prepared(folder):
+    """All pictures by their bytes, or an error that names those that are damaged."""
+    source, own = (
+        open_source(f"{kind}:{path}", (16, 16, 3))
+        for kind, path in [("tfds", folder), ("folder", folder.parent / "pictures")]
+    )
+    found, there = (
+        {picture.tobytes() for picture in data.read(np.arange(len(data)))[0]}
+        for data in (source, own)
+    )
+    if source.skipped and found < there:
+        raise InputError("; ".join(source.skipped))  # the rest goes on
+    return found
+
+
 ARTEFACTS = {
     "run": (lambda folder: make_run(folder, 1), of_model),
     "derived": (make_derived, of_model),
@@ -121,6 +177,9 @@ ARTEFACTS = {
     ),
     "arrays": (make_arrays, of_arrays),
     "litert": (make_litert, of_litert),
+    "statistics": (make_statistics, of_statistics),
+    "samples": (make_samples, of_samples),
+    "prepared": (make_prepared, of_prepared),
 }
 
 
@@ -154,7 +213,7 @@ def try_damages(name, tmp_path, tried, monkeypatch):
     return found, wrong
 
 
-@pytest.mark.parametrize("name", ["arrays", "litert"])
+@pytest.mark.parametrize("name", ["arrays", "litert", "statistics", "samples"])
 def test_light_artefacts_are_never_others_silently(name, tmp_path, monkeypatch):
     found, wrong = try_damages(name, tmp_path, 60, monkeypatch)
     assert not wrong and found["refused"] > 10
