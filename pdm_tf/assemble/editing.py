@@ -27,7 +27,7 @@ def run_task(task: str, config: EditingConfig, own: Any) -> int:
     Raises:
       InputError: see `write_edits`.
     """
-    model, digest = open_editor(config.model)
+    model, digest = open_editor(config.model, config.trust_model)
     calls: list[None] = []
     model = model._replace(denoise=counted(model.denoise, lambda: calls.append(None)))
 
@@ -43,7 +43,7 @@ def run_task(task: str, config: EditingConfig, own: Any) -> int:
     return write_edits(task, config, own, model, digest, run)
 
 
-def open_editor(path: str) -> tuple[Model, str]:
+def open_editor(path: str, trust: bool = False) -> tuple[Model, str]:
     """What edits pictures with a model, and what the model is known by.
 
     Of an export its estimates are taken, and all else computed here. One that keeps
@@ -58,7 +58,7 @@ def open_editor(path: str) -> tuple[Model, str]:
         opened = open_model(path)
         names = opened.class_names
         return Model(opened.denoiser, opened.settings.sampling, names), opened.digest
-    generator = open_generator("model", path)
+    generator = open_generator("model", path, trust)
     names = tuple(generator.description.get("class_names") or ())
     digest = str(generator.description.get("digest", ""))
     if isinstance(generator, LitertGenerator):

@@ -1,5 +1,7 @@
 """The methods of `python -m pdm_tf.evaluation`: any model opened, then evaluated."""
 
+from functools import partial
+
 from pdm_tf.assemble.generators import open_generator
 from pdm_tf.assemble.models import open_model
 from pdm_tf.config import (
@@ -15,7 +17,8 @@ def metrics(config: EvaluationConfig) -> str:
     from pdm_tf.evaluation.evaluate import evaluate
     from pdm_tf.evaluation.report import format_report
 
-    return format_report(evaluate(config, open_generator))
+    opener = partial(open_generator, trust=config.trust_model)
+    return format_report(evaluate(config, opener))
 
 
 def likelihood(config: LikelihoodConfig) -> str:
@@ -33,7 +36,8 @@ def compare(config: CompareConfig) -> str:
     """Compares two models; returns a table."""
     from pdm_tf.evaluation import comparison
 
-    return comparison.format_comparison(comparison.compare(config, open_generator))
+    opener = partial(open_generator, trust=config.trust_model)
+    return comparison.format_comparison(comparison.compare(config, opener))
 
 
 def train_digits(config: TrainDigitsConfig) -> str:

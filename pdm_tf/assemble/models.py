@@ -59,21 +59,27 @@ class OpenedModel:
         return digest_model(self.denoiser.variables, self.sealed, self.lineage)
 
 
-def open_model(path: str | Path, setting: str = "model") -> OpenedModel:
+def open_model(
+    path: str | Path, setting: str = "model", above: tuple[Path, ...] = ()
+) -> OpenedModel:
     """Opens a run, a split, a derived model or `pretrained:NAME`.
 
     Args:
       path: a directory, or `pretrained:NAME`.
       setting: the setting that names it, for messages.
+      above: models that this one is a part or the base of.
 
     Raises:
-      InputError: none of these, nothing saved in it yet, or a damaged one.
+      InputError: none of these, nothing saved in it yet, a damaged one, or one that is
+        made of itself.
     """
     directory = locate(path, setting)
+    _refuse_itself(directory, path, setting, above)
+    within = (*above, directory.resolve())
     if lineage.is_derived(directory):
-        return _open_derived(directory, path)
+        return _open_derived(directory, path, within)
     if splits.is_split(directory):
-        return _open_split(directory, path)
+        return _open_split(directory, path, within)
     settings = read_settings(directory, setting)
     names = read_class_names(directory, settings)
     denoiser = restore_run(directory, settings)
@@ -106,9 +112,11 @@ def locate(path: str | Path, setting: str = "model") -> Path:
     )
 
 
-def _open_split(directory: Path, path: str | Path) -> OpenedModel:
+def _open_split(
+    directory: Path, path: str | Path, within: tuple[Path, ...]
+) -> OpenedModel:
     parts = splits.read(directory)
-    members = [open_model(part.run_dir) for part in parts]
+    members = [open_model(part.run_dir, above=within) for part in parts]
     for part, member in zip(parts, members, strict=True):
         splits.refuse_changed_part(path, part, member.digest, _fingerprint(member))
     known = (
@@ -129,10 +137,12 @@ def _fingerprint(model: OpenedModel) -> str:
     return lineage.fingerprint(model.denoiser, ())
 
 
-def _open_derived(directory: Path, path: str | Path) -> OpenedModel:
+def _open_derived(
+    directory: Path, path: str | Path, within: tuple[Path, ...]
+) -> OpenedModel:
     entry = lineage.read(directory)
     base_path = lineage.base_of(directory, entry)
-    base = open_model(base_path)
+    base = open_model(base_path, above=within)
     lineage.refuse_changed_base(directory, entry, base_path, known_base(base))
     method = open_method(entry["method"])
     config = lineage.settings_from(method.Config, entry)
@@ -178,23 +188,45 @@ def restore(path: str | Path) -> Denoiser:
 
 def settings_of(path: str | Path, setting: str = "model") -> Config:
     """The settings of a model, without its weights; see `OpenedModel.settings`."""
-    directory = locate(path, setting)
-    if lineage.is_derived(directory):
-        entry = lineage.read(directory)
-        return changed(settings_of(lineage.base_of(directory, entry)), entry)
-    if splits.is_split(directory):
-        return settings_of(splits.read(directory)[0].run_dir)
-    return read_settings(directory, setting)
+    directory, entries = _run_below(path, setting)
+    settings = read_settings(directory, setting)
+    for entry in reversed(entries):
+        settings = changed(settings, entry)
+    return settings
 
 
 def class_names_of(path: str | Path, setting: str = "model") -> tuple[str, ...]:
     """The names of a model's classes by label; see `OpenedModel.class_names`."""
-    directory = locate(path, setting)
-    if lineage.is_derived(directory):
-        return class_names_of(lineage.base_of(directory, lineage.read(directory)))
-    if splits.is_split(directory):
-        return class_names_of(splits.read(directory)[0].run_dir)
+    directory, _ = _run_below(path, setting)
     return read_class_names(directory, read_settings(directory, setting))
+
+
+def _run_below(path: str | Path, setting: str) -> tuple[Path, list[lineage.Entry]]:
+    """The run that a model comes from, and what was derived from it, latest first.
+
+    Of a split it is the run of its first part.
+    """
+    directory, above = locate(path, setting), list[Path]()
+    entries: list[lineage.Entry] = []
+    while True:
+        _refuse_itself(directory, path, setting, above)
+        above.append(directory.resolve())
+        if lineage.is_derived(directory):
+            entries.append(lineage.read(directory))
+            directory = locate(lineage.base_of(directory, entries[-1]))
+        elif splits.is_split(directory):
+            directory = locate(splits.read(directory)[0].run_dir)
+        else:
+            return directory, entries
+
+
+def _refuse_itself(
+    directory: Path, path: str | Path, setting: str, above: Sequence[Path]
+) -> None:
+    """Raises SettingError for a model that is a part or the base of itself."""
+    if directory.resolve() in above:
+        chain = " is made of ".join(map(str, (*above, directory.resolve())))
+        raise SettingError(setting, path, f"is made of itself ({chain}); make it again")
 
 
 def join_runs(run_dirs: Sequence[str], out: str | Path) -> Path:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from pdm_tf.config.options import LAST_SEED, option
 from pdm_tf.config.sampling import BEST
+from pdm_tf.config.trust import trusting
 
 
 @dataclass(frozen=True)
@@ -21,11 +22,7 @@ class SampleConfig:
     seed: int = option(
         0, "Seed of the first picture; picture k has seed + k.", low=0, high=LAST_SEED
     )
-    trust_model: bool = option(
-        False,
-        "Run a SavedModel whatever operations it has. It is a program: this one may "
-        "read and write your files.",
-    )
+    trust_model: bool = trusting()
     labels: tuple[str, ...] = option(
         (), "Classes by name or number, repeated in this order; empty: all in turn."
     )

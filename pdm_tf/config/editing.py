@@ -5,6 +5,7 @@ from typing import Literal
 
 from pdm_tf.config.options import LAST_SEED, Spacing, option
 from pdm_tf.config.sampling import EDITS, GUIDANCE
+from pdm_tf.config.trust import trusting
 
 Fit = Literal["exact", "crop", "pad", "resize"]
 
@@ -19,6 +20,7 @@ class EditingConfig:
         "model, a SavedModel or a .tflite file, or pretrained:NAME.",
         aliases=("run_dir",),
     )
+    trust_model: bool = trusting()
     image: str = option(
         "",
         "Picture to edit, of the model's size; for super_resolve of that size divided "

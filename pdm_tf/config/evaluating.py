@@ -5,6 +5,7 @@ from typing import Literal
 
 from pdm_tf.config.options import option
 from pdm_tf.config.sampling import BEST, COMPARED, GRIDS, METRICS
+from pdm_tf.config.trust import trusting
 
 FeatureName = Literal["auto", "digits", "inception", "random"]
 QUICK_IMAGES, PAPER_IMAGES = 1_000, 50_000  # sampled from a model, by protocol
@@ -27,6 +28,7 @@ class EvaluationConfig:
         "Pictures to compare with, given as for --samples; empty: only what needs no "
         "comparison.",
     )
+    trust_model: bool = trusting()
     protocol: Literal["quick", "paper"] = option(
         "quick",
         f"How a model is sampled where the flags below leave it open. quick: "
@@ -149,6 +151,7 @@ class CompareConfig:
         "SavedModel, a .tflite file, or pretrained:NAME.",
     )
     reference: str = option("", "The unaltered model, given as --model.")
+    trust_model: bool = trusting()
     data: str = option(
         "",
         "Pictures that both are compared with, given as --samples of metrics; empty: "

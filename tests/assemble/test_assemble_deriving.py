@@ -188,3 +188,16 @@ def test_a_stopped_training_goes_on_by_the_same_command(base, tmp_path, monkeypa
     assert resumed.settings.sampling.guidance_interval == (0.1, 2.0)
     (learned,) = [v for n, v in resumed.denoiser.variables.items() if "plan." in n]
     assert np.any(learned.numpy() != 0)
+
+
+def test_a_model_that_is_made_of_itself_is_refused_in_one_line(base, tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert derive("shift", base, first, ShiftConfig(0.1))
+    assert derive("shift", first, second, ShiftConfig(0.1))
+    entry = lineage.read(first)
+    circle = entry | {"base": entry["base"] | {"path": "../second"}}
+    lineage.write(first, circle)
+    for opened in (models.open_model, models.settings_of, models.class_names_of):
+        with pytest.raises(InputError, match="is made of itself") as refused:
+            opened(second)
+        assert "\n" not in str(refused.value)

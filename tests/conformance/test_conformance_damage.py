@@ -196,7 +196,7 @@ def outcome(read, folder, whole):
 
 def try_damages(name, tmp_path, tried, monkeypatch):
     """Counts what becomes of an artefact's damages; wrong ones by case."""
-    monkeypatch.setattr(litert_network, "LitertNetwork", lambda path: None)
+    monkeypatch.setattr(litert_network, "LitertNetwork", lambda *_, **__: None)
     make, read = ARTEFACTS[name]
     made, folder, rng = tmp_path / "made", tmp_path / "damaged", random.Random(name)
     make(made)
