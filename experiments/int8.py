@@ -25,6 +25,7 @@ EXPORTS: dict[str, dict[str, Any]] = {
     "openvino float32": {"format": "openvino"},
     "openvino bfloat16": {"format": "openvino", "precision": "bfloat16"},
     "openvino int8": {"format": "openvino", "precision": "int8"},
+    "openvino int8_bfloat16": {"format": "openvino", "precision": "int8_bfloat16"},
     "litert dynamic_int8": {"format": "litert", "quantize": "dynamic_int8"},
     "litert static_int8": {"format": "litert", "quantize": "static_int8"},
 }

@@ -6,7 +6,7 @@ from typing import Literal
 from pdm_tf.config.options import option
 from pdm_tf.config.sampling import EXPORTED, GRIDS
 
-ExportPrecision = Literal["float32", "bfloat16", "int8"]
+ExportPrecision = Literal["float32", "bfloat16", "int8", "int8_bfloat16"]
 Quantisation = Literal["none", "dynamic_int8", "static_int8"]
 
 
@@ -29,7 +29,8 @@ class ExportConfig:
         "float32",
         "For openvino: what it computes in. bfloat16 where the processor has it, and "
         "weights are stored in 16 bits then; int8 for convolutions and projections but "
-        "the most sensitive, or as a quantised model says.",
+        "the most sensitive, or as a quantised model says; int8_bfloat16: the same "
+        "with bfloat16 for the rest.",
     )
     export_dir: str = option(
         "",

@@ -10,13 +10,17 @@ from pdm_tf.config import ExportConfig, SamplingConfig
 from pdm_tf.denoisers.denoiser import Denoiser
 from pdm_tf.errors import SettingError
 from pdm_tf.export.calibration import calibration_examples
-from pdm_tf.export.int8 import float_patterns, prepared
+from pdm_tf.export.int8 import prepared
 from pdm_tf.export.litert import convert
 from pdm_tf.export.quantising import Example, check_installed, quantise
 from pdm_tf.networks.sensitivity import SENSITIVE_LAYERS
 from pdm_tf.serving.description import Lineage, describe, schedule_settings
 from pdm_tf.serving.litert_network import load_runtime
 from pdm_tf.storage.files import write_bytes
+
+# What stays float32 with fixed ranges, besides: 8-bit layers of LiteRT round what they
+# give as well as what they read, each on one range.
+STATIC_FLOAT = (r"up_0_\d+/.*", r"up_1_sample/conv")
 
 
 def check_packages(config: ExportConfig) -> None:
@@ -61,7 +65,7 @@ def write_litert(
     if config.quantize == "static_int8":
         first, steps = config.sampler[0], config.calibration_steps
         examples = calibration_examples(denoiser, sampling, first, steps)
-        layers = float_patterns(denoiser)
+        layers = (*SENSITIVE_LAYERS, *STATIC_FLOAT)
         denoiser = prepared(denoiser, sampling, rounded=False)
     convert(denoiser, path)
     if config.quantize != "none":

@@ -64,13 +64,15 @@ def write_openvino(
       InputError: a model whose evaluations depend on each other.
     """
     check_stateless(denoiser, "openvino")
-    eight = config.precision == "int8"
+    eight = config.precision.startswith("int8")
     if eight and not is_quantized(denoiser):
         denoiser = prepared(denoiser, sampling, rounded=True)
     model = convert(denoiser)
     if eight and not round_weights(model):
         raise SettingError(
-            "precision", "int8", "nothing in this model can be computed in 8 bits"
+            "precision",
+            config.precision,
+            "nothing in this model can be computed in 8 bits",
         )
     half = config.precision != "float32"
     load_runtime().save_model(model, str(directory / MODEL), compress_to_fp16=half)

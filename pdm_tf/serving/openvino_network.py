@@ -17,7 +17,7 @@ from pdm_tf.storage.files import checksum
 MODEL, WEIGHTS = "model.xml", "model.bin"
 REMEDY = "write it with python -m pdm_tf.export --format=openvino"
 INSTALL = "run pip install openvino, or pdm_tf[openvino] with it"
-HINTS = {"float32": "f32", "bfloat16": "bf16", "int8": "f32"}  # of what is no int8
+HINTS = {"float32": "f32", "bfloat16": "bf16", "int8": "f32", "int8_bfloat16": "bf16"}
 
 
 def report_of(directory: str | Path) -> Path:
