@@ -25,6 +25,19 @@ SMALL = UNetConfig(
     blocks_per_level=1,
     attention_resolutions=(),
 )
+# A flagfile of a training whose steps take no time.
+SMALLEST = """
+--dataset=mnist
+--width=8
+--channel_multipliers=1
+--blocks_per_level=1
+--attention_resolutions=
+--batch_size=2
+--sample_every=0
+--save_every=3
+--steps_per_call=3
+--noexport
+"""
 
 
 def make_run(
@@ -67,3 +80,26 @@ def sampled(denoise, steps=6) -> np.ndarray:
         denoise = denoise.conditioned(tf.range(3) % denoise.num_classes)
     grid = denoise.schedule.grid(steps)
     return pdm.sample(denoise, pdm.DDPM(), grid, range(3), denoise.image_shape).numpy()
+
+
+EXPORTED = (16, 16, 1)
+
+
+def make_exported_run(directory: Path) -> str:
+    """A run to export as another runtime's network: 4x4 patches, 3 classes."""
+    run = make_run(
+        directory,
+        0,
+        scale=0.1,
+        network={"image_shape": EXPORTED, "patch_size": 4, "num_classes": 3},
+        diffusion={"timesteps": 20, "beta_end": 0.6},
+        sampling={"thresholding": "static"},
+    )
+    return str(run)
+
+
+def make_reference(path: Path) -> str:
+    """Noise of that shape, for distances to be taken from."""
+    noise = np.random.default_rng(0).integers(0, 256, (20, *EXPORTED), np.uint8)
+    np.savez(path, arr_0=noise)
+    return str(path)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from pdm_tf.errors import InputError, SettingError
+from pdm_tf.serving.one_by_one import OneByOneNetwork, highest_inputs
 from pdm_tf.storage.digests import is_whole
 from pdm_tf.storage.files import checksum
 
@@ -33,17 +34,13 @@ def load_runtime() -> Any:
     return Interpreter
 
 
-class LitertNetwork:
-    """What a network estimates, one picture after the other.
-
-    One picture at a time is what the file is made for: its shapes are fixed, and a
-    picture cannot depend on its neighbours.
+class LitertNetwork(OneByOneNetwork):
+    """What a network estimates; the shapes of the file are those of one picture.
 
     Args:
       path: a .tflite file with one signature.
       threads: to compute with; 0: as many as there are processors.
-      highest: the highest value that an input may have, "t" and "labels", as the file
-        itself checks nothing; None: not known.
+      highest: see `OneByOneNetwork`.
 
     Raises:
       InputError: ai-edge-litert is not installed.
@@ -56,40 +53,12 @@ class LitertNetwork:
         threads: int = 0,
         highest: Mapping[str, int] | None = None,
     ) -> None:
-        self._highest = dict(highest or {})
+        super().__init__(highest)
         runtime = load_runtime()(str(path), num_threads=threads or os.cpu_count())
         self._evaluate = runtime.get_signature_runner()
 
-    def __call__(
-        self, z: np.ndarray, t: np.ndarray, labels: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Estimate and variance, both float32 [N, H, W, C].
-
-        Args:
-          z: noisy pictures, float32 [N, H, W, C].
-          t: timesteps, int32 [N].
-          labels: int32 [N]; not looked at without classes.
-
-        Raises:
-          InputError: a timestep or a label that the model does not have.
-        """
-        for name, values in (("t", t), ("labels", labels)):
-            high = self._highest.get(name)
-            if high is not None and np.any((values < 0) | (values > high)):
-                raise InputError(f"{name} must be from 0 to {high}, not {values[:8]}")
-        x, variance = np.empty_like(z), np.empty_like(z)
-        for i in range(len(z)):
-            row = slice(i, i + 1)
-            found = self._evaluate(z=z[row], t=t[row], labels=labels[row])
-            x[row], variance[row] = found["x"], found["variance"]
-        return x, variance
-
-
-def _highest(description: Mapping[str, Any]) -> dict[str, int]:
-    """The highest timestep, and label where there are classes, of a described model."""
-    steps, classes = description.get("timesteps"), description.get("num_classes")
-    found = {"t": steps - 1} if type(steps) is int else {}
-    return found | ({"labels": classes} if type(classes) is int and classes else {})
+    def evaluate(self, row: Mapping[str, np.ndarray]) -> Mapping[str, Any]:
+        return self._evaluate(**row)
 
 
 def open_file(setting: str, path: str) -> tuple[LitertNetwork, dict[str, Any]]:
@@ -125,7 +94,7 @@ def open_file(setting: str, path: str) -> tuple[LitertNetwork, dict[str, Any]]:
     if not same:
         raise refused(f"not the file that {report.name} is of")
     try:
-        network = LitertNetwork(path, highest=_highest(description))
+        network = LitertNetwork(path, highest=highest_inputs(description))
         return network, {**description, "digest": said["sha256"]}
     except ValueError as error:
         raise refused("not a file that LiteRT reads") from error

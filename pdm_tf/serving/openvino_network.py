@@ -5,12 +5,14 @@ Needs NumPy and openvino, no TensorFlow.
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pdm_tf.errors import InputError, SettingError
+from pdm_tf.serving.one_by_one import OneByOneNetwork, highest_inputs
 from pdm_tf.storage.digests import digest_json, is_whole
 from pdm_tf.storage.files import checksum
 
@@ -40,11 +42,8 @@ def checksums(directory: str | Path) -> dict[str, str]:
     return {name: checksum(Path(directory) / name) for name in (MODEL, WEIGHTS)}
 
 
-class OpenvinoNetwork:
-    """What a network estimates, one picture after the other.
-
-    One picture at a time, so that none depends on its neighbours: kernels are chosen by
-    shapes. All processors work on each.
+class OpenvinoNetwork(OneByOneNetwork):
+    """What a network estimates; all processors work on each picture.
 
     Attributes:
       precision: what layers are computed in that are not int8: bfloat16 where it is
@@ -55,6 +54,7 @@ class OpenvinoNetwork:
       directory: holds model.xml and model.bin.
       precision: see `ExportConfig.precision`.
       threads: to compute with; 0: as OpenVINO finds best.
+      highest: see `OneByOneNetwork`.
 
     Raises:
       InputError: openvino is not installed.
@@ -62,8 +62,13 @@ class OpenvinoNetwork:
     """
 
     def __init__(
-        self, directory: str | Path, precision: str = "float32", threads: int = 0
+        self,
+        directory: str | Path,
+        precision: str = "float32",
+        threads: int = 0,
+        highest: Mapping[str, int] | None = None,
     ) -> None:
+        super().__init__(highest)
         runtime = load_runtime()
         core = runtime.Core()
         names = {"f32": "float32", "bf16": "bfloat16"}
@@ -79,26 +84,11 @@ class OpenvinoNetwork:
         self._request = model.create_infer_request()
         self._inputs = {name for put in model.inputs for name in put.names}
 
-    def __call__(
-        self, z: np.ndarray, t: np.ndarray, labels: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Estimate and variance, both float32 [N, H, W, C].
-
-        Args:
-          z: noisy pictures, float32 [N, H, W, C].
-          t: timesteps, int32 [N].
-          labels: int32 [N]; not looked at without classes.
-        """
-        x, variance = np.empty_like(z), np.empty_like(z)
-        given = {"z": z, "t": t, "labels": labels}
-        given = {k: np.ascontiguousarray(v) for k, v in given.items()}
-        for i in range(len(z)):
-            row = slice(i, i + 1)
-            found = self._request.infer(
-                {k: v[row] for k, v in given.items() if k in self._inputs}
-            )
-            x[row], variance[row] = found["x"], found["variance"]
-        return x, variance
+    def evaluate(self, row: Mapping[str, np.ndarray]) -> Mapping[str, Any]:
+        given = {k: np.ascontiguousarray(v) for k, v in row.items()}
+        return self._request.infer(
+            {k: v for k, v in given.items() if k in self._inputs}
+        )
 
 
 def open_directory(setting: str, path: str) -> tuple[OpenvinoNetwork, dict[str, Any]]:
@@ -132,7 +122,7 @@ def open_directory(setting: str, path: str) -> tuple[OpenvinoNetwork, dict[str, 
     if not same:
         raise refused(f"{MODEL} or {WEIGHTS} is not the file that {report.name} is of")
     try:
-        network = OpenvinoNetwork(path, precision)
+        network = OpenvinoNetwork(path, precision, highest=highest_inputs(description))
         return network, {**description, "digest": digest_json(said["sha256"])}
     except RuntimeError as error:
         raise refused("not a model that OpenVINO reads") from error

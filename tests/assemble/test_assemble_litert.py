@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 import pytest
-from tiny_runs import make_run
+from tiny_runs import make_exported_run, make_reference
 
 from pdm_tf.assemble import export_litert
 from pdm_tf.commands.sample import main as sample
@@ -19,32 +19,15 @@ from pdm_tf.serving.litert_network import open_file
 pytest.importorskip("ai_edge_litert")
 pytest.importorskip("ai_edge_quantizer")
 
-SHAPE = (16, 16, 1)
-
 
 @pytest.fixture(scope="module")
 def run_dir(tmp_path_factory) -> str:
-    """A run with a checkpoint of random weights."""
-    directory = tmp_path_factory.mktemp("litert") / "run"
-    return str(
-        make_run(
-            directory,
-            0,
-            scale=0.1,
-            network={"image_shape": SHAPE, "patch_size": 4, "num_classes": 3},
-            diffusion={"timesteps": 20, "beta_end": 0.6},
-            sampling={"thresholding": "static"},
-        )
-    )
+    return make_exported_run(tmp_path_factory.mktemp("litert") / "run")
 
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory) -> str:
-    """What distances are taken from."""
-    path = tmp_path_factory.mktemp("reference") / "reference.npz"
-    noise = np.random.default_rng(0).integers(0, 256, (20, *SHAPE), np.uint8)
-    np.savez(path, arr_0=noise)
-    return str(path)
+    return make_reference(tmp_path_factory.mktemp("reference") / "reference.npz")
 
 
 def settings(run_dir, pictures, out, **others) -> ExportConfig:

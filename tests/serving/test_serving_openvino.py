@@ -54,6 +54,16 @@ def test_estimates_are_the_models(denoiser, folder):
     np.testing.assert_allclose(variance, wanted.variance, atol=1e-5)
 
 
+def test_what_the_model_does_not_have_is_refused(folder):
+    network, _ = open_directory("model", folder)
+    z, t, labels = inputs(2)
+    network(z, t, labels)
+    for wrong in ((t + 1, labels), (t - 1, labels), (t, labels + 3), (t, labels - 1)):
+        with pytest.raises(InputError, match="must be from 0 to") as error:
+            network(z, *wrong)
+        assert "\n" not in str(error.value)
+
+
 def test_pictures_are_the_models_in_any_batch(denoiser, folder):
     generator = open_generator("model", folder)
     seeds, labels = np.arange(5), np.arange(5) % 3

@@ -7,20 +7,10 @@ import sys
 import time
 from pathlib import Path
 
+from tiny_runs import SMALLEST
+
 ROOT = Path(__file__).resolve().parents[2]
-FLAGS = """
---dataset=mnist
---width=8
---channel_multipliers=1
---blocks_per_level=1
---attention_resolutions=
---batch_size=2
---sample_every=0
---save_every=3
---steps_per_call=3
---noexport
---iterations=100000
-"""
+FLAGS = SMALLEST + "--iterations=100000\n"
 
 
 def test_sigterm_saves_exits_0_and_says_how_to_go_on(tmp_path):

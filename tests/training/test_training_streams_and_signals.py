@@ -8,29 +8,18 @@ import time
 from pathlib import Path
 
 import pytest
+from tiny_runs import SMALLEST
 
 from pdm_tf.training.checkpoint_files import numbers
 
 ROOT = Path(__file__).resolve().parents[2]
-FLAGS = """
---dataset=mnist
---width=8
---channel_multipliers=1
---blocks_per_level=1
---attention_resolutions=
---batch_size=2
---sample_every=0
---save_every=3
---steps_per_call=3
---noexport
-"""
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 @pytest.fixture
 def command(tmp_path):
     flagfile = tmp_path / "flags"
-    flagfile.write_text(FLAGS)
+    flagfile.write_text(SMALLEST)
     words = [f"--flagfile={flagfile}", f"--run_dir={tmp_path / 'run'}"]
     return " ".join([sys.executable, "train.py", *words])
 

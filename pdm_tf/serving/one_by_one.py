@@ -1,0 +1,57 @@
+"""A network that another runtime computes, one picture after the other."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from pdm_tf.errors import InputError
+
+
+class OneByOneNetwork:
+    """What a network estimates, one picture at a time.
+
+    So no picture depends on its neighbours: a runtime chooses its kernels by shapes.
+
+    Args:
+      highest: the highest value that an input may have, "t" and "labels", as runtimes
+        check nothing themselves, see `highest_inputs`; None: not known.
+    """
+
+    def __init__(self, highest: Mapping[str, int] | None = None) -> None:
+        self._highest = dict(highest or {})
+
+    def __call__(
+        self, z: np.ndarray, t: np.ndarray, labels: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Estimate and variance, both float32 [N, H, W, C].
+
+        Args:
+          z: noisy pictures, float32 [N, H, W, C].
+          t: timesteps, int32 [N].
+          labels: int32 [N]; not looked at without classes.
+
+        Raises:
+          InputError: a timestep or a label that the model does not have.
+        """
+        for name, values in (("t", t), ("labels", labels)):
+            high = self._highest.get(name)
+            if high is not None and np.any((values < 0) | (values > high)):
+                raise InputError(f"{name} must be from 0 to {high}, not {values[:8]}")
+        x, variance = np.empty_like(z), np.empty_like(z)
+        given = {"z": z, "t": t, "labels": labels}
+        for i in range(len(z)):
+            found = self.evaluate({k: v[i : i + 1] for k, v in given.items()})
+            x[i], variance[i] = found["x"][0], found["variance"][0]
+        return x, variance
+
+    def evaluate(self, row: Mapping[str, np.ndarray]) -> Mapping[str, Any]:
+        """`x` and `variance` of one picture: z, t and labels with one row each."""
+        raise NotImplementedError
+
+
+def highest_inputs(description: Mapping[str, Any]) -> dict[str, int]:
+    """The highest timestep, and label where there are classes, of a described model."""
+    steps, classes = description.get("timesteps"), description.get("num_classes")
+    found = {"t": steps - 1} if type(steps) is int else {}
+    return found | ({"labels": classes} if type(classes) is int and classes else {})
