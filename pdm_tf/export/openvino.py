@@ -4,13 +4,18 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import tensorflow as tf
+
 from pdm_tf.config import ExportConfig, SamplingConfig
 from pdm_tf.denoisers.denoiser import Denoiser
+from pdm_tf.denoisers.network import NetworkDenoiser
 from pdm_tf.errors import SettingError
 from pdm_tf.export.int8 import is_quantized, prepared
 from pdm_tf.export.litert import save
 from pdm_tf.export.litert_file import check_stateless
 from pdm_tf.export.openvino_int8 import round_weights
+from pdm_tf.networks.layers import UpsamplingConv
+from pdm_tf.networks.transforms import LayerTransform, layers_of
 from pdm_tf.serving.openvino_network import MODEL, load_runtime
 
 
@@ -29,9 +34,37 @@ def convert(denoiser: Denoiser) -> Any:
     runtime = load_runtime()
     if is_quantized(denoiser):  # kernels of codes are decoded ahead
         denoiser = denoiser.with_constant_weights()
+    else:
+        denoiser = denoiser.map_innermost(_with_known_upsampling)
     with tempfile.TemporaryDirectory() as directory:
         save(denoiser, directory)
         return runtime.Core().read_model(directory).clone()
+
+
+class _Known(LayerTransform):
+    """A kernel as it is now, a constant of the graph."""
+
+    def __init__(self, kernel: tf.Tensor) -> None:
+        self._kernel = kernel.numpy()
+
+    def kernel(self, w: tf.Tensor) -> tf.Tensor:
+        return tf.constant(self._kernel)
+
+
+def _with_known_upsampling(denoiser: Denoiser) -> Denoiser:
+    """Kernels of upsampling are turned when they are traced: OpenVINO folds no turn.
+
+    All weights as constants would take twenty times their memory.
+    """
+    if not isinstance(denoiser, NetworkDenoiser):
+        return denoiser
+    plan, layers = denoiser.plan, layers_of(denoiser.network)
+    known = {
+        path: _Known(plan.get(path, LayerTransform()).kernel(layer.kernel.value))
+        for path, layer in layers.items()
+        if isinstance(layer, UpsamplingConv)
+    }
+    return denoiser.with_plan(known)
 
 
 def check_openvino(config: ExportConfig) -> None:

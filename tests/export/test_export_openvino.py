@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from tiny_models import small_denoiser
 from tiny_runs import make_exported_run, make_reference
 from toys import CountingToy
 
@@ -10,10 +11,11 @@ import pdm_tf as pdm
 from pdm_tf.assemble import export_network
 from pdm_tf.config import ExportConfig, InputError
 from pdm_tf.export.__main__ import main
-from pdm_tf.export.openvino import write_openvino
+from pdm_tf.export.openvino import convert, write_openvino
 from pdm_tf.serving import open_generator
 
 pytest.importorskip("openvino")
+UPSAMPLING = "ConvolutionBackpropData"
 
 
 @pytest.fixture(scope="module")
@@ -86,3 +88,11 @@ def test_a_model_that_carries_state_is_refused(tmp_path):
     with pytest.raises(InputError, match="format=savedmodel"):
         write_openvino(CountingToy(), tmp_path, pdm.SamplingConfig(), config)
     assert not list(tmp_path.iterdir())
+
+
+def test_kernels_of_upsampling_are_turned_before_openvino_reads_them():
+    model = convert(small_denoiser())  # its plan changes one of these kernels
+    found = [op for op in model.get_ops() if op.get_type_name() == UPSAMPLING]
+    assert found
+    for op in found:
+        assert op.input_value(1).get_node().get_type_name() == "Constant"
