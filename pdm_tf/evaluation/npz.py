@@ -18,6 +18,7 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 
 from pdm_tf.errors import InputError, SettingError
+from pdm_tf.storage.zips import open_whole_zip
 
 PICTURES = "arr_0"
 LABELS = ("labels", "arr_1")  # ours, and those of ADM's samples
@@ -54,7 +55,7 @@ class Header(NamedTuple):
 def _read(setting: str, path: str) -> Iterator[zipfile.ZipFile]:
     """The archive; whatever is wrong with it becomes one line."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_whole_zip(path) as archive:
             yield archive
     except InputError:
         raise
@@ -102,9 +103,15 @@ def _header(file: IO[bytes]) -> Header:
 
 
 def list_members(setting: str, path: str) -> set[str]:
-    """Names of the arrays in the file."""
+    """Names of the arrays in the file.
+
+    Each is opened: the archive has a member's name twice, and one that is damaged in
+    its table of contents alone would be an array that the file does not have.
+    """
     with _read(setting, path) as archive:
         names = archive.namelist()
+        for info in archive.infolist():
+            archive.open(info).close()
     return {name.removesuffix(".npy") for name in names if name.endswith(".npy")}
 
 

@@ -16,7 +16,7 @@ from pdm_tf.evaluation.metrics.moments import FeatureGaussian
 from pdm_tf.storage.files import write_npz
 
 _LARGEST = 8192  # features, of any network that features are taken from
-_WORDS = {"features", "extractor", "pictures"}  # what a file may say in words
+_WORDS = ("features", "extractor", "pictures")  # what a file may say in words
 _REMEDY = "make it again with `save_statistics`"
 
 
@@ -59,7 +59,7 @@ def load_statistics(setting: str, path: str) -> Statistics:
     members = npz.list_members(setting, path)
     pooled = _gaussian(setting, path, "")
     spatial = _gaussian(setting, path, "_s") if "mu_s" in members else None
-    words = {name: _word(setting, path, name) for name in _WORDS & members}
+    words = {name: _word(setting, path, name) for name in members.intersection(_WORDS)}
     count = _count(setting, path) if "count" in members else None
     return Statistics(pooled, spatial, count, **words)
 

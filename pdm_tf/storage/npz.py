@@ -12,6 +12,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from pdm_tf.storage.files import appearing
+from pdm_tf.storage.zips import open_whole_zip
 
 
 class Blocks(NamedTuple):
@@ -72,7 +73,7 @@ def read_shapes(path: Path | str) -> dict[str, tuple[int, ...]] | None:
     Needs little memory, whatever the size of the file.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_whole_zip(path) as archive:
             if archive.testzip():  # compares every checksum
                 return None
             return {

@@ -219,6 +219,19 @@ def test_light_artefacts_are_never_others_silently(name, tmp_path, monkeypatch):
     assert not wrong and found["refused"] > 10
 
 
+def test_no_bit_of_a_table_of_contents_hides_an_array(tmp_path):
+    """One flipped bit is seen: in a name, or in a length that swallows what follows."""
+    folder = tmp_path / "made"
+    make_statistics(folder)
+    file, whole = folder / "s.npz", of_statistics(folder)
+    content = file.read_bytes()
+    for at in range(content.index(b"PK\1\2"), len(content)):
+        for bit in range(8):
+            flipped = content[at] ^ 1 << bit
+            file.write_bytes(content[:at] + bytes([flipped]) + content[at + 1 :])
+            assert outcome(of_statistics, folder, whole) in ("refused", "same")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ARTEFACTS)
 def test_artefacts_are_never_others_silently(name, tmp_path, monkeypatch):

@@ -12,6 +12,7 @@ from pdm_tf.data.label_file import LABEL_FILE
 from pdm_tf.data.label_file import MAX_BYTES as MAX_LABEL_BYTES
 from pdm_tf.data.listing import is_picture, is_system
 from pdm_tf.errors import InputError, SettingError, printable
+from pdm_tf.storage.zips import open_whole_zip
 
 METHODS = {
     zipfile.ZIP_STORED,
@@ -82,7 +83,7 @@ def _refused(source: str, remedy: str) -> SettingError:
 
 def _opened(source: str, path: Path) -> zipfile.ZipFile:
     try:
-        return zipfile.ZipFile(path)
+        return open_whole_zip(path)
     except _BROKEN as error:
         reason = "its end is missing"
         if zipfile.is_zipfile(path):
