@@ -44,6 +44,6 @@ def _entries(file: IO[bytes], comment: int) -> int:
     if entries == _MANY and before >= 0:
         file.seek(before)
         large = _END_64.unpack(file.read(_END_64.size))
-        if large[0] == zipfile.stringEndArchive64:
+        if large[0] == b"PK\6\6":
             return large[7]
     return entries
