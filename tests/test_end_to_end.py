@@ -82,7 +82,7 @@ def whole(flagfile, tmp_path_factory) -> Path:
     """A run of 20 steps in one go."""
     run_dir = tmp_path_factory.mktemp("whole") / "run"
     flags = [f"--flagfile={flagfile}", f"--run_dir={run_dir}", "--iterations=20"]
-    run("train.py", *flags)
+    assert called(train.main, *flags) == (0, ANY)
     return run_dir
 
 
@@ -111,7 +111,8 @@ def test_ten_steps_a_kill_and_ten_more_are_twenty(whole, flagfile, tmp_path):
     finally:
         process.kill()
         process.wait()
-    run("train.py", *flags, "--iterations=20", "--sample_every=0")
+    again = [*flags, "--iterations=20", "--sample_every=0"]
+    assert called(train.main, *again) == (0, ANY)
     once, twice = variables(whole), variables(run_dir)
     assert once.keys() == twice.keys()
     for name, value in once.items():

@@ -95,7 +95,10 @@ def test_serving_needs_neither_keras_nor_us_and_pipelines_change_nothing(home):
     assert np.abs(row - wanted).max() < 1.0  # by its own rule of rounding
 
 
-@pytest.mark.parametrize("flags", [["--run_dir=runs/mnist"], []])
+# A script without a run takes an oracle, whose samplers have tests of their own.
+@pytest.mark.parametrize(
+    "flags", [["--run_dir=runs/mnist"], pytest.param([], marks=pytest.mark.slow)]
+)
 def test_a_sampler_of_ones_own_samples_like_those_on_the_shelf(home, flags):
     script = str(ROOT / "examples" / "build_a_sampler.py")
     out = home / f"ways_{len(flags)}.png"

@@ -45,7 +45,9 @@ def cached(base, every=3, live=1):
 
 
 @pytest.mark.parametrize(
-    ("config", "live"), [(GATED, 1), (PLAIN, BLOCKS)], ids=["classes", "plain"]
+    ("config", "live"),
+    [(GATED, 1), pytest.param(PLAIN, BLOCKS, marks=pytest.mark.slow)],
+    ids=["classes", "plain"],
 )
 def test_with_every_step_a_key_step_it_is_the_base_bit_for_bit(config, live):
     base = denoiser(config)

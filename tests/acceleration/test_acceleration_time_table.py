@@ -116,6 +116,7 @@ def test_what_is_no_sum_is_refused():
     tabled(denoiser().with_plan(plan))  # with gates there is nothing to add up
 
 
+@pytest.mark.slow  # on adapters and on splits it stands in the quick set
 def test_it_stands_on_a_cache_and_a_cache_on_it():
     base = denoiser()
     cached = DeepCached(base, EveryNth(3))

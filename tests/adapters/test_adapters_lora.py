@@ -183,12 +183,20 @@ def true_gradients(network):
     return gradients(network, trained_plan(network), "eager")
 
 
-XLA = [pytest.param("xla", remat, marks=pytest.mark.slow) for remat in (False, True)]
+QUICK = [("eager", False), ("graph", False), ("apart", True)]
+OTHERS = [
+    case
+    for case in product(["eager", "graph", "apart", "xla"], [False, True])
+    if case not in QUICK
+]
 
 
 @pytest.mark.parametrize(
     ("kind", "remat"),
-    [*product(["eager", "graph", "apart"], [False, True]), *XLA],
+    [
+        *QUICK,
+        *(pytest.param(*case, marks=pytest.mark.slow) for case in OTHERS),
+    ],
 )
 def test_gradients_are_those_of_the_plan_however_they_are_computed(
     network, true_gradients, kind, remat

@@ -2,6 +2,7 @@
 
 import builtins
 import json
+from functools import cache
 
 import numpy as np
 import pytest
@@ -37,6 +38,19 @@ def settings(run_dir, pictures, out, **others) -> ExportConfig:
     return ExportConfig(format="litert", **given | others)
 
 
+@pytest.fixture(scope="module")
+def converted(run_dir, pictures, tmp_path_factory):
+    """A file of each kind, and what was found of it."""
+
+    @cache
+    def convert(kind):
+        out = tmp_path_factory.mktemp("converted")
+        config = settings(run_dir, pictures, out, quantize=kind)
+        return export_litert(config, {"variance": "small"})
+
+    return convert
+
+
 @pytest.mark.parametrize(
     "kind, name",
     [
@@ -45,14 +59,13 @@ def settings(run_dir, pictures, out, **others) -> ExportConfig:
         ("static_int8",) * 2,
     ],
 )
-def test_a_file_comes_with_its_report(kind, name, run_dir, pictures, tmp_path):
-    config = settings(run_dir, pictures, tmp_path, quantize=kind)
-    file, found = export_litert(config, {"variance": "small"})
-    assert {path.name for path in tmp_path.iterdir()} == {
+def test_a_file_comes_with_its_report(kind, name, converted):
+    file, found = converted(kind)
+    assert {path.name for path in file.parent.iterdir()} == {
         f"{name}.tflite",
         f"{name}.json",
     }
-    report = json.loads((tmp_path / f"{name}.json").read_text())
+    report = json.loads((file.parent / f"{name}.json").read_text())
     assert report["quantize"] == kind and report["refused"] == []
     assert found.sqnr > (50 if kind == "none" else 5)
     equal = np.isinf(found.sqnr)  # which JSON does not know
@@ -91,8 +104,8 @@ def test_a_file_that_fails_is_not_left_behind(
     assert words in report["refused"][0] and "sqnr" in report["fidelity"]
 
 
-def test_sample_takes_the_file(run_dir, pictures, tmp_path):
-    file, _ = export_litert(settings(run_dir, pictures, tmp_path / "files"), {})
+def test_sample_takes_the_file(converted, tmp_path):
+    file, _ = converted("none")
     out = tmp_path / "made"
     sample(["", f"--litert={file}", "--num_images=2", "--steps=2", f"--out_dir={out}"])
     assert (out / "000001.png").is_file()

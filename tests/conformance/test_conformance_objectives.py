@@ -78,6 +78,15 @@ OBJECTIVES = {
 }
 
 every = pytest.mark.parametrize("make", OBJECTIVES.values(), ids=OBJECTIVES)
+# Steps are dear; of the two that move transforms alone, one is quick.
+stepped = pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(make, marks=[pytest.mark.slow] * name.endswith("adapter"))
+        for name, make in OBJECTIVES.items()
+    ],
+    ids=OBJECTIVES,
+)
 
 
 def pictures():
@@ -174,7 +183,7 @@ def test_calling_it_changes_no_variable(make):
         np.testing.assert_array_equal(variable.numpy(), before[name])
 
 
-@every
+@stepped
 def test_all_of_its_variables_learn_and_no_other(make):
     objective, denoise = make()
     own = {id(v) for v in objective.variables.values()}
@@ -189,7 +198,7 @@ def test_all_of_its_variables_learn_and_no_other(make):
         np.testing.assert_array_equal(value, still[name], err_msg=name)
 
 
-@every
+@stepped
 def test_parts_of_a_batch_and_blocks_computed_again_teach_the_same(make):
     metrics, learnt, _ = trained(make)
     others, again, _ = trained(make, microbatch=4, remat=True)

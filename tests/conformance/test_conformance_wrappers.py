@@ -55,7 +55,7 @@ PAIRS = {
 PAIRS |= {f"{name}(DeepCached)": (name, "DeepCached") for name in WRAPPERS}
 WHOLE = {"all": ("Split", "Guided", "Thresholded", "Constrained", "DeepCached")}
 
-SAVED = {(WHOLE["all"], False), (("EncoderPropagated",), True)}
+SAVED = {(WHOLE["all"], False)}
 
 # What each says for itself is tried alone and with all at once; what it must pass on,
 # in every pair.

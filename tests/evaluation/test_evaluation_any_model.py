@@ -64,6 +64,7 @@ def test_the_command_prints_what_a_run_gives(models, asked, tmp_path):
     assert re.search(r"^FD \(random\) +-$", printed, re.MULTILINE)
 
 
+@pytest.mark.slow  # the three agree in each metric, which the test above sees
 def test_a_run_beside_its_split_and_its_export(models, asked, tmp_path):
     for name in ("split", "export"):
         config = CompareConfig(

@@ -118,6 +118,7 @@ def test_an_npz_gives_the_same_as_its_pictures(run_dir, tmp_path):
     assert unlabelled["likelihood"]["bits_per_dim"].value != value
 
 
+@pytest.mark.slow  # that a split adds up from its parts is in the quick set
 def test_a_split_of_a_run_with_itself_is_as_likely(run_dir, tmp_path):
     parts = [splits.Part(run_dir, 0.5, math.inf), splits.Part(run_dir, 0, 0.5)]
     splits.write(tmp_path / "both", parts)

@@ -90,6 +90,7 @@ def test_estimates_are_the_models(denoiser, path):
     np.testing.assert_allclose(variance, wanted.variance, atol=1e-5)
 
 
+@pytest.mark.slow  # parts are put together as those of every graph are
 def test_a_split_without_classes_converts_as_well(tmp_path):
     denoiser = pdm.split(small(1, num_classes=0), small(2, num_classes=0), snr=0.5)
     z, t, labels = inputs(3)
@@ -101,7 +102,10 @@ def test_a_split_without_classes_converts_as_well(tmp_path):
         np.testing.assert_allclose(x[row], wanted, atol=1e-5)
 
 
-@pytest.mark.parametrize("patch", [1, 2, 4])
+@pytest.mark.parametrize(
+    "patch",
+    [2, *(pytest.param(patch, marks=pytest.mark.slow) for patch in (1, 4))],
+)
 def test_what_is_converted_is_the_same_map_bit_for_bit(patch, tmp_path):
     litert.save(small(3, patch), tmp_path)
     z, t, labels = (tf.constant(given) for given in inputs(1))

@@ -123,7 +123,9 @@ def test_nothing_outside_of_the_network_is_in_half_precision(precision):
 
 
 @pytest.mark.parametrize(("precision", "share"), CLOSE.items())
-@pytest.mark.parametrize("t", [0, 258, 999])
+@pytest.mark.parametrize(
+    "t", [258, *(pytest.param(end, marks=pytest.mark.slow) for end in (0, 999))]
+)
 def test_the_estimate_in_x_is_close(precision, share, t):
     z, level, labels = noisy(t)
     exact = NetworkDenoiser(NETWORK, SCHEDULE).conditioned(labels)(z, level)

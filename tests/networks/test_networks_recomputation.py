@@ -87,7 +87,10 @@ def gradients(network, plan, kind, again):
     return [g.numpy() for g in (step if kind == "eager" else tf.function(step))()]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind",
+    ["eager", "graph", "noinline", pytest.param("xla", marks=pytest.mark.slow)],
+)
 def test_gradients_of_transforms_and_weights_are_the_same(kind, network, plan):
     kept = gradients(network, plan, "eager", again=False)
     again = gradients(network, plan, kind, again=True)

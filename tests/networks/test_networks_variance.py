@@ -1,6 +1,7 @@
 """The variance head learns from L_vlb alone, and nothing else does (Appendix C)."""
 
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -43,9 +44,18 @@ def of_head(path):
     return "/variance_" in path
 
 
-@pytest.mark.parametrize("config", [PLAIN, GATED, ADDED])
+# A prediction and a way of classes each; their pairs are slow.
+QUICK = {("x", PLAIN), ("eps", GATED), ("v", ADDED)}
+
+
 @pytest.mark.parametrize("kind", NETWORKS)
-@pytest.mark.parametrize("prediction", ["x", "eps", "v"])
+@pytest.mark.parametrize(
+    ("prediction", "config"),
+    [
+        pytest.param(*pair, marks=[pytest.mark.slow] * (pair not in QUICK))
+        for pair in product(["x", "eps", "v"], [PLAIN, GATED, ADDED])
+    ],
+)
 def test_each_loss_moves_its_own_weights(kind, config, prediction):
     network = reference.randomise(NETWORKS[kind](config))
     denoise = NetworkDenoiser(network, NoiseSchedule.linear(), prediction)
