@@ -12,8 +12,9 @@ from pdm_tf.assemble.runs import RECORD
 from pdm_tf.config import AnalysisConfig, Config
 from pdm_tf.config.analysing import FIGURES
 from pdm_tf.denoisers import Denoiser
-from pdm_tf.errors import MissingSetting, SettingError, as_text
-from pdm_tf.evaluation.report import check_writable
+from pdm_tf.errors import SettingError, as_text
+from pdm_tf.storage.locks import locked_place
+from pdm_tf.storage.places import open_place
 
 
 def make(figure: str, config: AnalysisConfig) -> None:
@@ -30,9 +31,13 @@ def make(figure: str, config: AnalysisConfig) -> None:
 
 def _make_one(name: str, config: AnalysisConfig) -> None:
     networks.check(config)
-    if not config.out.strip():
-        raise MissingSetting("out", "name a directory")
-    check_writable("out", str(Path(config.out) / f"{name}.csv"))
+    directory = open_place("out", config.out)
+    results.refuse_others(name, directory)
+    with locked_place("out", directory / name):
+        _write(name, replace(config, out=str(directory)))
+
+
+def _write(name: str, config: AnalysisConfig) -> None:
     module = importlib.import_module(f"pdm_tf.analysis.{name}")
     for result in module.make(config, obtain):
         files = results.write_result(result, Path(config.out))

@@ -1,7 +1,9 @@
 """What a figure comes to: a table, a picture, and what was found beside the claims."""
 
+import contextlib
 import csv
 import io
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,9 +14,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from pdm_tf.data.images import save_png
+from pdm_tf.errors import SettingError
 from pdm_tf.storage.files import write_text
+from pdm_tf.storage.reading import is_regular, read_regular
 
 DOTS = 100  # per inch
+_LARGEST = 2**24  # bytes of a text that is read
 
 
 class Claim(NamedTuple):
@@ -55,17 +60,44 @@ def show_picture(axes: Axes, x: np.ndarray) -> None:
     axes.set(xticks=[], yticks=[], frame_on=False)
 
 
+def refuse_others(name: str, directory: Path) -> None:
+    """Raises SettingError where files have a figure's names and are not of it.
+
+    Args:
+      name: of the figure, whose results may have a letter more.
+      directory: where they are to go.
+    """
+    for result in (name, f"{name}a", f"{name}b"):
+        _refuse_other(result, directory)
+
+
+def _refuse_other(name: str, directory: Path) -> None:
+    said, *others = (directory / f"{name}.{kind}" for kind in ("txt", "csv", "png"))
+    there = [path for path in (said, *others) if os.path.lexists(path)]
+    if not there:
+        return
+    with contextlib.suppress(OSError, ValueError):
+        first = read_regular(said, _LARGEST).decode("utf-8").partition("\n")[0]
+        if first == name and all(is_regular(path) for path in there):
+            return
+    raise SettingError(
+        "out",
+        directory,
+        f"{there[0].name} in it is not of this command; name another directory",
+    )
+
+
 def write_result(result: Result, directory: Path) -> list[Path]:
     """Writes NAME.csv, NAME.png and NAME.txt, each whole or not at all."""
     directory.mkdir(parents=True, exist_ok=True)
     table, picture, said = (
         directory / f"{result.name}.{kind}" for kind in ("csv", "png", "txt")
     )
+    write_text(said, format_result(result))  # by which the others are known
     write_text(table, format_csv(result))
     canvas = FigureCanvasAgg(result.figure)
     canvas.draw()
     save_png(picture, np.asarray(canvas.buffer_rgba())[..., :3].copy())
-    write_text(said, format_result(result))
     return [table, picture, said]
 
 

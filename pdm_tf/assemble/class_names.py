@@ -26,6 +26,6 @@ def _recorded(checkpoints: Path) -> tuple[str, ...]:
     files = [f"ckpt-{number}.json" for number in numbers(checkpoints)]
     for file in (LATEST, *files):
         with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
-            manifest = manifests.from_text((checkpoints / file).read_text("utf-8"))
+            manifest = manifests.read(checkpoints / file)
             return tuple(map(str, manifest["data"].get("classes", ())))
     return ()

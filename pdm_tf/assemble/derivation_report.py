@@ -23,6 +23,7 @@ from pdm_tf.evaluation.report import plain
 from pdm_tf.evaluation.versions import versions
 from pdm_tf.samplers import open_sampler
 from pdm_tf.storage.files import write_json, write_text
+from pdm_tf.storage.locks import locked_place
 
 REFERENCE = 4000  # pictures of the training data that distances are measured to
 ENOUGH = 1000  # pictures for a Fréchet distance that means something
@@ -47,7 +48,11 @@ def write_report(config: DeriveConfig) -> str:
     Raises:
       InputError: models that cannot be opened, or steps that they do not take.
     """
-    out = Path(config.out).expanduser()
+    with locked_place("out", config.out):
+        return _write_report(config, Path(config.out).expanduser())
+
+
+def _write_report(config: DeriveConfig, out: Path) -> str:
     opened = {"base": open_model(config.base, "base"), "derived": open_model(out)}
     settings = opened["base"].settings
     shape = settings.network.image_shape

@@ -1,5 +1,6 @@
 """A method applied to a base: trained if it has an objective, written, opened again."""
 
+import contextlib
 import dataclasses
 import json
 from collections.abc import Callable
@@ -18,10 +19,14 @@ from pdm_tf.denoisers.derivation import Context, Derivation
 from pdm_tf.errors import SettingError
 from pdm_tf.storage.arrays import write_arrays
 from pdm_tf.storage.files import write_json
+from pdm_tf.storage.locks import INSIDE, locked_place
 from pdm_tf.storage.places import open_place
+from pdm_tf.storage.reading import read_json
 from pdm_tf.training.checkpoints import load_average
+from pdm_tf.training.lock import LOCK
 from pdm_tf.training.train_loop import Ending
 
+LOCKS = {LOCK, INSIDE}  # what a command leaves that was killed before it wrote
 BEGUN = "begun.json"  # the entry of a derivation that is not complete yet
 
 
@@ -50,14 +55,26 @@ def derive(
       InputError: settings, base or a directory that do not fit each other.
     """
     directory, method = open_place("out", out), open_method(name)
+    with locked_place("out", directory):
+        return _derive(name, method, base, directory, config, note)
+
+
+def _derive(
+    name: str,
+    method: Any,
+    base: str | Path,
+    directory: Path,
+    config: Any,
+    note: Callable[[str], object],
+) -> Ending:
     opened = open_model(base, "base")
     for below in opened.lineage[-1:]:
         check_stacking(name, method.KIND, below["method"], below["kind"])
     known = known_base(opened)
     entry = lineage.compose(name, method, config, str(base), known, directory)
-    _refuse_others(directory, entry, out)
+    _refuse_others(directory, entry)
     if lineage.is_derived(directory):
-        note(f"{out} is complete")
+        note(f"{directory} is complete")
         return Ending.COMPLETE
     training = training_of(opened.settings, config, directory)
     check_settings(replace(opened.settings, training=training))
@@ -82,19 +99,19 @@ def derive(
     return Ending.COMPLETE
 
 
-def _refuse_others(directory: Path, entry: lineage.Entry, out: str | Path) -> None:
+def _refuse_others(directory: Path, entry: lineage.Entry) -> None:
     """Raises SettingError where something else lies in the directory."""
     there = directory / lineage.MANIFEST
     if not there.is_file():
         there = directory / BEGUN
     if not there.is_file():
         # A lock is left by a command that was stopped before it wrote anything.
-        if directory.exists() and {f.name for f in directory.iterdir()} - {".lock"}:
+        if directory.exists() and {f.name for f in directory.iterdir()} - LOCKS:
             raise SettingError(
-                "out", out, "holds something else; give a new or empty directory"
+                "out", directory, "holds something else; give a new or empty directory"
             )
         return
-    found = json.loads(there.read_text("utf-8"))
+    found = _read_entry(there)
     for name in ("method", "settings", "base"):
         same = found.get(name) == entry[name]
         if name == "base" and isinstance(found.get(name), dict):
@@ -102,10 +119,23 @@ def _refuse_others(directory: Path, entry: lineage.Entry, out: str | Path) -> No
         if not same:
             raise SettingError(
                 "out",
-                out,
+                directory,
                 f"holds a model of another {name} ({_difference(found, entry, name)}); "
                 "give a new directory",
             )
+
+
+def _read_entry(path: Path) -> lineage.Entry:
+    """The entry in a directory, as far as it is one."""
+    with contextlib.suppress(OSError, ValueError):
+        found = read_json(path)
+        if isinstance(found, dict):
+            return found
+    raise SettingError(
+        "out",
+        path.parent,
+        f"its {path.name} cannot be read; give a new or empty directory",
+    )
 
 
 def _difference(found: lineage.Entry, entry: lineage.Entry, name: str) -> str:

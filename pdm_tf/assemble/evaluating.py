@@ -10,15 +10,18 @@ from pdm_tf.config import (
     LikelihoodConfig,
     TrainDigitsConfig,
 )
+from pdm_tf.storage.locks import locked_place
 
 
 def metrics(config: EvaluationConfig) -> str:
     """Measures pictures or those of a model; returns a table."""
-    from pdm_tf.evaluation.evaluate import evaluate
+    from pdm_tf.evaluation.evaluate import check, evaluate
     from pdm_tf.evaluation.report import format_report
 
+    check(config)
     opener = partial(open_generator, trust=config.trust_model)
-    return format_report(evaluate(config, opener))
+    with locked_place("out", config.out):
+        return format_report(evaluate(config, opener))
 
 
 def likelihood(config: LikelihoodConfig) -> str:
@@ -26,18 +29,21 @@ def likelihood(config: LikelihoodConfig) -> str:
     from pdm_tf.evaluation.likelihood import report
 
     report.check(config)
-    model = open_model(config.model, "model")
-    variance = model.settings.sampling.variance
-    made = report.report_likelihood(config, model.denoiser, variance)
-    return report.format_likelihood(made)
+    with locked_place("out", config.out):
+        model = open_model(config.model, "model")
+        variance = model.settings.sampling.variance
+        made = report.report_likelihood(config, model.denoiser, variance)
+        return report.format_likelihood(made)
 
 
 def compare(config: CompareConfig) -> str:
     """Compares two models; returns a table."""
     from pdm_tf.evaluation import comparison
 
+    comparison.check(config)
     opener = partial(open_generator, trust=config.trust_model)
-    return comparison.format_comparison(comparison.compare(config, opener))
+    with locked_place("out", config.out):
+        return comparison.format_comparison(comparison.compare(config, opener))
 
 
 def train_digits(config: TrainDigitsConfig) -> str:

@@ -10,6 +10,7 @@ from pdm_tf.assemble.models import open_model
 from pdm_tf.config import ExportConfig
 from pdm_tf.errors import SettingError
 from pdm_tf.export.saved_model import check_directory, export_saved_model
+from pdm_tf.storage.locks import locked_place
 
 
 def export_run(
@@ -18,7 +19,7 @@ def export_run(
     samplers: Sequence[str] = ExportConfig.sampler,
     **changes: Any,
 ) -> Path:
-    """Writes the SavedModel of a model; returns its directory.
+    """Writes the SavedModel of a model, as its only writer; returns its directory.
 
     Args:
       model: see `open_model`.
@@ -27,9 +28,36 @@ def export_run(
       **changes: fields of `SamplingConfig` that differ from the model's own.
 
     Raises:
-      InputError: no model, nothing saved in it yet, no such sampler.
+      InputError: no model, nothing saved in it yet, no such sampler, or another
+        command writes there.
     """
     directory = check_directory(export_directory(model, export_dir, "export"))
+    with locked_place("export_dir", directory):
+        _export(model, directory, samplers, **changes)
+    return directory
+
+
+def export_own(run_dir: str | Path) -> None:
+    """Writes the SavedModel of a run that is trained here, within its directory.
+
+    It waits for nobody and refuses nobody: a training does not fail for another
+    command, and directories are exchanged whole.
+    """
+    directory = check_directory(export_directory(run_dir, "", "export"))
+    _export(run_dir, directory, ExportConfig.sampler)
+
+
+def check_own(run_dir: str | Path) -> None:
+    """Raises SettingError before a training whose export would have no place."""
+    try:
+        check_directory(export_directory(run_dir, "", "export"))
+    except SettingError as error:
+        raise error.named("run_dir") from None
+
+
+def _export(
+    model: str | Path, directory: Path, samplers: Sequence[str], **changes: Any
+) -> None:
     opened = open_model(model)
     config = opened.settings
     config = replace(config, sampling=replace(config.sampling, **changes))
@@ -44,7 +72,6 @@ def export_run(
         opened.class_names,
         opened.sealed,
     )
-    return directory
 
 
 def export_directory(model: str | Path, export_dir: str | Path, name: str) -> Path:

@@ -28,6 +28,7 @@ from pdm_tf.denoisers.denoiser import Denoiser
 from pdm_tf.errors import InputError
 from pdm_tf.storage.digests import is_whole, sealed
 from pdm_tf.storage.files import write_json
+from pdm_tf.storage.reading import read_json
 from pdm_tf.version import __version__
 
 MANIFEST = "model.json"
@@ -90,13 +91,13 @@ def read(directory: Path) -> Entry:
     """
     path = directory / MANIFEST
     try:
-        entry = json.loads(path.read_text("utf-8"))
+        entry = read_json(path)
         if not is_whole(entry, *PLACES):
             raise ValueError("its text was changed")
         known = int(entry["format"]) <= FORMAT
         if known:
             _check(entry)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ArithmeticError, ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{path}: cannot be read ({error!r}); derive the model again, or copy "
             "the directory again"

@@ -20,6 +20,7 @@ from pdm_tf.denoisers.identity import digest_model
 from pdm_tf.errors import InputError, SettingError
 from pdm_tf.serving.opening import is_export
 from pdm_tf.storage.arrays import read_arrays
+from pdm_tf.storage.locks import locked_place
 from pdm_tf.storage.places import open_place
 
 _MANIFESTS = (RECORD, lineage.MANIFEST, splits.OLD_MANIFEST)
@@ -235,7 +236,14 @@ def join_runs(run_dirs: Sequence[str], out: str | Path) -> Path:
     Raises:
       InputError: runs whose ranges leave gaps or overlap, or that do not fit.
     """
-    parts, out = [], open_place("out", out)
+    out = open_place("out", out)
+    with locked_place("out", out):
+        return _join_runs(run_dirs, out)
+
+
+def _join_runs(run_dirs: Sequence[str], out: Path) -> Path:
+    splits.refuse_others(out)
+    parts = []
     for run_dir in run_dirs:
         training = read_settings(run_dir, "parts").training
         high = training.snr_high or math.inf

@@ -1,5 +1,6 @@
 """A model's network for another runtime, compared before it is left anywhere."""
 
+import contextlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -33,6 +34,9 @@ from pdm_tf.storage.files import (
     checksum,
     write_json,
 )
+from pdm_tf.storage.locks import locked_place
+from pdm_tf.storage.places import open_place
+from pdm_tf.storage.reading import read_json
 
 BATCH = 64  # pictures whose features are computed at once
 STEMS = {"none": "float32"}  # of .tflite files; other kinds are called as they are
@@ -48,6 +52,7 @@ class Runtime(NamedTuple):
     open: Callable[[Path, ExportConfig], Evaluate]
     report_of: Callable[[Path], Path]
     kind: Callable[[Path, ExportConfig], dict[str, Any]]  # what its report says of it
+    is_folder: bool = False
 
 
 def _litert_kind(file: Path, config: ExportConfig) -> dict[str, Any]:
@@ -99,6 +104,7 @@ RUNTIMES = {
         ),
         openvino_network.report_of,
         _openvino_kind,
+        is_folder=True,
     ),
 }
 
@@ -121,6 +127,15 @@ def export_network(
     runtime = RUNTIMES[config.format]
     runtime.check(config)
     place = runtime.place(config)
+    open_place("export_dir", place if runtime.is_folder else place.parent)
+    _refuse_others(place, runtime)
+    with locked_place("export_dir", place):
+        return place, _export(config, changes, runtime, place)
+
+
+def _export(
+    config: ExportConfig, changes: dict[str, Any], runtime: Runtime, place: Path
+) -> Fidelity:
     model = open_model(config.model)
     settings, sampling = model.settings, replace(model.settings.sampling, **changes)
     settings = replace(settings, sampling=sampling)
@@ -146,7 +161,7 @@ def export_network(
             write_json(runtime.report_of(new), sealed(report))
     if not inside:
         write_json(runtime.report_of(place), sealed(report))
-    return place, found
+    return found
 
 
 def export_litert(
@@ -154,6 +169,26 @@ def export_litert(
 ) -> tuple[Path, Fidelity]:
     """`export_network` to a .tflite file, its name of before."""
     return export_network(replace(config, format="litert"), changes)
+
+
+def _refuse_others(place: Path, runtime: Runtime) -> None:
+    """Raises SettingError where a file or folder is there without a report of ours."""
+    report = runtime.report_of(place)
+    if runtime.is_folder:
+        there = place.exists() and any(place.iterdir())
+    else:
+        there = place.exists() or report.exists()
+    if not there:
+        return
+    with contextlib.suppress(OSError, ValueError):
+        said = read_json(report)
+        if isinstance(said, dict) and {"sha256", "fidelity", "model"} <= said.keys():
+            return
+    raise SettingError(
+        "export_dir",
+        place if runtime.is_folder else place.parent,
+        f"{place.name} in it is not of this command; choose a new or empty directory",
+    )
 
 
 def _check(

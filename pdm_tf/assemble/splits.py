@@ -10,7 +10,6 @@ what a part is known by (`denoisers.identity`); "sha256" of its weights alone is
 was known by before. Version 0.1 wrote split.json, with the parts alone.
 """
 
-import json
 import math
 import os
 from collections.abc import Sequence
@@ -24,6 +23,7 @@ from pdm_tf.denoisers.denoiser import Denoiser
 from pdm_tf.errors import SettingError
 from pdm_tf.storage.digests import sealed
 from pdm_tf.storage.files import write_json
+from pdm_tf.storage.reading import read_json
 from pdm_tf.version import __version__
 
 KIND = "split"
@@ -59,7 +59,7 @@ def read(directory: str | Path) -> list[Part]:
     if not path.is_file():
         path = path.with_name(OLD_MANIFEST)
     try:
-        listed = json.loads(path.read_text())["parts"]
+        listed = read_json(path)["parts"]
         parts = [
             Part(
                 str(path.parent / part["run_dir"]),
@@ -103,6 +103,17 @@ def check(parts: Sequence[Part], setting: str, value: str | Path) -> list[Part]:
 
 def _shown(parts: Sequence[Part]) -> str:
     return ", ".join(f"{p.run_dir} [{p.snr_low:g}, {p.snr_high:g})" for p in parts)
+
+
+def refuse_others(directory: Path) -> None:
+    """Raises SettingError where something lies that is no split."""
+    if not directory.exists():
+        return
+    visible = [file for file in directory.iterdir() if file.name[:1] != "."]
+    if visible and not is_split(directory):
+        raise SettingError(
+            "out", directory, "holds something else; give a new or empty directory"
+        )
 
 
 def write(directory: str | Path, parts: Sequence[Part]) -> Path:

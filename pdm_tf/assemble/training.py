@@ -12,7 +12,7 @@ import tensorflow as tf
 from pdm_tf.assemble.building import build_objective
 from pdm_tf.assemble.class_names import read_class_names
 from pdm_tf.assemble.error_messages import explained, writing
-from pdm_tf.assemble.exporting import export_run
+from pdm_tf.assemble.exporting import check_own, export_own
 from pdm_tf.assemble.resuming import check_record
 from pdm_tf.assemble.runs import write_settings
 from pdm_tf.assemble.settings import check_settings, t_range
@@ -166,6 +166,8 @@ def _train_run(config: Config) -> Ending:
         _tell(f"changed: {', '.join(changes)}")
     replicas = strategy.num_replicas_in_sync
     check_batch_sharding(replicas, training.batch_size, training.microbatch)
+    if training.export:
+        check_own(training.run_dir)
     _tell(f"opening {config.data.dataset} …")
     known = read_class_names(training.run_dir, config)
     source = open_pictures(config, known)
@@ -178,7 +180,7 @@ def _train_run(config: Config) -> Ending:
 
     def export() -> None:
         with writing(training.run_dir, "export"):
-            export_run(training.run_dir)
+            export_own(training.run_dir)
 
     return train_objective(
         build_objective(config, denoiser),

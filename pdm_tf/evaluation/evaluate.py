@@ -82,7 +82,7 @@ def evaluate(config: EvaluationConfig, opener: Opener | None = None) -> dict[str
     made["cost"]["evaluation"] = _own_cost(sets, time.perf_counter() - began)
     if config.save_statistics:
         _save(sets["samples"].measured, extractor, config)
-    report.write_report(config.out, made)
+    report.write_report(config.out, made | {"figures": made["metrics"]})  # of before
     return made
 
 

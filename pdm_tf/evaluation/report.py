@@ -10,6 +10,7 @@ from pdm_tf.errors import MissingSetting, SettingError
 from pdm_tf.evaluation.bootstrap import Metric
 from pdm_tf.evaluation.set_metrics import MeasuredSet
 from pdm_tf.storage.files import try_writing, write_json
+from pdm_tf.storage.reading import open_regular, read_json
 
 USUAL = (10_000, 50_000)  # samples behind published metrics
 
@@ -98,9 +99,15 @@ def check_writable(
 
 
 def is_report(path: Path) -> bool:
-    """Whether a file is JSON, as reports are, by how it begins; an empty one is."""
-    with path.open("rb") as file:
-        return file.read(1) in (b"{", b"")
+    """Whether a file is a report, of any version; an empty one may become one."""
+    with open_regular(path) as file:
+        if not file.read(1):
+            return True
+    try:
+        said = read_json(path)
+    except (OSError, ValueError):
+        return False
+    return isinstance(said, dict) and {"versions", "settings"} <= said.keys()
 
 
 def write_report(path: str | Path, report: Mapping[str, Any]) -> None:

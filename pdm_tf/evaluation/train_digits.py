@@ -16,8 +16,12 @@ import numpy as np
 import tensorflow as tf
 
 from pdm_tf.data.sources import open_source
+from pdm_tf.errors import InputError
 from pdm_tf.evaluation.features import digits
+from pdm_tf.evaluation.npz import list_members
+from pdm_tf.evaluation.report import check_writable
 from pdm_tf.storage.files import write_npz
+from pdm_tf.storage.locks import locked_place
 
 EPOCHS = 80
 BATCH_SIZE = 64
@@ -87,14 +91,24 @@ def train(pictures: np.ndarray, labels: np.ndarray) -> keras.Model:
 
 def train_and_write(path: str) -> str:
     """Train, write the weights; returns the accuracy on held-out digits in a line."""
-    weights = fold_weights(train(*read_digits("train")))
-    write_npz(path, weights, compress=True)
+    check_writable("out", path, _is_weights)
+    with locked_place("out", path):
+        weights = fold_weights(train(*read_digits("train")))
+        write_npz(path, weights, compress=True)
     pictures, labels = read_digits("test")
     kept = {name: value.astype(np.float32) for name, value in weights.items()}
     _, _, logits = digits.forward(pictures / np.float32(255), kept)
     accuracy = np.mean(logits.numpy().argmax(axis=1) == labels)
     size = Path(path).stat().st_size
     return f"{path}: {size} bytes, held-out accuracy {accuracy:.2%}"
+
+
+def _is_weights(path: Path) -> bool:
+    """Whether a file holds such weights; an empty one may come to."""
+    try:
+        return "logits_kernel" in list_members("out", str(path))
+    except InputError:
+        return not path.stat().st_size
 
 
 if __name__ == "__main__":

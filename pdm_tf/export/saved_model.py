@@ -20,10 +20,15 @@ from pdm_tf.serving.weights import with_constants_where_small
 from pdm_tf.storage.aliases import plainly_named
 from pdm_tf.storage.directories import appearing_directory, recover
 from pdm_tf.storage.places import open_place
+from pdm_tf.storage.reading import read_regular
 from pdm_tf.storage.sums import NAME as SUMS
-from pdm_tf.storage.sums import write_sums
+from pdm_tf.storage.sums import list_names, write_sums
 
 Signatures = dict[str, Callable]
+_PARTS = {  # that TensorFlow writes
+    *("saved_model.pb", "fingerprint.pb"),
+    *("variables/variables.index", "variables/variables.data-00000-of-00001"),
+}
 
 
 def _by_sampler(
@@ -137,11 +142,35 @@ def check_directory(directory: str | Path) -> Path:
     """
     found = open_place("export_dir", directory)
     recover(found)
-    older = not found.exists() or (found / "saved_model.pb").is_file()
-    if not older and any(found.iterdir()):
+    if not found.exists() or not any(found.iterdir()):
+        return found
+    if other := _find_other(found):
         raise SettingError(
             "export_dir",
             directory,
-            "holds something that is no SavedModel; choose a new or empty directory",
+            f"holds {other}, which is no part of an export of pdm_tf; choose a new or "
+            "empty directory",
         )
     return found
+
+
+def _find_other(directory: Path) -> str:
+    """The name of something in a directory that would be lost with it; mostly none."""
+    listed = list_names(directory)
+    if not listed and not _is_ours(directory / "saved_model.pb"):
+        return next(path.name for path in sorted(directory.iterdir()))
+    known = {SUMS, *_PARTS, *listed}
+    for path in sorted(directory.rglob("*")):
+        name = str(path.relative_to(directory))
+        if name not in known and not path.is_dir() and not path.name.startswith("."):
+            return name
+    return ""
+
+
+def _is_ours(file: Path) -> bool:
+    """Whether a graph has the signatures of ours, as version 0.1 wrote it."""
+    try:
+        content = read_regular(file, 2**31 - 1)
+    except OSError:
+        return False
+    return all(name in content for name in (b"denoise", b"sample_at", b"timesteps"))

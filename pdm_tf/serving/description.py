@@ -92,7 +92,7 @@ def read_description(text: bytes | str) -> dict[str, Any]:
     """
     try:
         said = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise InputError("no JSON") from None
     if not isinstance(said, dict):
         raise InputError("no table")

@@ -3,7 +3,6 @@
 Needs NumPy and ai-edge-litert, no TensorFlow.
 """
 
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +14,7 @@ from pdm_tf.errors import InputError, SettingError
 from pdm_tf.serving.one_by_one import OneByOneNetwork, highest_inputs
 from pdm_tf.storage.digests import is_whole
 from pdm_tf.storage.files import checksum
+from pdm_tf.storage.reading import read_json
 
 REMEDY = "write it with python -m pdm_tf.export --format=litert"
 INSTALL = "run pip install ai-edge-litert ai-edge-quantizer"
@@ -85,7 +85,7 @@ def open_file(setting: str, path: str) -> tuple[LitertNetwork, dict[str, Any]]:
             "the model; keep both together"
         )
     try:
-        said = json.loads(report.read_text())
+        said = read_json(report)
         if not is_whole(said):
             raise ValueError("changed")
         same, description = said["sha256"] == checksum(file), dict(said["model"])

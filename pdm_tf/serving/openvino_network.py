@@ -3,7 +3,6 @@
 Needs NumPy and openvino, no TensorFlow.
 """
 
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +14,7 @@ from pdm_tf.errors import InputError, SettingError
 from pdm_tf.serving.one_by_one import OneByOneNetwork, highest_inputs
 from pdm_tf.storage.digests import digest_json, is_whole
 from pdm_tf.storage.files import checksum
+from pdm_tf.storage.reading import read_json
 
 MODEL, WEIGHTS = "model.xml", "model.bin"
 REMEDY = "write it with python -m pdm_tf.export --format=openvino"
@@ -111,7 +111,7 @@ def open_directory(setting: str, path: str) -> tuple[OpenvinoNetwork, dict[str, 
         if not file.is_file():
             raise refused(f"{file.name} is missing; keep all three files together")
     try:
-        said = json.loads(report.read_text())
+        said = read_json(report)
         if not is_whole(said):
             raise ValueError("changed")
         same, description = said["sha256"] == checksums(path), dict(said["model"])

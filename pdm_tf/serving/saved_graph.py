@@ -2,7 +2,6 @@
 
 import os
 import re
-import stat
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from pdm_tf.errors import InputError
 from pdm_tf.serving.operations import find_untrusted
+from pdm_tf.storage.reading import has_holes, open_regular, read_regular
 
 FILE = "saved_model.pb"
 _BEGINNING = b"\x08\x01"  # its first field: version 1 of the format
@@ -30,7 +30,7 @@ def read_meta_graph(directory: Path) -> Any:
     """
     check_regular(directory / FILE)
     try:
-        model = SavedModel.FromString((directory / FILE).read_bytes())
+        model = SavedModel.FromString(read_regular(directory / FILE, _LARGEST))
     except Exception:  # protobuf's, which TensorFlow brings along
         raise InputError("damaged or cut short") from None
     for meta_graph in model.meta_graphs:
@@ -45,21 +45,14 @@ def check_regular(path: Path) -> None:
     Before any of it is read: some of these have no end.
     """
     try:
-        about = path.stat()
-        if not stat.S_ISREG(about.st_mode):
-            raise InputError(f"{path.name} is no regular file")
-        if about.st_size > _LARGEST or _holes(about):
-            raise InputError("damaged: it has holes, or is larger than 2 GiB")
-        with path.open("rb") as file:
+        with open_regular(path) as file:
+            about = os.fstat(file.fileno())
+            if about.st_size > _LARGEST or has_holes(about):
+                raise InputError("damaged: it has holes, or is larger than 2 GiB")
             if file.read(len(_BEGINNING)) != _BEGINNING:
                 raise InputError("damaged, or of another kind")
     except OSError as error:
         raise InputError(f"{path.name} cannot be read ({error.strerror})") from None
-
-
-def _holes(about: os.stat_result) -> bool:
-    """Whether most of a large file is not there, as in a sparse file."""
-    return about.st_size > 2**24 and 512 * about.st_blocks < about.st_size // 2
 
 
 def check_trusted(meta_graph: Any) -> None:

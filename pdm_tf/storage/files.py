@@ -18,6 +18,7 @@ import numpy as np
 
 from pdm_tf.storage.claims import claimed
 from pdm_tf.storage.durability import flush_to_disk, make_directory
+from pdm_tf.storage.reading import has_holes, open_regular
 
 
 @contextlib.contextmanager
@@ -102,10 +103,16 @@ def try_writing(path: Path | str) -> None:
 
 
 def checksum(content: Path | bytes) -> str:
-    """SHA-256 of a file's content, or of bytes, in hexadecimal digits."""
+    """SHA-256 of a file's content, or of bytes, in hexadecimal digits.
+
+    Raises:
+      OSError: it cannot be read, is no regular file, or has terabytes of nothing.
+    """
     if isinstance(content, bytes):
         return hashlib.sha256(content).hexdigest()
-    with content.open("rb") as file:
+    with open_regular(content) as file:
+        if has_holes(os.fstat(file.fileno()), least=2**30, part=64):
+            raise OSError(errno.EINVAL, "has holes and hardly anything", str(content))
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -5,22 +5,18 @@ elsewhere.
 """
 
 import contextlib
-import errno
-import fcntl
-import json
 import os
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from pdm_tf.errors import MissingSetting, SettingError, is_full
 from pdm_tf.storage.files import try_writing
+from pdm_tf.storage.locks import locked_file
+from pdm_tf.storage.reading import read_json
 
 MANIFEST = "manifest.json"
 _LOCK = ".lock"
-_LARGEST = 2**28  # bytes of a manifest that is read
-_NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 Ours = Callable[[Mapping[str, Any]], bool]
 
 
@@ -97,55 +93,8 @@ def locked_directory(
     check_directory(setting, path, ours)
     with _explained(setting, path), contextlib.ExitStack() as held:
         Path(path).mkdir(parents=True, exist_ok=True)
-        held.enter_context(_lock(setting, Path(path)))
+        held.enter_context(locked_file(setting, path, Path(path) / _LOCK))
         yield check_directory(setting, path, ours)  # as it is now
-
-
-@contextlib.contextmanager
-def _lock(setting: str, directory: Path) -> Iterator[None]:
-    name = directory / _LOCK
-    while True:
-        handle = os.open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
-        try:
-            _acquire(setting, directory, handle)
-            if _same(handle, name):
-                break
-        except BaseException:
-            os.close(handle)
-            raise
-        os.close(handle)  # who held it has removed it meanwhile
-    try:
-        yield
-    finally:
-        with contextlib.suppress(OSError):
-            name.unlink()
-        os.close(handle)
-
-
-def _acquire(setting: str, directory: Path, handle: int) -> None:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise SettingError(
-            setting,
-            directory,
-            "another command is writing there now; wait for it, or name another "
-            "directory",
-        ) from None
-    except OSError as error:
-        if error.errno not in _NO_LOCKS:
-            raise
-        print(
-            f"warning: {directory} is on a file system without locks; see that no "
-            "other command writes there",
-            file=sys.stderr,
-        )
-
-
-def _same(handle: int, name: Path) -> bool:
-    with contextlib.suppress(FileNotFoundError):
-        return os.path.samestat(os.fstat(handle), name.stat(follow_symlinks=False))
-    return False
 
 
 def _manifest(setting: str, directory: Path) -> dict[str, Any] | None:
@@ -154,9 +103,8 @@ def _manifest(setting: str, directory: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     found = None
-    if path.is_file() and path.stat().st_size < _LARGEST:
-        with contextlib.suppress(ValueError, RecursionError):
-            found = json.loads(path.read_text("utf-8"))
+    with contextlib.suppress(ValueError, OSError):
+        found = read_json(path)
     if not isinstance(found, dict):
         raise SettingError(
             setting,

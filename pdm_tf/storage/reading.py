@@ -5,10 +5,12 @@ a hole of terabytes. Whoever reads what others made opens it here.
 """
 
 import errno
+import json
 import os
 import stat
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any
 
 _KINDS = {
     stat.S_IFDIR: "a folder",
@@ -19,7 +21,7 @@ _KINDS = {
 }
 
 
-def open_regular(path: Path | str, limit: int | None = None) -> BinaryIO:
+def open_regular(path: Path | str, limit: int | None = None) -> BufferedReader:
     """Opens a regular file for reading; links are followed.
 
     Args:
@@ -58,6 +60,31 @@ def read_regular(path: Path | str, limit: int) -> bytes:
         fault = f"has more than the {limit:,} bytes that it may"
         raise OSError(errno.EINVAL, fault, os.fspath(path))
     return data
+
+
+def read_json(path: Path | str, limit: int = 2**28) -> Any:
+    """What a file of JSON says.
+
+    Raises:
+      OSError: see `open_regular`.
+      ValueError: no JSON, or nested so deeply that nobody wrote it.
+    """
+    try:
+        return json.loads(read_regular(path, limit).decode("utf-8"))
+    except RecursionError:
+        raise ValueError("nested more deeply than can be read") from None
+
+
+def has_holes(about: os.stat_result, least: int = 2**24, part: int = 2) -> bool:
+    """Whether a large file is not there for the most part, as a sparse one.
+
+    Args:
+      about: of the file.
+      least: bytes of one that counts as large.
+      part: less than 1/part of it is on the disk; a file system that compresses may
+        leave little of what is much alike.
+    """
+    return about.st_size > least and 512 * about.st_blocks < about.st_size // part
 
 
 def is_regular(path: Path | str) -> bool:

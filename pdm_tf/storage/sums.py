@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pdm_tf.errors import InputError
 from pdm_tf.storage.files import checksum, write_text
+from pdm_tf.storage.reading import read_regular
 
 NAME = "SHA256SUMS"
 _LINE = re.compile(r"([0-9a-f]{64})  ([^\n]+)")
@@ -49,11 +50,17 @@ def check_sums(directory: Path | str) -> bool:
     return True
 
 
+def list_names(directory: Path | str) -> set[str]:
+    """The files that a directory's checksums name; none where they cannot be read."""
+    try:
+        return set(_read(Path(directory) / NAME))
+    except InputError:
+        return set()
+
+
 def _read(path: Path) -> dict[str, str]:
     try:
-        if path.stat().st_size > _LARGEST:
-            raise ValueError("too large")
-        text = path.read_text("utf-8")
+        text = read_regular(path, _LARGEST).decode("utf-8")
         lines = [_LINE.fullmatch(line) for line in text.splitlines()]
     except (OSError, ValueError) as error:
         raise InputError(f"{NAME} cannot be read ({error})") from None

@@ -75,7 +75,7 @@ def examine(directory: Path, number: int) -> CheckpointFile:
     own = directory / f"{name}.json"
     try:
         if own.exists():
-            manifest = manifests.from_text(own.read_text())
+            manifest = manifests.read(own)
         else:
             own = directory / LATEST
             manifest = _of_older_code(directory, number)
@@ -90,13 +90,13 @@ def examine(directory: Path, number: int) -> CheckpointFile:
         if found != expected:
             raise Damaged(f"{file} differs from its checksum")
     if manifest.get("step") != number and "files" in manifest:
-        raise Damaged(f"{own.name} is of step {manifest['step']}")
+        raise Damaged(f"{own.name} is of step {manifest.get('step')}")
     return CheckpointFile(number, str(directory / name), manifest)
 
 
 def _of_older_code(directory: Path, number: int) -> manifests.Manifest:
     """The manifest of a checkpoint from the time before they had their own."""
-    manifest = manifests.from_text((directory / LATEST).read_text())
+    manifest = manifests.read(directory / LATEST)
     written = any((directory / f"ckpt-{n}.json").exists() for n in range(number))
     own = manifest.get("format") != 1 and manifest.get("step") == number
     if written or own:  # newer code wrote it, and its manifest with it

@@ -15,8 +15,10 @@ import tensorflow as tf
 from pdm_tf.config.sealing import list_changes
 from pdm_tf.errors import SettingError
 from pdm_tf.storage.files import checksum
+from pdm_tf.storage.reading import read_regular
 from pdm_tf.version import __version__
 
+_LARGEST = 2**28  # bytes of one that is read
 FORMAT = 2  # of the checkpoint; grows when older code could misread a newer one
 
 Manifest = dict[str, Any]
@@ -76,12 +78,41 @@ def from_text(text: str) -> Manifest:
     Raises:
       ValueError: it was changed since, or never was a manifest.
     """
-    manifest = json.loads(text)
+    try:
+        manifest = json.loads(text)
+    except RecursionError:
+        raise ValueError("nested more deeply than can be read") from None
     if not isinstance(manifest, dict) or "variables" not in manifest:
         raise ValueError("not a manifest")
     if manifest.get("format") != 1 and manifest.get("seal") != _seal(manifest):
         raise ValueError("its text was changed")
+    if manifest.get("format") in range(FORMAT + 1):  # else newer, for `refuse_newer`
+        _check_form(manifest)
+    elif type(manifest.get("format")) is not int:
+        raise ValueError("format is no number")
     return manifest
+
+
+def read(path: Path) -> Manifest:
+    """A manifest in a file; ValueError and OSError as of `from_text` and of reading."""
+    return from_text(read_regular(path, _LARGEST).decode("utf-8"))
+
+
+def _check_form(manifest: Manifest) -> None:
+    """Raises ValueError for values that are not of their kinds."""
+    kinds = {"step": int, "files": dict, "data": dict, "sealed": dict}
+    for name, kind in kinds.items():
+        if type(manifest.get(name, kind())) is not kind:
+            raise ValueError(f"{name} {str(manifest[name])[:40]!r} is not of its kind")
+    files = manifest.get("files") or {}
+    for name, digest in files.items():
+        if not isinstance(digest, str) or Path(name).name != name:
+            raise ValueError("its files are not those of a checkpoint")
+    for entry in manifest["variables"]:
+        if not (isinstance(entry, list) and len(entry) == 3):
+            raise ValueError("its variables are not of their kind")
+        if not isinstance(entry[0], str) or not isinstance(entry[1], list):
+            raise ValueError("its variables are not of their kind")
 
 
 def refuse_newer(manifest: Manifest, run_dir: Path) -> None:

@@ -1,7 +1,6 @@
 """A run that would begin at step 0 where there are traces of one is refused."""
 
 import contextlib
-import json
 import re
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import tensorflow as tf
 from tensorflow.core.util.event_pb2 import Event
 
 from pdm_tf.errors import SettingError
+from pdm_tf.storage.reading import is_regular, read_json
 from pdm_tf.training.checkpoint_files import traces
 from pdm_tf.training.watchdog import REPORT
 
@@ -56,7 +56,7 @@ def _made(run_dir: Path, save_every: int) -> list[str]:
 def _last_logged(folder: Path) -> int:
     """The last step that curves were written of; 0 if there are none."""
     last = 0
-    for file in sorted(folder.glob("events.out.tfevents.*")):
+    for file in filter(is_regular, sorted(folder.glob("events.out.tfevents.*"))):
         with contextlib.suppress(tf.errors.OpError):  # cut off, as by a kill
             for record in tf.data.TFRecordDataset(str(file)):
                 last = max(last, Event.FromString(record.numpy()).step)
@@ -66,7 +66,7 @@ def _last_logged(folder: Path) -> int:
 def _failed_at(run_dir: Path) -> int:
     """The step up to which a training went wrong from its beginning; 0: none did."""
     with contextlib.suppress(OSError, ValueError, AttributeError, TypeError):
-        report = json.loads((run_dir / "diagnostic" / REPORT).read_text())
+        report = read_json(run_dir / "diagnostic" / REPORT)
         if report.get("last_good_step", 0) is None:
             return int(report["stopped_at_step"])
     return 0

@@ -24,6 +24,8 @@ from pdm_tf.errors import MissingSetting, SettingError, printable
 from pdm_tf.progress import progress
 from pdm_tf.storage.files import checksum
 from pdm_tf.storage.images import encode_png
+from pdm_tf.storage.locks import locked_place
+from pdm_tf.storage.places import open_place
 from pdm_tf.storage.reading import is_regular
 
 _MANY_BROKEN = 100  # from here on more broken than sound pictures end it
@@ -44,7 +46,12 @@ def prepare(config: PrepareConfig) -> Record:
     """
     if not config.out:
         raise MissingSetting("out", "name a directory for the data set")
-    out = Path(config.out).expanduser()
+    out = open_place("out", config.out)
+    with locked_place("out", out):
+        return _prepare(config, out)
+
+
+def _prepare(config: PrepareConfig, out: Path) -> Record:
     with closing(open_archive(config.source)) as archive:
         if archive.left_out:
             print(archive.left_out, file=sys.stderr)

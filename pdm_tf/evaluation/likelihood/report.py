@@ -59,7 +59,8 @@ def check(config: LikelihoodConfig) -> None:
         )
     check_writable("out", config.out, is_report)
     for path in _curve_files(config.out):
-        check_writable("out", str(path))
+        # Without a report beside it, it is no curve of ours.
+        check_writable("out", str(path), lambda _: Path(config.out).is_file())
 
 
 def _curve_files(out: str) -> tuple[Path, Path]:
