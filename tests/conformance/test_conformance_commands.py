@@ -74,6 +74,10 @@ def with_sparse(name):
     return make
 
 
+NAMES = [
+    *("config.flags", "model.json", "split.json", "saved_model.pb", "model.xml"),
+    *("manifest.json", "dataset_info.json", "data.mdb"),
+]
 DEEP = b"[" * 200_000
 TYPES = {
     "nothing": lambda path: None,
@@ -99,8 +103,7 @@ TYPES = {
     "sparse": sparse,
     **{
         f"{kind} {name}": make(name)
-        for name in ("config.flags", "model.json", "split.json", "saved_model.pb")
-        + ("model.xml", "manifest.json", "dataset_info.json", "data.mdb")
+        for name in NAMES
         for kind, make in {
             "pipe": with_pipe,
             "empty": named_directory,
@@ -218,7 +221,7 @@ def seen(path):
     if stat.S_ISDIR(kind):
         return {file.name: seen(file) for file in path.iterdir()}
     if stat.S_ISLNK(kind):
-        return kind, os.readlink(path)
+        return kind, str(path.readlink())
     small = stat.S_ISREG(kind) and about.st_size < 10**6
     return kind, about.st_size, about.st_mtime_ns, path.read_bytes() if small else b""
 
@@ -263,7 +266,7 @@ def try_case(case, given, tmp_path, monkeypatch, capsys):
         wrong.append(said[-500:])
     if (way == "reading" or end.value.code) and seen(it) != before:
         wrong.append(f"changed {before} to {seen(it)}")
-    if before and isinstance(before, dict) and (seen(it) or {}).items() < before.items():
+    if isinstance(before, dict) and not before.items() <= (seen(it) or {}).items():
         wrong.append(f"lost of {before}")
     if peak() - memory > LARGEST:
         wrong.append(f"took {(peak() - memory) / 2**30:.1f} GiB")
