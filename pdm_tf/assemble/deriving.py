@@ -89,6 +89,8 @@ def _derive(
     )
     derivation = method.derive(opened.denoiser, config, context)
     entry["sampling"] = json.loads(json.dumps(dict(derivation.sampling)))
+    if derivation.facts:
+        entry["facts"] = json.loads(json.dumps(dict(derivation.facts)))
     if derivation.objective is not None:
         settings = replace(opened.settings, training=training)
         ending = _train(derivation, settings, entry, names)

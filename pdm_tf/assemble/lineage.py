@@ -8,7 +8,8 @@
 
 A relative path counts from the directory of model.json, so that a model can be moved
 with its base. "weights" holds what the method added and nothing of the base; it is null
-where nothing was added. "sampling" are settings of sampling that the method changes.
+where nothing was added. "sampling" are settings of sampling that the method changes;
+"facts", where a method has any, is plain data that it needs to make its variables.
 "digest" is what the model is known by, and that of its base (`denoisers.identity`);
 the base's "sha256" is what it was known by before, and all that older files have.
 """
@@ -123,6 +124,7 @@ def _check(entry: Entry) -> None:
             raise TypeError(text)
     dict(entry["settings"])
     dict(entry.get("sampling", {}))
+    dict(entry.get("facts", {}))
 
 
 def base_of(directory: Path, entry: Entry) -> str:

@@ -147,7 +147,8 @@ def _open_derived(
     lineage.refuse_changed_base(directory, entry, base_path, known_base(base))
     method = open_method(entry["method"])
     config = lineage.settings_from(method.Config, entry)
-    context = Context(base.settings, _no_pictures, restoring=True)
+    facts = entry.get("facts", {})
+    context = Context(base.settings, _no_pictures, restoring=True, facts=facts)
     denoiser = method.derive(base.denoiser, config, context).denoiser
     added = lineage.added_variables(denoiser, base.denoiser)
     stored = {}

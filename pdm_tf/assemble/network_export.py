@@ -11,6 +11,8 @@ import numpy as np
 
 from pdm_tf import flags
 from pdm_tf.assemble.exporting import export_directory
+from pdm_tf.assemble.lineage import is_derived
+from pdm_tf.assemble.lineage import read as read_entry
 from pdm_tf.assemble.models import open_model
 from pdm_tf.config import Config, ExportConfig, SamplingConfig
 from pdm_tf.denoisers.callback import Evaluate
@@ -22,6 +24,7 @@ from pdm_tf.evaluation.image_sources import open_pictures
 from pdm_tf.evaluation.metrics import FeatureGaussian, gaussian_of
 from pdm_tf.export.litert_file import check_packages, describe_network, write_litert
 from pdm_tf.export.openvino import check_openvino, write_openvino
+from pdm_tf.quantization.mixdq import float_layers
 from pdm_tf.samplers import open_samplers
 from pdm_tf.serving import litert_network, openvino_network
 from pdm_tf.serving.denoiser_generator import DenoiserGenerator
@@ -126,6 +129,7 @@ def export_network(
     """
     runtime = RUNTIMES[config.format]
     runtime.check(config)
+    config = replace(config, float_layers=_float_layers(config))
     place = runtime.place(config)
     open_place("export_dir", place if runtime.is_folder else place.parent)
     _refuse_others(place, runtime)
@@ -162,6 +166,22 @@ def _export(
     if not inside:
         write_json(runtime.report_of(place), sealed(report))
     return found
+
+
+def _float_layers(config: ExportConfig) -> tuple[str, ...]:
+    """Patterns of layers that stay float32: those given, or those that a model found.
+
+    Raises:
+      SettingError: a model that says nothing of it.
+    """
+    given = config.float_layers
+    if len(given) != 1 or not is_derived(Path(given[0]).expanduser()):
+        return given
+    entry = read_entry(Path(given[0]).expanduser())
+    if entry["method"] != "mixdq":
+        remedy = f"was made by {entry['method']}; name a model of mixdq, or patterns"
+        raise SettingError("float_layers", given[0], remedy)
+    return float_layers(entry.get("facts", {}))
 
 
 def export_litert(

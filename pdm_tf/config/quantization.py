@@ -122,6 +122,48 @@ class SVDQuantConfig(QuantizedConfig):
 
 
 @dataclass(frozen=True)
+class MixDQConfig(QuantizedConfig):
+    """Each layer has bits by what its rounding does to pictures (2405.17873)."""
+
+    weight_bits: int = option(
+        5, "Mean bits of weights over all layers but the outer ones, never exceeded."
+    )
+    activation_bits: int = option(
+        8, "Mean bits of what layers read; 32 leaves it float32."
+    )
+    weight_choices: tuple[int, ...] = option(
+        (2, 3, 4, 5, 6, 8), "Bits of weights that a layer may have."
+    )
+    activation_choices: tuple[int, ...] = option(
+        (4, 6, 8), "Bits that what a layer reads may have."
+    )
+    float_share: float = option(
+        0.01,
+        "Share of the network's multiplications in layers that read float32: those "
+        "which suffer most. They stay float32 in 8-bit exports too.",
+        low=0.0,
+        high=1.0,
+    )
+    decoupled: bool = option(
+        True,
+        "Score attention and the deepest layers by the similarity of pictures, the "
+        "others by the network's output; otherwise all by its output.",
+    )
+    budget_splits: tuple[float, ...] = option(
+        (0.4, 0.55, 0.7, 0.85, 1.0, 1.2),
+        "Mean bits of the former layers over those of the others; that one is kept "
+        "whose pictures are nearest.",
+    )
+    sensitivity_rows: int = option(
+        64, "Evaluations that the error of the output is measured on.", low=1
+    )
+    sensitivity_images: int = option(
+        8, "Pictures that similarity is measured on.", low=1
+    )
+    sensitivity_steps: int = option(10, "Steps of DDIM of these pictures.", low=1)
+
+
+@dataclass(frozen=True)
 class CompareMethodsConfig:
     """Applies several methods to one base, and shows them beside each other."""
 
@@ -139,4 +181,5 @@ METHODS: dict[str, type] = {
     "low_bit_float": LowBitFloatConfig,
     "dgq": DGQConfig,
     "svdquant": SVDQuantConfig,
+    "mixdq": MixDQConfig,
 }

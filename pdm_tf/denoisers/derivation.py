@@ -17,7 +17,7 @@ made get the values that were stored.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from pdm_tf.config import Config
@@ -31,6 +31,7 @@ class Derivation(NamedTuple):
     denoiser: Denoiser  # its variables beyond those of the base are what is stored
     objective: Objective | None = None  # None where nothing is trained
     sampling: Mapping[str, Any] = {}  # fields of SamplingConfig that it changes
+    facts: Mapping[str, Any] = {}  # plain data of model.json; `Context.facts` later
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class Context:
       keep: takes arrays that cost much to find, and a name for them; a command that is
         stopped and given again finds them by `kept`.
       kept: the arrays of a name, or None.
+      facts: what `derive` returned under this name, where the model is restored.
     """
 
     settings: Config
@@ -56,3 +58,4 @@ class Context:
     note: Callable[[str], object] = lambda line: None
     keep: Callable[[str, Mapping[str, Any]], object] = lambda name, arrays: None
     kept: Callable[[str], Mapping[str, Any] | None] = lambda name: None
+    facts: Mapping[str, Any] = field(default_factory=dict)

@@ -66,9 +66,11 @@ def write_litert(
         first, steps = config.sampler[0], config.calibration_steps
         examples = calibration_examples(denoiser, sampling, first, steps)
         layers = (*SENSITIVE_LAYERS, *STATIC_FLOAT)
-        denoiser = prepared(denoiser, sampling, rounded=False)
+        own = config.float_layers or None
+        denoiser = prepared(denoiser, sampling, rounded=False, float_layers=own)
     convert(denoiser, path)
     if config.quantize != "none":
+        layers = config.float_layers or layers
         write_bytes(path, quantise(path, config.quantize, examples, layers))
 
 

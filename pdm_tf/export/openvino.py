@@ -99,7 +99,8 @@ def write_openvino(
     check_stateless(denoiser, "openvino")
     eight = config.precision.startswith("int8")
     if eight and not is_quantized(denoiser):
-        denoiser = prepared(denoiser, sampling, rounded=True)
+        layers = config.float_layers or None
+        denoiser = prepared(denoiser, sampling, rounded=True, float_layers=layers)
     model = convert(denoiser)
     if eight and not round_weights(model):
         raise SettingError(

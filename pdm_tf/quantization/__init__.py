@@ -10,4 +10,5 @@ METHODS: dict[str, str] = {
     "low_bit_float": "pdm_tf.quantization.low_bit_float",
     "dgq": "pdm_tf.quantization.dgq",
     "svdquant": "pdm_tf.quantization.svdquant",
+    "mixdq": "pdm_tf.quantization.mixdq",
 }

@@ -20,7 +20,9 @@ from pdm_tf.quantization.log_softmax import LogSoftmax
 from pdm_tf.quantization.spec import LayerSpec, QuantizationSpec
 
 Plan = dict[str, QuantizedLayer]
+ChooseSpec = Callable[["Fitting"], QuantizationSpec]
 MakeLayer = Callable[[str, tuple[int, ...], LayerSpec], QuantizedLayer | None]
+NO_ROWS = Rows(*(np.zeros(0, kind) for kind in (np.float32, np.int32, np.int32)))
 
 
 class Fitting(NamedTuple):
@@ -110,7 +112,7 @@ def quantized(
     base: Denoiser,
     config: QuantizedConfig,
     context: Context,
-    spec: QuantizationSpec,
+    spec: QuantizationSpec | ChooseSpec,
     fit: Callable[[Fitting], None],
     choose: Choice | None = None,
     make_layer: MakeLayer | None = None,
@@ -121,7 +123,8 @@ def quantized(
       base: any composition of denoisers of networks.
       config: settings of the method.
       context: of the derivation.
-      spec: what is quantised, and how.
+      spec: what is quantised, and how; or what chooses it, from a network whose plan
+        is empty, and when a stored model is opened has no rows either.
       fit: sets the variables of one network's plan.
       choose: which rows of trajectories are kept, see `calibration_rows`.
       make_layer: makes layers of the method's own, see `plan_of`.
@@ -134,10 +137,13 @@ def quantized(
     numbers = count()
 
     def change(inner: Denoiser) -> Denoiser:
-        denoise = network_of(inner)
-        plan, i = plan_of(denoise, spec, make_layer), next(numbers)
+        denoise, i = network_of(inner), next(numbers)
+        own = NO_ROWS if context.restoring else rows[i]
+        fitting = Fitting(denoise, {}, own, f"network_{i}", context)
+        chosen = spec if isinstance(spec, QuantizationSpec) else spec(fitting)
+        plan = plan_of(denoise, chosen, make_layer)
         if not context.restoring:
-            fit(Fitting(denoise, plan, rows[i], f"network_{i}", context))
+            fit(fitting._replace(plan=plan))
         return denoise.with_plan(plan)
 
     return Derivation(base.map_innermost(change))

@@ -27,6 +27,7 @@ QUICK = {"iterations": 2, "batch_size": 4, "save_every": 2, "warmup": 1}
 QUICK |= {"calibration_images": 2, "calibration_steps": 3, "activation_iterations": 1}
 SETTINGS: dict[str, dict] = {  # of a method: those that suit a tiny base
     "guidance_lora": {"rank": 2, "microbatch": 2, "trajectory_steps": 1},
+    "mixdq": {"sensitivity_rows": 2, "sensitivity_images": 1, "sensitivity_steps": 1},
 }
 FOUND = {**methods.method_paths(), **dict.fromkeys(TOYS, "")}
 STEPS, SAMPLER = "5", "ddim"
@@ -81,7 +82,7 @@ def adapted(base):
 
 
 # Whose layers are like those of another method that is tried: that one is quick.
-ALIKE = {"min_max", "ptq4dm", "q_diffusion", "dgq", "low_bit_float"}
+ALIKE = {"min_max", "ptq4dm", "q_diffusion", "dgq", "low_bit_float", "mixdq"}
 SHELVED = [
     pytest.param(name, marks=[pytest.mark.slow] * (name in ALIKE))
     for name in sorted(set(FOUND) - set(TOYS))
