@@ -196,9 +196,28 @@ def svdquant(rows: Sequence[Row]) -> dict[str, Any] | None:
     }
 
 
+def mixdq(rows: Sequence[Row]) -> dict[str, Any] | None:
+    """System 6: beside 5 bits everywhere; distance at 8 bits; the budget."""
+    names = ("mixdq W5A8", "mixdq W5A8, 5 bits everywhere", "mixdq W8A8")
+    mixed, uniform, eight = (find(rows, name) for name in names)
+    if not all("sqnr" in row for row in (mixed, uniform)):
+        return None
+    gain, over = gain_of(mixed, uniform), mixed["bytes"] - uniform["bytes"]
+    figure = (
+        f"W5A8: SQNR {mean_of(mixed['sqnr'])[0]:.1f} dB, {shown(gain)} over 5 bits "
+    )
+    figure += f"everywhere, {over:+,.0f} bytes; W8A8: {distance_of(rows, eight)}"
+    return {
+        "command": command("mixdq"),
+        "figure": figure,
+        "holds": judged(at_least(gain, 2), over <= 0, near_enough(rows, eight, 1.01)),
+    }
+
+
 VERDICTS: dict[int, Callable[[Sequence[Row]], dict[str, Any] | None]] = {
     2: svdquant,
     5: dgq,
+    6: mixdq,
     8: low_bit_float,
     9: q_diffusion,
     12: ptq4dm,

@@ -21,6 +21,7 @@ class Variant(NamedTuple):
 
 
 W8A8 = {"weight_bits": 8, "activation_bits": 8}
+W5A8 = {"weight_bits": 5, "activation_bits": 8}
 W4A8 = {"weight_bits": 4, "activation_bits": 8}
 W4A4 = {"weight_bits": 4, "activation_bits": 4}
 
@@ -54,6 +55,10 @@ VARIANTS = (
     Variant(
         "svdquant W4A4, neither", "svdquant", W4A4 | {"rank": 0, "smoothing": False}
     ),
+    Variant("mixdq W5A8", "mixdq", W5A8, distance=True),
+    Variant("mixdq W8A8", "mixdq", W8A8, distance=True),
+    Variant("mixdq W5A8, 5 bits everywhere", "mixdq", W5A8 | {"weight_choices": (5,)}),
+    Variant("mixdq W5A8, by outputs alone", "mixdq", W5A8 | {"decoupled": False}),
     Variant("q_diffusion W8A8", "q_diffusion", W8A8, distance=True),
     Variant("q_diffusion W4A8", "q_diffusion", W4A8, distance=True),
 )
