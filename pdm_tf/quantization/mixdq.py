@@ -3,7 +3,7 @@
 How much a layer suffers from few bits is measured layer by layer: of those that make a
 picture's content by the pictures' similarity, of the others by the network's output. An
 integer program gives each its bits (arXiv 2405.17873). The most sensitive layers read
-float32, here and in exports to 8 bits that are told so.
+float32, here and in exports to 8 bits that ask for it.
 """
 
 import re
