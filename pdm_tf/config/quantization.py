@@ -138,7 +138,7 @@ class MixDQConfig(QuantizedConfig):
         (4, 6, 8), "Bits that what a layer reads may have."
     )
     float_share: float = option(
-        0.01,
+        0.02,
         "Share of the network's multiplications in layers that read float32: those "
         "which suffer most. They stay float32 in 8-bit exports too.",
         low=0.0,

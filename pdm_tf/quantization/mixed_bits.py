@@ -20,7 +20,7 @@ from pdm_tf.quantization.rounding import round_to_nearest
 from pdm_tf.quantization.spec import OUTER, LayerSpec, NumberFormat
 from pdm_tf.quantization.trials import Trials
 
-TOLD = 10  # layers between two lines on what goes on
+LINES_APART = 10  # layers between two lines on what goes on
 
 
 def check_choices(config: MixDQConfig) -> None:
@@ -220,7 +220,7 @@ def _each(
             context.keep(name, {"scores": found})
             done += 1
         rows.append(found)
-        if done and not (i + 1) % TOLD:
+        if done and not (i + 1) % LINES_APART:
             left = (time.monotonic() - began) / done * (len(paths) - i - 1)
             context.note(f"{stage} {i + 1}/{len(paths)}; {left / 60:.0f} min left")
     return np.array(rows).reshape(len(paths), -1)
