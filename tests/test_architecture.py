@@ -46,6 +46,7 @@ BELOW = {
     "evaluation": LEAVES | {"denoisers", "samplers", "data", "serving"},
     "flags": {"config", "progress"},
 }
+BELOW["convert"] = {"config", "networks"}
 BELOW["pretrained"] = set()
 BELOW["assemble"] = set(BELOW)
 BELOW["doctor"] = set(BELOW)

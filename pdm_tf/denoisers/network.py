@@ -112,7 +112,10 @@ class NetworkDenoiser(Denoiser):
 
     def inputs(self, z: tf.Tensor, level: NoiseLevel) -> list[tf.Tensor]:
         """What the network reads: z, t and, with classes, labels."""
-        t = tf.reshape(level.t, [-1])  # [1] when all pictures share one level
+        continuous = getattr(self.network, "continuous_time", False)
+        time = self.schedule.time(level) if continuous else level.t
+        t = tf.reshape(time, [-1])  # [1] when all pictures share one level
+        z = self.schedule.as_trained(z, level)
         if not self.num_classes:
             return [z, t]
         if self.labels is None:

@@ -45,6 +45,16 @@ def x_from_eps(z: tf.Tensor, eps: tf.Tensor, level: NoiseLevel) -> tf.Tensor:
     return (z - level.noise * eps) / level.signal
 
 
+def x_with_eps(
+    x: tf.Tensor, eps: tf.Tensor, other: tf.Tensor, level: NoiseLevel
+) -> tf.Tensor:
+    """The picture in z if `other` is the noise, where it is x if eps is.
+
+    At alpha = 0 there is no picture in z, and x stays.
+    """
+    return x + tf.math.divide_no_nan(level.noise * (eps - other), level.signal)
+
+
 def v_from_x(z: tf.Tensor, x: tf.Tensor, level: NoiseLevel) -> tf.Tensor:
     """v = sqrt(alpha)·eps - sqrt(1 - alpha)·x (section 3.2, arXiv 2202.00512)."""
     return level.signal * eps_from_x(z, x, level) - level.noise * x

@@ -167,6 +167,14 @@ class NoiseSchedule:
         table = np.concatenate([[np.inf], self.log_snr])
         return NoiseLevel(level.t - 1, *self._looked_up(table, level.t))
 
+    def time(self, level: NoiseLevel) -> tf.Tensor:
+        """The level for networks that take a time in [0, 1]: 0 noise, 1 the picture."""
+        return 1.0 - tf.cast(level.t + 1, tf.float32) / self.timesteps
+
+    def as_trained(self, z: tf.Tensor, level: NoiseLevel) -> tf.Tensor:
+        """z, float32 [B, H, W, C], at the scale at which networks are trained."""
+        return z
+
     @staticmethod
     def _looked_up(table: np.ndarray, t: tf.Tensor) -> list[tf.Tensor]:
         """Entries of a float64 table as float32, and what that leaves of them."""

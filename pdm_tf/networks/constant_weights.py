@@ -90,7 +90,9 @@ def _constants(
 def input_specs(network: keras.Model) -> list[tf.TensorSpec]:
     """Signature of z, t and, with classes, labels, for any batch."""
     many = tf.TensorSpec([None], tf.int32)
-    inputs = [tf.TensorSpec([None, *network.config.image_shape], tf.float32), many]
+    continuous = getattr(network, "continuous_time", False)
+    time = tf.TensorSpec([None], tf.float32) if continuous else many
+    inputs = [tf.TensorSpec([None, *network.config.image_shape], tf.float32), time]
     return [*inputs, many] if network.config.num_classes else inputs
 
 

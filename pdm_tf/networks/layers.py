@@ -19,15 +19,16 @@ class Transformable:
     """A layer with a kernel and a bias that a plan can transform."""
 
     kernel: keras.Variable
-    bias: keras.Variable
+    bias: keras.Variable | None
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
         return apply_transform(path_of(self), x, self._transformed)
 
     def _transformed(self, x: tf.Tensor, transform: LayerTransform) -> tf.Tensor:
-        kernel = folded(transform.kernel, self.kernel.value)
-        bias = tf.cast(self.bias.value, x.dtype)
-        return tf.nn.bias_add(self.apply_kernel(x, kernel), bias)
+        y = self.apply_kernel(x, folded(transform.kernel, self.kernel.value))
+        if self.bias is None:
+            return y
+        return tf.nn.bias_add(y, tf.cast(self.bias.value, x.dtype))
 
     def apply_kernel(self, x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         """The layer without its bias, with a kernel of the shape of its own."""
@@ -102,7 +103,7 @@ def conv(channels: int, kernel: int, *, zero: bool = False, **settings: Any) -> 
 def dense(channels: int, *, zero: bool = False, **settings: Any) -> Dense:
     """A projection [N, in] -> [N, channels]; zero starts it as the zero map."""
     start = "zeros" if zero else "glorot_uniform"
-    return Dense(channels, kernel_initializer=start, **settings)
+    return Dense(channels, **{"kernel_initializer": start} | settings)
 
 
 def group_count(channels: int) -> int:

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from pdm_tf.config import InputError
 from pdm_tf.diffusion import NoiseLevel
-from pdm_tf.diffusion.gaussian import eps_from_x, noised, x_from_eps
+from pdm_tf.diffusion.gaussian import eps_from_x, noised, x_with_eps
 from pdm_tf.samplers.sampler import Denoise
 
 _LARGEST = math.sqrt(2.0) - 1.0  # "no more new noise than there already is"
@@ -59,10 +59,11 @@ class Heun:
         if self.churn:
             here = self._raised(level, before)
             z = self._noisier(z, level, here, noise)
-        eps = eps_from_x(z, denoise(z, here).x, here)
-        guess = noised(x_from_eps(z, eps, here), eps, to)
-        eps = 0.5 * (eps + eps_from_x(guess, denoise(guess, to).x, to))
-        return noised(x_from_eps(z, eps, here), eps, to), level
+        x = denoise(z, here).x
+        eps = eps_from_x(z, x, here)
+        guess = noised(x, eps, to)
+        mean = 0.5 * (eps + eps_from_x(guess, denoise(guess, to).x, to))
+        return noised(x_with_eps(x, eps, mean, here), mean, to), level
 
     def _raised(self, level: NoiseLevel, before: NoiseLevel) -> NoiseLevel:
         """The level at sigma·(1 + churn), or as far as the level before."""

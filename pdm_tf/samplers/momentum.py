@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from pdm_tf.config import InputError
 from pdm_tf.diffusion import NoiseLevel
-from pdm_tf.diffusion.gaussian import eps_from_x, noised, x_from_eps
+from pdm_tf.diffusion.gaussian import eps_from_x, noised, x_with_eps
 from pdm_tf.samplers.plms import ADAMS_BASHFORTH, History, check_order
 from pdm_tf.samplers.sampler import Denoise
 
@@ -53,10 +53,11 @@ class HeavyBall:
         noise: tf.Tensor,
     ) -> tuple[tf.Tensor, State]:
         history, v = state
-        eps = eps_from_x(z, denoise(z, level).x, level)
-        eps, later = history.extrapolated(eps, ADAMS_BASHFORTH)
-        v = _averaged(v, eps, self.beta, history.count)
-        return noised(x_from_eps(z, v, level), v, to), (later, v)
+        x = denoise(z, level).x
+        eps = eps_from_x(z, x, level)
+        ahead, later = history.extrapolated(eps, ADAMS_BASHFORTH)
+        v = _averaged(v, ahead, self.beta, history.count)
+        return noised(x_with_eps(x, eps, v, level), v, to), (later, v)
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,8 @@ class GHVB:
         noise: tf.Tensor,
     ) -> tuple[tf.Tensor, State]:
         history, v = state
-        eps = eps_from_x(z, denoise(z, level).x, level)
+        x = denoise(z, level).x
+        eps = eps_from_x(z, x, level)
         v = _averaged(v, eps, self.beta, history.count)
-        eps, later = history.extrapolated(v, self.series)
-        return noised(x_from_eps(z, eps, level), eps, to), (later, v)
+        ahead, later = history.extrapolated(v, self.series)
+        return noised(x_with_eps(x, eps, ahead, level), ahead, to), (later, v)

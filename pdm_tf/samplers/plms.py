@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from pdm_tf.config import InputError
 from pdm_tf.diffusion import NoiseLevel
-from pdm_tf.diffusion.gaussian import eps_from_x, noised, x_from_eps
+from pdm_tf.diffusion.gaussian import eps_from_x, noised, x_with_eps
 from pdm_tf.samplers.sampler import Denoise
 
 # Adams-Bashforth as a series of backward differences: 1 + 1/2 D + 5/12 D² + 3/8 D³.
@@ -90,6 +90,7 @@ class PLMS:
         state: History,
         noise: tf.Tensor,
     ) -> tuple[tf.Tensor, History]:
-        eps = eps_from_x(z, denoise(z, level).x, level)
-        eps, state = state.extrapolated(eps, ADAMS_BASHFORTH)
-        return noised(x_from_eps(z, eps, level), eps, to), state
+        x = denoise(z, level).x
+        eps = eps_from_x(z, x, level)
+        ahead, state = state.extrapolated(eps, ADAMS_BASHFORTH)
+        return noised(x_with_eps(x, eps, ahead, level), ahead, to), state

@@ -9,6 +9,7 @@ from pdm_tf.samplers.ddim import DDIM
 from pdm_tf.samplers.ddpm import DDPM
 from pdm_tf.samplers.dpm_solver import DPMSolver
 from pdm_tf.samplers.heun import Heun
+from pdm_tf.samplers.linear_heun import LinearHeun
 from pdm_tf.samplers.momentum import GHVB, HeavyBall
 from pdm_tf.samplers.plms import PLMS
 from pdm_tf.samplers.sampler import Sampler
@@ -17,6 +18,7 @@ SAMPLERS: dict[str, Callable[[], Sampler]] = {
     "ddpm": DDPM,
     "ddim": DDIM,
     "heun": Heun,
+    "linear_heun": LinearHeun,
     "dpm_solver": DPMSolver,
     "dpm_solver_sde": partial(DPMSolver, sde=True),
     "plms": PLMS,

@@ -8,7 +8,7 @@ from pdm_tf.denoisers import constrained, guided, split, thresholded
 from pdm_tf.samplers import DDPM, SAMPLERS, sample
 
 SCHEDULE = CountingToy.schedule
-PER_STEP = {"heun": 2}  # evaluations; all others take one
+PER_STEP = {"heun": 2, "linear_heun": 2}  # evaluations; all others take one
 
 
 def counted(denoise, sampler, steps=9, seeds=(3, 8)):
