@@ -20,7 +20,7 @@ from tqdm import tqdm
 from pdm_tf import assemble, flags, pretrained
 from pdm_tf.assemble.building import named_variables
 from pdm_tf.assemble.runs import RECORD, WEIGHTS
-from pdm_tf.config import SampleConfig
+from pdm_tf.config.sampling import BEST
 from pdm_tf.data.images import contact_sheet, save_png
 from pdm_tf.data.sources import open_source
 from pdm_tf.evaluation import metrics
@@ -103,7 +103,7 @@ def generated(model: str, count: int) -> np.ndarray:
     for first in tqdm(range(0, count, BATCH), model, disable=None):
         seeds = np.arange(first, min(first + BATCH, count), dtype=np.int32)
         labels = seeds % max(1, generator.num_classes)
-        request = SampleConfig.steps, GUIDANCE, SampleConfig.sampler
+        request = BEST.steps, GUIDANCE, BEST.sampler
         made.append(generator.generate(seeds, labels, *request))
     return np.concatenate(made)
 
@@ -169,8 +169,8 @@ def card(name: str, figures: dict[str, str]) -> str:
 | Data | {about.data} |
 | Licence | {about.licence} |
 
-Measured with {PICTURES:,} pictures, {SampleConfig.steps} steps of \
-{SampleConfig.sampler}{classes}:
+Measured with {PICTURES:,} pictures, {BEST.steps} steps of \
+{BEST.sampler}{classes}:
 
 | | |
 |---|---|

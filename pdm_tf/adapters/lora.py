@@ -42,6 +42,15 @@ class Lora(LayerTransform):
         self.b = tf.Variable(tf.zeros([rank, columns]), name="b")
         self.shape, self.scale = tuple(shape), scale
 
+    @classmethod
+    def of(cls, shape: Sequence[int], a: np.ndarray, b: np.ndarray) -> Self:
+        """The adapter of given factors: a [h·w·in, rank], b [rank, out]."""
+        made = cls.__new__(cls)
+        made.a = tf.Variable(a, dtype=tf.float32, name="a")
+        made.b = tf.Variable(b, dtype=tf.float32, name="b")
+        made.shape, made.scale = tuple(shape), 1.0
+        return made
+
     def change(self) -> tf.Tensor:
         """scale·A·B in the shape of the kernel, float32."""
         return tf.reshape(self.scale * tf.matmul(self.a, self.b), self.shape)

@@ -12,6 +12,7 @@ from pdm_tf.assemble.methods import open_method
 from pdm_tf.assemble.models import OpenedModel, open_model
 from pdm_tf.assemble.training import open_pictures
 from pdm_tf.config import Config, DeriveConfig
+from pdm_tf.config.sampling import COMPARED
 from pdm_tf.data.images import contact_sheet, save_png
 from pdm_tf.errors import InputError, SettingError
 from pdm_tf.evaluation import metrics
@@ -22,6 +23,7 @@ from pdm_tf.evaluation.features.random_convolutions import SMALLEST
 from pdm_tf.evaluation.report import plain
 from pdm_tf.evaluation.versions import versions
 from pdm_tf.samplers import open_sampler
+from pdm_tf.serving.generator import choose_sampler
 from pdm_tf.storage.files import write_json, write_text
 from pdm_tf.storage.locks import locked_place
 
@@ -36,7 +38,8 @@ def check_report(config: DeriveConfig) -> None:
         raise SettingError(
             "report_images", config.report_images, "give 2 or more, or 0 for none"
         )
-    open_sampler(config.report_sampler, setting="report_sampler")
+    if config.report_sampler:
+        open_sampler(config.report_sampler, setting="report_sampler")
 
 
 def write_report(config: DeriveConfig) -> str:
@@ -83,11 +86,13 @@ def request_to(model: OpenedModel, config: DeriveConfig) -> Request:
     """The request to a model: its own guidance unless another is given."""
     generator = generator_of(model)
     weight = config.report_guidance or model.settings.sampling.sample_guidance
+    given = config.report_sampler, config.report_steps
+    sampler, steps = choose_sampler(generator, *given, COMPARED)
     try:
-        generator.check(config.report_sampler, config.report_steps)
+        generator.check(sampler, steps)
     except SettingError as error:
         raise error.named(f"report_{error.setting}") from None
-    return Request(generator, config.report_sampler, config.report_steps, weight)
+    return Request(generator, sampler, steps, weight)
 
 
 def known_data(
@@ -170,6 +175,11 @@ def _row(
     return f"| {title} | {shown[0]} | {shown[1]} | {ratio} |"
 
 
+def _asked(row: dict[str, Any]) -> str:
+    steps, sampler = row["steps"], row["sampler"]
+    return f"{steps} steps of {sampler}, guidance {row['guidance']:g}"
+
+
 def format_report(report: dict[str, Any], table: str) -> str:
     """report.md."""
     settings = ", ".join(f"{n}={v}" for n, v in report["settings"].items())
@@ -181,9 +191,8 @@ def format_report(report: dict[str, Any], table: str) -> str:
         "",
         table,
         "",
-        f"{report['pictures']} pictures of the same seeds, {base['steps']} steps of "
-        f"{base['sampler']}, guidance {base['guidance']:g} (base) and "
-        f"{report['derived']['guidance']:g} (derived); distances in the space "
+        f"{report['pictures']} pictures of the same seeds: {_asked(base)} (base), "
+        f"{_asked(report['derived'])} (derived); distances in the space "
         f"“{report['features']}”. Times are medians of batches, the models in turn.",
         "",
     ]

@@ -10,10 +10,17 @@ from typing import Any
 
 from pdm_tf.assemble import lineage
 from pdm_tf.assemble.methods import check_stacking, open_method
-from pdm_tf.assemble.models import OpenedModel, changed, known_base, open_model
+from pdm_tf.assemble.models import (
+    OpenedModel,
+    changed,
+    known_base,
+    open_model,
+    read_added,
+)
 from pdm_tf.assemble.progress import Progress
 from pdm_tf.assemble.settings import check_settings
 from pdm_tf.assemble.training import open_pictures, train_objective
+from pdm_tf.assemble.validating import load_best
 from pdm_tf.config import Config, TrainingConfig
 from pdm_tf.denoisers.derivation import Context, Derivation
 from pdm_tf.errors import SettingError
@@ -22,7 +29,6 @@ from pdm_tf.storage.files import write_json
 from pdm_tf.storage.locks import INSIDE, locked_place
 from pdm_tf.storage.places import open_place
 from pdm_tf.storage.reading import read_json
-from pdm_tf.training.checkpoints import load_average
 from pdm_tf.training.lock import LOCK
 from pdm_tf.training.train_loop import Ending
 
@@ -86,6 +92,7 @@ def _derive(
         note=note,
         keep=progress.keep,
         kept=progress.kept,
+        read_added=read_added,
     )
     derivation = method.derive(opened.denoiser, config, context)
     entry["sampling"] = json.loads(json.dumps(dict(derivation.sampling)))
@@ -160,15 +167,23 @@ def _train(
     """Trains the variables of an objective; they end as their averages."""
     directory, objective = Path(settings.training.run_dir), derivation.objective
     assert objective is not None
+    source = open_pictures(settings, class_names)
     ending = train_objective(
         objective,
         settings,
-        open_pictures(settings, class_names),
+        source,
         derivation.denoiser,
         begin=lambda: write_json(directory / BEGUN, entry),
     )
     if ending:
-        load_average(directory / "checkpoints", objective.variables)
+        entry["trained"] = load_best(
+            directory / "checkpoints",
+            objective.variables,
+            derivation.denoiser,
+            changed(settings, entry),
+            derivation.validation,
+            source,
+        )
     return ending
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from pdm_tf import flags, pretrained
 from pdm_tf.assemble.models import open_model
 from pdm_tf.config import ExportConfig
+from pdm_tf.denoisers.denoiser import Denoiser
 from pdm_tf.errors import SettingError
 from pdm_tf.export.saved_model import check_directory, export_saved_model
 from pdm_tf.storage.locks import locked_place
@@ -62,6 +63,7 @@ def _export(
     config = opened.settings
     config = replace(config, sampling=replace(config.sampling, **changes))
     record = flags.to_flagfile(config)
+    samplers = exported_samplers(samplers, opened.denoiser)
     export_saved_model(
         opened.denoiser,
         directory,
@@ -72,6 +74,19 @@ def _export(
         opened.class_names,
         opened.sealed,
     )
+
+
+def exported_samplers(given: Sequence[str], denoiser: Denoiser) -> tuple[str, ...]:
+    """Those asked for; where nothing is, the one that a model was made for comes first.
+
+    Args:
+      given: names; those of `ExportConfig` where nothing was asked for.
+      denoiser: the model.
+    """
+    own = denoiser.own_sampler
+    if own is None or tuple(given) != ExportConfig.sampler:
+        return tuple(given)
+    return (own.sampler, *(name for name in given if name != own.sampler))
 
 
 def export_directory(model: str | Path, export_dir: str | Path, name: str) -> Path:

@@ -164,6 +164,27 @@ def _open_derived(
     return opened
 
 
+def read_added(place: str) -> tuple[lineage.Entry, dict[str, Any]]:
+    """What a derived model adds to its base, which need not be there.
+
+    Args:
+      place: its directory.
+
+    Returns:
+      The content of its model.json, and arrays by name.
+
+    Raises:
+      InputError: no derived model, or a damaged one.
+    """
+    directory = Path(place).expanduser()
+    if not lineage.is_derived(directory):
+        raise SettingError("adapter", place, "is not the directory of a derived model")
+    entry = lineage.read(directory)
+    if not entry["weights"]:
+        return entry, {}
+    return entry, dict(read_arrays(directory / entry["weights"], entry["sha256"]))
+
+
 def known_base(base: OpenedModel) -> dict[str, str]:
     """What a derived model keeps of its base to know it again by."""
     old = lineage.fingerprint(base.denoiser, base.lineage)  # for readers of before

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pdm_tf import flags
-from pdm_tf.assemble.exporting import export_directory
+from pdm_tf.assemble.exporting import export_directory, exported_samplers
 from pdm_tf.assemble.lineage import is_derived
 from pdm_tf.assemble.lineage import read as read_entry
 from pdm_tf.assemble.models import open_model
@@ -141,6 +141,7 @@ def _export(
     config: ExportConfig, changes: dict[str, Any], runtime: Runtime, place: Path
 ) -> Fidelity:
     model = open_model(config.model)
+    config = replace(config, sampler=exported_samplers(config.sampler, model.denoiser))
     settings, sampling = model.settings, replace(model.settings.sampling, **changes)
     settings = replace(settings, sampling=sampling)
     record = flags.to_flagfile(settings)

@@ -15,7 +15,7 @@ from pdm_tf.denoisers import NetworkDenoiser
 from pdm_tf.errors import InputError, SettingError
 from pdm_tf.storage.arrays import read_arrays
 from pdm_tf.storage.files import write_text
-from pdm_tf.training.checkpoints import load_average
+from pdm_tf.training.averages import load_average
 
 RECORD = "config.flags"
 WEIGHTS = "weights.safetensors"  # averaged, of a run whose checkpoints stayed behind

@@ -83,7 +83,7 @@ def train_objective(
 
     Checkpoints lie in RUN_DIR/checkpoints and hold the objective's variables, their
     slots and averages, and nothing else of the denoiser. Once complete the averages
-    can be read with `training.checkpoints.load_average`.
+    can be read with `training.averages.load_average`.
 
     Args:
       objective: what is minimised; its variables are as they are to begin with.

@@ -21,8 +21,7 @@ def main(argv: list[str]) -> None:
 
     check_directory("out_dir", config.out_dir, is_of_samples)
     print(
-        f"sampling {config.num_images} pictures of {config.model} with "
-        f"{config.sampler} in {config.steps} steps; opening it …",
+        f"sampling {config.num_images} pictures of {config.model}; opening it …",
         flush=True,
     )
     from pdm_tf.assemble.generators import open_generator  # loads TensorFlow

@@ -33,14 +33,16 @@ class SampleConfig:
         high=100,
     )
     sampler: str = option(
-        BEST.sampler,
+        "",
         "Sampler; of a SavedModel, one of those that it was exported with. "
-        "docs/samplers.md compares them.",
+        "docs/samplers.md compares them. Empty: the one that the model was made for, "
+        f"{BEST.sampler} for most.",
     )
     steps: str = option(
-        str(BEST.steps),
+        "",
         "Steps of the sampler, each a call of the network (heun: two): a number, ADM's "
-        "sections such as 90,60,60,20,20 (least noisy first), or ddimN.",
+        "sections such as 90,60,60,20,20 (least noisy first), or ddimN. Empty: as many "
+        f"as the model was made for, {BEST.steps} for most.",
     )
     batch_size: int = option(
         64, "Pictures computed at once; changes no picture.", low=1

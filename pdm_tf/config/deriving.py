@@ -28,9 +28,15 @@ class DeriveConfig:
         "compares; 0 leaves the report out. Fréchet distances need thousands.",
     )
     report_steps: str = option(
-        str(COMPARED.steps), "Steps of the sampler for these, as sample.py's."
+        "",
+        "Steps of the sampler for these, as sample.py's; empty: as many as each model "
+        f"was made for, {COMPARED.steps} for most.",
     )
-    report_sampler: str = option(COMPARED.sampler, "Sampler for these.")
+    report_sampler: str = option(
+        "",
+        "Sampler for these; empty: the one that each model was made for, "
+        f"{COMPARED.sampler} for most.",
+    )
     report_guidance: float = option(
         0.0,
         "Guidance weight w for these; 0: as each model samples by itself.",

@@ -44,4 +44,57 @@ class GuidanceLoraConfig(TrainedConfig):
     ema_every: int = option(10, "Steps between two updates of the averaged weights.")
 
 
-METHODS: dict[str, type] = {"guidance_lora": GuidanceLoraConfig}
+@dataclass(frozen=True)
+class LcmLoraConfig(TrainedConfig):
+    """Pictures in 1 to 8 evaluations, by adapters alone (LCM-LoRA, 2311.05556)."""
+
+    guidance: float = option(
+        GUIDANCE,
+        "Guidance weight w of the teacher, as the paper of diffusion counts it: 1 is "
+        "none; the student is never guided again.",
+        low=-100,
+        high=100,
+    )
+    rank: int = option(16, "Rank of the adapters; small layers take less.", low=1)
+    layers: str = option(
+        "",
+        "Regular expression for the paths of the layers that are adapted, such as "
+        '"attention|skip"; empty: all of them.',
+    )
+    solver_steps: int = option(
+        50,
+        "Steps in which the teacher would come from noise to a picture; an estimate "
+        "learns from the one that is one of these steps later.",
+        low=1,
+    )
+    huber: float = option(
+        0.0, "c of the loss sqrt(d² + c²) - c of an error d; 0: d².", low=0
+    )
+    iterations: int = option(800, "Training steps, of all commands together.")
+    batch_size: int = option(64, "Pictures in each step.")
+    microbatch: int = option(
+        0, "Pictures taken at a time, gradients added up; 0: all at once."
+    )
+    label_dropout: float = option(
+        0.1,
+        "Share of labels replaced by the null label, whose teacher is unguided.",
+        low=0,
+        high=1,
+    )
+    ema_every: int = option(5, "Steps between two updates of the averaged weights.")
+    save_every: int = option(100, "Steps between checkpoints.")
+    keep: int = option(
+        5, "Last checkpoints that are kept; the best of them is the model.", low=1
+    )
+    validation_images: int = option(
+        500,
+        "Pictures of each kept checkpoint whose distance to the training pictures says "
+        "which is the best; 0: the last is.",
+        low=0,
+    )
+
+
+METHODS: dict[str, type] = {
+    "guidance_lora": GuidanceLoraConfig,
+    "lcm_lora": LcmLoraConfig,
+}

@@ -167,8 +167,16 @@ class CompareConfig:
     )
     num_images: int = option(1000, "Pictures of each model.")
     batch_size: int = option(50, "Pictures computed at once.")
-    sampler: str = option(COMPARED.sampler, "Sampler of both models.")
-    steps: str = option(str(COMPARED.steps), "Steps of the sampler, as sample.py's.")
+    sampler: str = option(
+        "",
+        "Sampler of both models; empty: the one that each was made for, "
+        f"{COMPARED.sampler} for most.",
+    )
+    steps: str = option(
+        "",
+        "Steps of the sampler, as sample.py's; empty: as many as each was made for, "
+        f"{COMPARED.steps} for most.",
+    )
     reference_sampler: str = option(
         "", "Sampler of the reference, where it is another."
     )

@@ -41,7 +41,8 @@ class ExportConfig:
     sampler: tuple[str, ...] = option(
         EXPORTED,
         "Samplers that a SavedModel holds, by name; the first is that of the signature "
-        "sample. A litert file suits all; the first calibrates and compares.",
+        "sample. Not given, a model that was made for a sampler has that first. A "
+        "litert file suits all; the first calibrates and compares.",
     )
     variance: Literal["run", "learned", "large", "small"] = option(
         "run", "Variance of DDPM's steps; run: as the run's record says."

@@ -10,7 +10,7 @@ Weighting = Literal[
 Thresholding = Literal["dynamic", "static", "none"]
 Variance = Literal["learned", "large", "small"]
 Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
-Spacing = Literal["uniform", "log_snr", "karras", "quadratic"]
+Spacing = Literal["uniform", "log_snr", "karras", "quadratic", "trailing"]
 
 LAST_SEED = 2**31 - 1  # seeds are int32
 

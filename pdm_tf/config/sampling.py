@@ -18,4 +18,5 @@ EDITS = SamplerDefault("ddpm", 100)  # noise in each step fits what an edit hold
 COMPARED = SamplerDefault("ddim", 50)  # same seeds, two models: no noise in between
 CACHED = SamplerDefault("ddim", 100)  # as many as DeepCache's paper counts keys in
 METRICS = SamplerDefault("ddpm", 250)  # the paper's, of which published figures are
+FEW = SamplerDefault("lcm", 4)  # what consistency models are for
 EXPORTED = ("ddpm", "ddim", "dpm_solver", "dpm_solver_sde")  # that a SavedModel holds

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Self, TypeAlias
 import tensorflow as tf
 
 from pdm_tf.config import InputError
+from pdm_tf.config.sampling import SamplerDefault
 from pdm_tf.diffusion import NoiseLevel, NoiseSchedule
 
 Carry: TypeAlias = Any  # nest of tensors, each with one row for each picture
@@ -28,12 +29,14 @@ class Denoiser(ABC):
       schedule: the schedule whose timesteps it understands.
       distilled_guidance: w that its estimates have without a second evaluation, so
         that sampling adds no guidance; None for most.
+      own_sampler: sampler and steps that it was made for; None for most.
     """
 
     image_shape: tuple[int, ...]
     num_classes: int
     schedule: NoiseSchedule
     distilled_guidance: float | None = None
+    own_sampler: SamplerDefault | None = None
 
     @property
     def variables(self) -> Mapping[str, tf.Variable]:
@@ -123,6 +126,7 @@ class Wrapper(StatefulDenoiser):
         self.image_shape, self.schedule = denoise.image_shape, denoise.schedule
         self.num_classes = denoise.num_classes
         self.distilled_guidance = denoise.distilled_guidance
+        self.own_sampler = denoise.own_sampler
 
     @property
     def variables(self) -> Mapping[str, tf.Variable]:

@@ -25,6 +25,14 @@ from pdm_tf.denoisers.denoiser import Denoiser
 from pdm_tf.denoisers.objective import Objective
 
 
+class Validation(NamedTuple):
+    """How the best checkpoint of a training is found: by the pictures that it gives."""
+
+    sampler: str
+    steps: int
+    images: int  # of each; 0: the last checkpoint is taken unseen
+
+
 class Derivation(NamedTuple):
     """A derived model, and what is to be trained before it is one."""
 
@@ -32,6 +40,7 @@ class Derivation(NamedTuple):
     objective: Objective | None = None  # None where nothing is trained
     sampling: Mapping[str, Any] = {}  # fields of SamplingConfig that it changes
     facts: Mapping[str, Any] = {}  # plain data of model.json; `Context.facts` later
+    validation: Validation | None = None  # None: the last checkpoint is the model
 
 
 @dataclass(frozen=True)
@@ -50,6 +59,8 @@ class Context:
         stopped and given again finds them by `kept`.
       kept: the arrays of a name, or None.
       facts: what `derive` returned under this name, where the model is restored.
+      read_added: takes where another derived model lies; what model.json says of it,
+        and the arrays that it adds to its base.
     """
 
     settings: Config
@@ -59,3 +70,6 @@ class Context:
     keep: Callable[[str, Mapping[str, Any]], object] = lambda name, arrays: None
     kept: Callable[[str], Mapping[str, Any] | None] = lambda name: None
     facts: Mapping[str, Any] = field(default_factory=dict)
+    read_added: Callable[[str], tuple[Mapping[str, Any], Mapping[str, Any]]] = (
+        lambda place: ({}, {})
+    )

@@ -75,12 +75,12 @@ class LinearFlow(NoiseSchedule):
 
         Args:
           steps: a number of steps, or an int32 tensor [].
-          spacing: uniform alone.
+          spacing: uniform, which is trailing here; no other.
 
         Raises:
           InputError: another spacing, or steps that do not fit T.
         """
-        if spacing != "uniform":
+        if spacing not in ("uniform", "trailing"):  # here the same
             raise SettingError("spacing", spacing, "process=linear has uniform alone")
         if isinstance(steps, tf.Tensor):
             i = tf.range(steps)

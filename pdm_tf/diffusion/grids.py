@@ -1,7 +1,7 @@
 """Other spacings of the timesteps that a sampler visits than ADM's.
 
-All visit T - 1 first and, from two steps on, 0 last; no timestep comes twice. Where
-neighbours would round to the same one, the noisier makes room.
+All visit T - 1 first and, from two steps on, all but trailing visit 0 last; no timestep
+comes twice. Where neighbours would round to the same one, the noisier makes room.
 """
 
 from typing import get_args
@@ -39,7 +39,9 @@ def spaced(log_snr: np.ndarray, count: int | tf.Tensor, spacing: str) -> tf.Tens
 
     log_snr: equal steps of log SNR (arXiv 2206.00927, section 3.4); karras: equal
     steps of sigma^(1/7), sigma = noise / signal (arXiv 2206.00364, equation 5);
-    quadratic: t rises as a square (arXiv 2010.02502, appendix D.2).
+    quadratic: t rises as a square (arXiv 2010.02502, appendix D.2); trailing: equal
+    steps of t, of which the last leads from the last level to the clean picture (arXiv
+    2305.08891, section 3.3).
 
     Args:
       log_snr: of each timestep, float64 [T], falling.
@@ -52,6 +54,9 @@ def spaced(log_snr: np.ndarray, count: int | tf.Tensor, spacing: str) -> tf.Tens
     i = tf.range(count)
     gaps = tf.cast(tf.maximum(count - 1, 1), tf.float64)
     from_noise = tf.cast(count - 1 - i, tf.float64) / gaps  # 0 at the noisiest
+    if spacing == "trailing":
+        step = timesteps / tf.cast(count, tf.float64)
+        return tf.cast(tf.round(tf.cast(i + 1, tf.float64) * step), tf.int32) - 1
     if spacing == "quadratic":
         t = tf.cast(tf.round((timesteps - 1) * tf.square(1.0 - from_noise)), tf.int32)
     else:

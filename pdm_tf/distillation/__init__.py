@@ -3,4 +3,6 @@
 Loaded by name, so that a command line can list them without TensorFlow.
 """
 
-METHODS: dict[str, str] = {"guidance_lora": "pdm_tf.distillation.guidance_lora"}
+METHODS: dict[str, str] = {
+    name: f"pdm_tf.distillation.{name}" for name in ("guidance_lora", "lcm_lora")
+}

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from pdm_tf.config import CompareConfig
+from pdm_tf.config.sampling import COMPARED
 from pdm_tf.errors import SettingError
 from pdm_tf.evaluation import metrics
 from pdm_tf.evaluation.choosing_features import features_for
@@ -30,7 +31,7 @@ from pdm_tf.evaluation.report import (
 )
 from pdm_tf.evaluation.versions import versions
 from pdm_tf.progress import progress, say
-from pdm_tf.serving.generator import ImageGenerator
+from pdm_tf.serving.generator import ImageGenerator, choose_sampler
 from pdm_tf.serving.watching import generate_watched
 
 SSIM = 11  # pixels, the least that a picture must have
@@ -91,7 +92,9 @@ def compare(config: CompareConfig, opener: Opener) -> dict[str, Any]:
         opened[name] = opener(name, getattr(config, name))
     requests = {name: _request(config, name, opened[name]) for name in _NAMES}
     shape = opened["reference"].image_shape
-    extractor = _extractor(config, shape)
+    auto = config.features == "auto"
+    name = features_for(shape) if auto else config.features
+    extractor = open_features(name, config.inception_graph)
     data = config.data or _data_of(opened["reference"])
     known = data and metrics.gaussian_of(
         open_pictures("data", data, shape).batches(500), extractor
@@ -244,18 +247,14 @@ def _generate(
 
 
 def _request(config: CompareConfig, name: str, generator: ImageGenerator) -> Request:
-    sampler, steps = config.sampler, config.steps
+    asked = config.sampler, config.steps
     if name == "reference":
-        sampler = config.reference_sampler or sampler
-        steps = config.reference_steps or steps
-    generator.check(sampler, steps)
+        own = config.reference_sampler, config.reference_steps
+        asked = own[0] or asked[0], own[1] or asked[1]
+    asked = choose_sampler(generator, *asked, COMPARED)
+    generator.check(*asked)
     weight = generator.guidance if config.guidance is None else config.guidance
-    return Request(generator, sampler, steps, weight)
-
-
-def _extractor(config: CompareConfig, shape: tuple[int, ...]) -> Extractor:
-    name = features_for(shape) if config.features == "auto" else config.features
-    return open_features(name, config.inception_graph)
+    return Request(generator, *asked, weight)
 
 
 def _data_of(generator: ImageGenerator) -> str:

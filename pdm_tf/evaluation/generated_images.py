@@ -35,7 +35,7 @@ def open_model(
     opened = opener(location.setting, location.path)
     images = GeneratedImages(opened, config)
     count = config.num_images or _COUNTS[config.protocol]
-    asked = by_protocol(config, opened.samplers)
+    asked = by_protocol(config, *_samplers(opened))
     say(
         f"sampling {count:,} pictures by {asked.steps} steps of {asked.sampler} "
         f"(protocol={config.protocol})"
@@ -52,7 +52,9 @@ _COUNTS = {"quick": QUICK_IMAGES, "paper": PAPER_IMAGES}
 
 
 def by_protocol(
-    config: EvaluationConfig, samplers: Sequence[str] = (BEST.sampler,)
+    config: EvaluationConfig,
+    samplers: Sequence[str] = (BEST.sampler,),
+    own: Sequence[Any] | None = None,
 ) -> EvaluationConfig:
     """The settings with the sampler and steps that they leave open to the protocol.
 
@@ -60,7 +62,11 @@ def by_protocol(
       config: the settings.
       samplers: those that a model has; where the protocol's is not among them, its
         first one takes its place.
+      own: the sampler that a model was made for, and its steps, which stand before
+        those of every protocol; None: it was made for none.
     """
+    if own and config.sampler in ("", own[0]):
+        return replace(config, sampler=own[0], steps=config.steps or str(own[1]))
     quick = config.protocol == "quick"
     sampler = config.sampler or (BEST if quick else METRICS).sampler
     if not config.sampler and sampler not in samplers:
@@ -68,6 +74,10 @@ def by_protocol(
     steps = BEST.steps if sampler == BEST.sampler else GRIDS.steps
     known = config.steps or str(steps if quick else METRICS.steps)
     return replace(config, sampler=sampler, steps=known)
+
+
+def _samplers(model: ImageGenerator) -> tuple[Sequence[str], Sequence[Any] | None]:
+    return model.samplers, model.description.get("own_sampler")
 
 
 def draw_labels(policy: str, num_classes: int, count: int, seed: int) -> np.ndarray:
@@ -100,7 +110,7 @@ class GeneratedImages:
     """
 
     def __init__(self, generator: ImageGenerator, config: EvaluationConfig) -> None:
-        config = by_protocol(config, generator.samplers)
+        config = by_protocol(config, *_samplers(generator))
         self._config, self._model = config, generator
         self.image_shape = generator.image_shape
         self._sampler = config.sampler
@@ -181,7 +191,7 @@ class GeneratedImages:
         if not self._sampled:
             return None
         config = replace(self._config, protocol="paper", sampler="", steps="")
-        paper = by_protocol(config, self._model.samplers)
+        paper = by_protocol(config, *_samplers(self._model))
         asked = (self._sampler, self._config.steps), (paper.sampler, paper.steps)
         try:
             now, then = (self._model.evaluations(*one) for one in asked)

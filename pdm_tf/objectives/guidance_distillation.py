@@ -1,6 +1,5 @@
 """One evaluation learns what guidance needs two for (arXiv 2312.06899)."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
@@ -10,13 +9,17 @@ import tensorflow as tf
 from pdm_tf import seeds
 from pdm_tf.config import SamplingConfig
 from pdm_tf.denoisers.denoiser import Denoiser, Prediction
-from pdm_tf.denoisers.guidance import check_interval
 from pdm_tf.denoisers.objective import Loss
-from pdm_tf.denoisers.threshold import clip_dynamically, clip_statically
 from pdm_tf.diffusion import NoiseLevel
 from pdm_tf.diffusion.gaussian import eps_from_x, noised
 from pdm_tf.diffusion.losses import weight
 from pdm_tf.objectives.draws import Draws, draw, drop_labels, timesteps
+from pdm_tf.objectives.guided_target import (
+    clipped,
+    guided_target,
+    mean_square,
+    visible_error,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,9 +75,9 @@ class GuidanceDistillation:
         z = self.noisy(x, labels, level, draws)
         target = self.target(z, labels, level)
         own = self.student.conditioned(labels)(z, level)
-        error = self._visible_error(own.x, target.x)
-        guided = weight(self.weighting, level) * _mean_square(error)
-        variance = _mean_square(own.variance - target.variance)
+        error = visible_error(own.x, target.x, self.sampling)
+        guided = weight(self.weighting, level) * mean_square(error)
+        variance = mean_square(own.variance - target.variance)
         bucket = level.t * self.buckets // schedule.timesteps
         terms = {"guided": guided, "variance": variance}
         return Loss(guided + variance, terms, bucket)
@@ -105,7 +108,7 @@ class GuidanceDistillation:
 
         def step(i: tf.Tensor, z: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             here, to = at(i), at(i + 1).per_pixel()
-            denoised = self._clipped(student(z, here).x)
+            denoised = clipped(student(z, here).x, self.sampling)
             implied = eps_from_x(z, denoised, here.per_pixel())
             return i + 1, noised(denoised, implied, to)
 
@@ -115,45 +118,9 @@ class GuidanceDistillation:
 
     def target(self, z: tf.Tensor, labels: tf.Tensor, level: NoiseLevel) -> Prediction:
         """What the teacher's guided estimate is, for levels [B]; no gradient."""
-        if self.guidance == 1.0:
-            plain = self.teacher.conditioned(labels)(z, level)
-            return Prediction(*map(tf.stop_gradient, plain))
-        null = tf.fill(tf.shape(labels), self.teacher.num_classes)
-        both = self.teacher.conditioned(tf.concat([labels, null], 0))
-        twice = NoiseLevel(*(tf.concat([value, value], 0) for value in level))
-        prediction = both(tf.concat([z, z], 0), twice)
-        conditional, unconditional = tf.split(prediction.x, 2)
-        x = self.guidance * conditional - (self.guidance - 1.0) * unconditional
-        if self.sampling.thresholding == "dynamic":
-            x = clip_dynamically(x, self.sampling.percentile)
-        x = tf.where(self._inside(level), x, conditional)
-        variance = tf.split(prediction.variance, 2)[0]
-        return Prediction(tf.stop_gradient(x), tf.stop_gradient(variance))
-
-    def _inside(self, level: NoiseLevel) -> tf.Tensor:
-        """Whether the run guides at levels [B], bool [B, 1, 1, 1]."""
-        low, high = check_interval(self.sampling.guidance_interval) or (0.0, math.inf)
-        inside = level.log_snr <= (math.log(high) if high < math.inf else math.inf)
-        if low:
-            inside &= level.log_snr > math.log(low)
-        return inside[:, None, None, None]
-
-    def _clipped(self, x: tf.Tensor) -> tf.Tensor:
-        """An estimate as the student's will be sampled."""
-        return clip_statically(x) if self.sampling.thresholding == "static" else x
-
-    def _visible_error(self, own: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
-        """The student's error; none where static clipping would hide it."""
-        if self.sampling.thresholding != "static":
-            return own - target
-        target = clip_statically(target)
-        hidden = clip_statically(own) == target
-        return tf.where(hidden, 0.0, own - target)
-
-
-def _mean_square(error: tf.Tensor) -> tf.Tensor:
-    """[B, H, W, C] -> [B]."""
-    return tf.reduce_mean(tf.square(error), axis=[1, 2, 3])
+        return guided_target(
+            self.teacher, z, labels, level, self.guidance, self.sampling
+        )
 
 
 def _rows(level: NoiseLevel, first: int) -> NoiseLevel:

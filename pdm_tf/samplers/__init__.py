@@ -10,6 +10,7 @@ from pdm_tf.samplers.ddim import DDIM, encode, invertible
 from pdm_tf.samplers.ddpm import DDPM
 from pdm_tf.samplers.dpm_solver import DPMSolver
 from pdm_tf.samplers.heun import Heun
+from pdm_tf.samplers.lcm import LCM
 from pdm_tf.samplers.momentum import GHVB, HeavyBall
 from pdm_tf.samplers.noise import NoiseSource, RecordedNoise, SeededNoise
 from pdm_tf.samplers.plms import PLMS
@@ -30,6 +31,7 @@ __all__ = [
     "DDIM",
     "DDPM",
     "GHVB",
+    "LCM",
     "PLMS",
     "SAMPLERS",
     "SPACINGS",

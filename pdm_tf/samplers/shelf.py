@@ -9,6 +9,7 @@ from pdm_tf.samplers.ddim import DDIM
 from pdm_tf.samplers.ddpm import DDPM
 from pdm_tf.samplers.dpm_solver import DPMSolver
 from pdm_tf.samplers.heun import Heun
+from pdm_tf.samplers.lcm import LCM
 from pdm_tf.samplers.linear_heun import LinearHeun
 from pdm_tf.samplers.momentum import GHVB, HeavyBall
 from pdm_tf.samplers.plms import PLMS
@@ -24,10 +25,13 @@ SAMPLERS: dict[str, Callable[[], Sampler]] = {
     "plms": PLMS,
     "heavy_ball": HeavyBall,
     "ghvb": GHVB,
+    "lcm": LCM,
 }
 
 # How each spaces its steps where nothing else is given (docs/samplers.md).
 SPACINGS: dict[str, Spacing] = dict.fromkeys(SAMPLERS, "uniform")
+# Its last level is denoised in one step: the noise left there must be worth one.
+SPACINGS["lcm"] = "trailing"
 
 
 def open_sampler(

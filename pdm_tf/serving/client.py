@@ -15,12 +15,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pdm_tf.config import SampleConfig
+from pdm_tf.config.sampling import BEST
 from pdm_tf.data.images import contact_sheet, save_png
 from pdm_tf.data.labelled_sheet import labelled_sheet
 from pdm_tf.data.labels import find_labels, name_of
 from pdm_tf.errors import SettingError
 from pdm_tf.progress import progress
-from pdm_tf.serving.generator import ImageGenerator
+from pdm_tf.serving.generator import ImageGenerator, choose_sampler
 from pdm_tf.serving.samples import (
     check_pictures,
     describe_samples,
@@ -110,6 +111,8 @@ def write_samples(generator: ImageGenerator, config: SampleConfig) -> Path:
       InputError: settings that do not fit the model, a directory with other samples or
         with files of others, or where another command writes now.
     """
+    chosen = choose_sampler(generator, config.sampler, config.steps, BEST)
+    config = replace(config, sampler=chosen[0], steps=chosen[1])
     check(config, generator)
     if config.guidance is None:
         config = replace(config, guidance=generator.guidance)

@@ -57,6 +57,7 @@ def describe(
         "class_names": list(class_names),
         "timesteps": denoiser.schedule.timesteps,
         "distilled_guidance": denoiser.distilled_guidance,
+        "own_sampler": list(denoiser.own_sampler) if denoiser.own_sampler else None,
         "sampling": asdict(sampling),
         "record": record,
         "lineage": list(lineage),
@@ -112,12 +113,22 @@ def read_description(text: bytes | str) -> dict[str, Any]:
     if type(guidance) not in (int, float) or not isfinite(guidance):
         raise InputError(f"sample_guidance {guidance!r} is no number")
     _check_samplers(said.get("samplers"))
+    _check_own(said.get("own_sampler"))
     return said
 
 
 def _check_number(name: str, value: Any, least: int) -> None:
     if type(value) is not int or not least <= value <= _SIDE:
         raise InputError(f"{name} {str(value)[:40]!r} is no number from {least} on")
+
+
+def _check_own(said: Any) -> None:
+    """Most models have none, and those of before say nothing."""
+    if said is None:
+        return
+    if not isinstance(said, list) or len(said) != 2 or not isinstance(said[0], str):
+        raise InputError("own_sampler is not a sampler and its steps")
+    _check_number("own_sampler", said[1], 1)
 
 
 def _check_samplers(said: Any) -> None:

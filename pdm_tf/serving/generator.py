@@ -4,6 +4,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from pdm_tf.config.sampling import SamplerDefault
 from pdm_tf.progress import progress
 
 Steps = int | str  # a number, ADM's sections such as 90,60,60,20,20, or ddimN
@@ -60,6 +61,26 @@ class ImageGenerator(Protocol):
         Raises:
           SettingError: see `check`.
         """
+
+
+def choose_sampler(
+    generator: ImageGenerator, sampler: str, steps: str, usual: SamplerDefault
+) -> tuple[str, str]:
+    """Sampler and steps of a request, where either may be left open.
+
+    Args:
+      generator: the model, which may have been made for a sampler and few steps.
+      sampler: a name, or nothing.
+      steps: of it, or nothing.
+      usual: for other models, and steps for other samplers.
+    """
+    own = generator.description.get("own_sampler")
+    known = SamplerDefault(*own) if own else usual
+    if not sampler:
+        sampler = known.sampler
+    if not steps:
+        steps = str((known if sampler == known.sampler else usual).steps)
+    return sampler, steps
 
 
 def generate_many(

@@ -3,6 +3,7 @@
 from typing import Any
 
 from pdm_tf.config import SamplingConfig
+from pdm_tf.config.sampling import SamplerDefault
 from pdm_tf.denoisers.callback import CallbackDenoiser, Evaluate
 from pdm_tf.diffusion import NoiseSchedule
 from pdm_tf.errors import SettingError
@@ -22,6 +23,8 @@ def callback_denoiser(
         NoiseSchedule.linear(**description["schedule"]),
     )
     denoiser.distilled_guidance = description.get("distilled_guidance")
+    own = description.get("own_sampler")
+    denoiser.own_sampler = SamplerDefault(*own) if own else None
     return denoiser
 
 

@@ -25,7 +25,7 @@ from pdm_tf.training.ema import MovingAverage
 from pdm_tf.training.loss_scale import LossScale
 from pdm_tf.training.optimizer import Adam
 
-__all__ = ["Checkpoints", "NotSaved", "load_average"]
+__all__ = ["Checkpoints", "NotSaved"]
 
 
 class NotSaved(SettingError):
@@ -227,57 +227,6 @@ class Checkpoints:
         status.assert_existing_objects_matched()
         if not scaled or "scale" in parts:
             status.assert_consumed()
-
-
-def load_average(
-    directory: Path,
-    variables: Mapping[str, tf.Variable],
-    sealed: Mapping[str, Any] | None = None,
-) -> int:
-    """Puts the newest whole checkpoint's averages into variables, by name.
-
-    Only reads: the run may belong to somebody else, or be in training.
-
-    Args:
-      directory: of the checkpoints.
-      variables: what the averages are put into.
-      sealed: what the weights are taken to mean; None: nobody says.
-
-    Returns:
-      The step of the checkpoint.
-
-    Raises:
-      SettingError: no checkpoint, or one of another network or other settings.
-    """
-    newest = checkpoint_files.find_newest(directory)
-    if newest is None:
-        raise SettingError(
-            "run_dir",
-            directory.parent,
-            "no checkpoint there yet; train first, or name the directory of a run",
-        )
-    manifests.refuse_other_network(newest.manifest, variables, directory.parent)
-    manifests.refuse_other_settings(newest.manifest, sealed or {}, directory.parent)
-    try:
-        return _read_average(directory, newest.name, variables)
-    except tf.errors.OpError:
-        if (directory / f"{newest.name}.index").exists():
-            raise
-    # A trainer has saved a newer one meanwhile, and removed this.
-    return load_average(directory, variables, sealed)
-
-
-def _read_average(
-    directory: Path, name: str, variables: Mapping[str, tf.Variable]
-) -> int:
-    ema = tf.Module()
-    ema.weights = dict(variables)
-    step = tf.Variable(0, dtype=tf.int64)
-    with plainly_named(directory) as plain:
-        reader = tf.train.Checkpoint(ema=ema, step=step)
-        status = reader.read(str(plain / name))
-        status.assert_existing_objects_matched().expect_partial()
-    return int(step)
 
 
 def _reason(error: Exception) -> str:

@@ -17,7 +17,7 @@ from pdm_tf.data.images import contact_sheet
 from pdm_tf.denoisers import NetworkDenoiser
 from pdm_tf.networks.transforms import LayerTransform, plan_variables
 from pdm_tf.objectives import DenoisingObjective
-from pdm_tf.training.checkpoints import load_average
+from pdm_tf.training.averages import load_average
 from pdm_tf.training.ema import MovingAverage
 
 CONFIG = replace(

@@ -28,6 +28,7 @@ QUICK |= {"calibration_images": 2, "calibration_steps": 3, "activation_iteration
 SETTINGS: dict[str, dict] = {  # of a method: those that suit a tiny base
     "guidance_lora": {"rank": 2, "microbatch": 2, "trajectory_steps": 1},
     "mixdq": {"sensitivity_rows": 2, "sensitivity_images": 1, "sensitivity_steps": 1},
+    "lcm_lora": {"rank": 2, "keep": 1},
 }
 FOUND = {**methods.method_paths(), **dict.fromkeys(TOYS, "")}
 STEPS, SAMPLER = "5", "ddim"
@@ -39,11 +40,20 @@ def opened_method(name):
     return TOYS[name] if name in TOYS else open_found(name)
 
 
-def config_of(name):
+def config_of(name, base):
     config = opened_method(name).Config
     known = {field.name for field in fields(config)}
     given = {n: v for n, v in QUICK.items() if n in known} | SETTINGS.get(name, {})
+    if "adapter" in known:
+        given["adapter"] = (str(vector(base)),)
     return config(**given)
+
+
+def vector(base):
+    """An adapter to be added to others, trained on the base."""
+    out = base.parent / "vector"
+    assert derive("lcm_lora", base, out, config_of("lcm_lora", base))
+    return out
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +104,7 @@ def derived(request, base, recorded):
     """Name, directory, and what `derive` made, of a method applied to the base."""
     out = base.parent / request.param
     before = fingerprint(base)
-    assert derive(request.param, base, out, config_of(request.param))
+    assert derive(request.param, base, out, config_of(request.param, base))
     assert fingerprint(base) == before
     return request.param, out, recorded[request.param].denoiser
 
@@ -134,11 +144,11 @@ def test_only_what_was_added_is_stored(derived, base):
 
 
 @pytest.fixture
-def stack(derived, adapted):
+def stack(derived, adapted, base):
     """A model of the method on top of the adapter."""
     name, out, _ = derived
     stack = out.parent / f"{name}_on_adapter"
-    assert derive(name, adapted, stack, config_of(name))
+    assert derive(name, adapted, stack, config_of(name, base))
     return assemble.open_model(stack)
 
 

@@ -18,8 +18,10 @@ from pdm_tf import objectives
 from pdm_tf.assemble.building import named_variables
 from pdm_tf.config import SamplingConfig
 from pdm_tf.denoisers import NetworkDenoiser
+from pdm_tf.denoisers.distilled import Consistent
 from pdm_tf.networks.transforms import plan_variables
 from pdm_tf.objectives import DenoisingObjective
+from pdm_tf.objectives.consistency import ConsistencyDistillation
 from pdm_tf.objectives.guidance_distillation import GuidanceDistillation
 from pdm_tf.training.accumulation import accumulated
 from pdm_tf.training.ema import MovingAverage
@@ -70,11 +72,28 @@ def guidance_distillation():
     return objective, student
 
 
+def consistency():
+    """A student of the teacher's own network, some transforms of which learn."""
+    plan = {path: Scaled() for path in PATHS}
+    teacher, student = inlined(), Consistent(inlined(plan))
+    objective = ConsistencyDistillation(
+        teacher=teacher,
+        student=student,
+        variables=plan_variables(plan),
+        guidance=2.0,
+        sampling=SamplingConfig(thresholding="static"),
+        label_dropout=0.2,
+        solver_steps=10,
+    )
+    return objective, student
+
+
 # Each returns a fresh objective, and a denoiser that holds all variables it reads.
 OBJECTIVES = {
     "DenoisingObjective": denoising,
     "DenoisingObjective of an adapter": denoising_of_an_adapter,
     "GuidanceDistillation": guidance_distillation,
+    "ConsistencyDistillation": consistency,
 }
 
 every = pytest.mark.parametrize("make", OBJECTIVES.values(), ids=OBJECTIVES)

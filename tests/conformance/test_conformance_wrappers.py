@@ -43,7 +43,7 @@ CACHES = {
 }
 ABSTRACT = {"Wrapper", "StatefulDenoiser", "CachedNetwork"}
 # Of these a test elsewhere says what they keep: they look on, or stand for a method.
-ELSEWHERE = {"_Counted", "_Recorded", "GuidanceDistilled"}
+ELSEWHERE = {"_Counted", "_Recorded", "Distilled", "Consistent"}
 ROOMS = ("denoisers", "samplers", "acceleration", "adapters", "distillation")
 SLOW = (pytest.mark.slow,)
 ALONE = {name: (name,) for name in WRAPPERS | CACHES}

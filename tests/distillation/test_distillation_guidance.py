@@ -12,11 +12,13 @@ from toys import SHAPE, GaussianToy, Toy
 
 from pdm_tf.config import Config, InputError, SamplingConfig
 from pdm_tf.denoisers import Prediction, split
+from pdm_tf.denoisers.distilled import Distilled
 from pdm_tf.denoisers.guidance import for_sampling
 from pdm_tf.distillation.guidance_lora import Config as Settings
-from pdm_tf.distillation.guidance_lora import GuidanceDistilled, derive
+from pdm_tf.distillation.guidance_lora import derive
 from pdm_tf.networks.recomputation import recomputing
 from pdm_tf.objectives.guidance_distillation import GuidanceDistillation
+from pdm_tf.objectives.guided_target import visible_error
 from pdm_tf.samplers import DDIM, integrate, sample
 from pdm_tf.serving.description import describe, schedule_settings
 from pdm_tf.serving.litert_generator import callback_denoiser
@@ -125,10 +127,9 @@ def test_at_first_only_the_second_factor_has_a_gradient():
 
 
 def test_an_error_that_clipping_hides_counts_nothing():
-    objective = derived(sampling=STATIC).objective
     own = tf.constant([1.5, 0.9, -1.2, 0.3, 1.5])
     target = tf.constant([1.2, 1.2, 1.2, 0.3, 0.5])
-    error = objective._visible_error(own, target)
+    error = visible_error(own, target, STATIC)
     np.testing.assert_allclose(error, [0.0, -0.1, -2.2, 0.0, 1.0], atol=1e-6)
 
 
@@ -322,7 +323,7 @@ def test_what_is_distilled_is_evaluated_once_whatever_guidance_is_asked_for(
 ):
     labels, toy = tf.constant([0, 1, 1]), Recording()
     level, z = SCHEDULE.level(500), tf.ones([3, *SHAPE])
-    distilled = GuidanceDistilled(toy, 1.5)
+    distilled = Distilled(toy, 1.5)
     found = for_sampling(distilled, labels, weight, sampling)(z, level).x
     assert toy.calls == [3]
     np.testing.assert_array_equal(found, toy.conditioned(labels)(z, level).x)
@@ -358,7 +359,7 @@ def test_what_cannot_be_distilled_is_refused_in_one_line():
     cases = [
         (toy, {}, "no classes"),
         (GaussianToy(), {}, "GaussianToy has none"),
-        (GuidanceDistilled(small_denoiser(), 1.5), {}, "guides already, at w = 1.5"),
+        (Distilled(small_denoiser(), 1.5), {}, "guides already, at w = 1.5"),
         (None, {"trajectory_steps": -1}, "trajectory_steps=-1"),
     ]
     for base, settings, words in cases:
@@ -368,7 +369,7 @@ def test_what_cannot_be_distilled_is_refused_in_one_line():
 
 
 def test_a_file_that_holds_the_network_alone_says_that_it_guides():
-    distilled = GuidanceDistilled(GaussianToy(), 1.5)
+    distilled = Distilled(GaussianToy(), 1.5)
     schedule = {"schedule": schedule_settings(SCHEDULE)}
     for model, guidance in ((distilled, 1.5), (GaussianToy(), None)):
         description = describe(model, STATIC) | schedule

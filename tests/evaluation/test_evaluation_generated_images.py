@@ -138,6 +138,22 @@ def test_a_protocol_says_what_is_left_open(generator, settings, sampler, steps):
     assert (found.sampler, found.steps) == (sampler, steps)
 
 
+@pytest.mark.parametrize("protocol", ["quick", "paper"])
+@pytest.mark.parametrize(
+    "settings, sampler, steps",
+    [
+        ({}, "lcm", "4"),
+        ({"steps": "2"}, "lcm", "2"),
+        ({"sampler": "lcm"}, "lcm", "4"),
+        ({"sampler": "ddim", "steps": "9"}, "ddim", "9"),
+    ],
+)
+def test_a_model_made_for_a_sampler_is_sampled_so(protocol, settings, sampler, steps):
+    config = EvaluationConfig(protocol=protocol, **settings)
+    found = by_protocol(config, ("ddpm", "ddim", "lcm"), ["lcm", 4])
+    assert (found.sampler, found.steps) == (sampler, steps)
+
+
 def test_a_model_without_the_sampler_of_a_protocol_takes_its_first():
     found = by_protocol(EvaluationConfig(), ("plms", "ddim"))
     assert (found.sampler, found.steps) == ("plms", "50")

@@ -11,7 +11,8 @@ import tensorflow as tf
 from toys import MixtureToy
 
 import pdm_tf as pdm
-from pdm_tf.config import ExportConfig, InputError, SampleConfig
+from pdm_tf.config import ExportConfig, InputError
+from pdm_tf.config.sampling import BEST
 from pdm_tf.data.images import to_uint8
 from pdm_tf.denoisers.guidance import for_sampling
 from pdm_tf.export import export_saved_model
@@ -201,7 +202,7 @@ def test_what_is_exported_and_sampled_by_default_is_on_the_shelf():
     held = ExportConfig().sampler
     assert set(held) <= set(SAMPLERS)
     assert held[0] == "ddpm"  # the paper's, for whoever serves it
-    assert SampleConfig().sampler in held
+    assert BEST.sampler in held
 
 
 def test_an_older_export_is_replaced_and_other_things_are_not(tmp_path):

@@ -73,7 +73,8 @@ def checkpoint():
     """A run's second checkpoint, where one is kept."""
     import tensorflow as tf
 
-    from pdm_tf.training.checkpoints import Checkpoints, load_average
+    from pdm_tf.training.averages import load_average
+    from pdm_tf.training.checkpoints import Checkpoints
     from pdm_tf.training.ema import MovingAverage
     from pdm_tf.training.optimizer import Adam, LinearWarmup
 

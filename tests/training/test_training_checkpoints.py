@@ -13,7 +13,8 @@ import tensorflow as tf
 
 from pdm_tf.config import InputError
 from pdm_tf.training import manifest as manifests
-from pdm_tf.training.checkpoints import Checkpoints, NotSaved, load_average
+from pdm_tf.training.averages import load_average
+from pdm_tf.training.checkpoints import Checkpoints, NotSaved
 from pdm_tf.training.ema import MovingAverage
 from pdm_tf.training.lock import locked
 from pdm_tf.training.optimizer import Adam, LinearWarmup

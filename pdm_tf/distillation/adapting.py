@@ -1,0 +1,71 @@
+"""A base and the same with adapters: teacher and student that share their weights."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from pdm_tf.adapters import lora_plan
+from pdm_tf.denoisers import NetworkDenoiser
+from pdm_tf.denoisers.denoiser import Denoiser
+from pdm_tf.denoisers.distilled import refuse_distilled
+from pdm_tf.errors import InputError
+
+
+class Adapted(NamedTuple):
+    """A base, and what may learn from it in adapters on its layers."""
+
+    base: Denoiser  # for training
+    student: Denoiser  # the base with adapters, as it is used
+    learner: Denoiser  # the same, for training
+    variables: Mapping[str, tf.Variable]  # of the adapters, by name
+
+
+def adapt(base: Denoiser, rank: int, seed: int, layers: str) -> Adapted:
+    """New adapters on the networks of a base, each part of a split for itself.
+
+    Args:
+      base: may have a plan of its own; it is left as it is.
+      rank: of the adapters, see `lora_plan`.
+      seed: what their starts are drawn from.
+      layers: regular expression for those that are adapted; empty: all.
+
+    Raises:
+      InputError: a base without networks, or one that is distilled already.
+      SettingError: a rank or layers that do not exist.
+    """
+    refuse_distilled(base)
+
+    def adapted(denoise: Denoiser) -> Denoiser:
+        network = _network_of(denoise)
+        return network.with_plan(lora_plan(network.network, rank, seed, layers))
+
+    student = base.map_innermost(adapted)
+    held = {id(variable) for variable in base.variables.values()}
+    return Adapted(
+        base.map_innermost(_inlined),
+        student,
+        student.map_innermost(_inlined),
+        {n: v for n, v in student.variables.items() if id(v) not in held},
+    )
+
+
+def _network_of(denoise: Denoiser) -> NetworkDenoiser:
+    if not isinstance(denoise, NetworkDenoiser):
+        raise InputError(
+            f"adapters need a network, and {type(denoise).__name__} has none"
+        )
+    return denoise
+
+
+def _inlined(denoise: Denoiser) -> NetworkDenoiser:
+    """The same, not a function apart: so a training step holds and takes less."""
+    network = _network_of(denoise)
+    return NetworkDenoiser(
+        network.network,
+        network.schedule,
+        network.prediction,
+        network.labels,
+        apart=False,
+        plan=network.plan,
+    )
