@@ -20,7 +20,7 @@ _HOMES = {
     "Heun": "samplers",
     "InputError": "errors",
     "JiT": "networks",
-    "JiTConfig": "config.jit",
+    "JiTConfig": "config",
     "LinearFlow": "diffusion.flow",
     "LinearHeun": "samplers.linear_heun",
     "NetworkDenoiser": "denoisers",

@@ -14,6 +14,7 @@ from pdm_tf.config import (
     DiffusionConfig,
     SamplingConfig,
     TrainingConfig,
+    TransformerConfig,
     UNetConfig,
 )
 
@@ -46,6 +47,7 @@ def make_run(
     *,
     scale: float = 0.3,
     network: dict | None = None,
+    transformer: dict | None = None,
     diffusion: dict | None = None,
     sampling: dict | None = None,
     **training,
@@ -62,6 +64,7 @@ def make_run(
     config = Config(
         diffusion=DiffusionConfig(**diffusion or {}),
         network=replace(SMALL, **network or {}),
+        transformer=TransformerConfig(**transformer or {}),
         training=TrainingConfig(run_dir=str(directory), seed=seed, **training),
         sampling=SamplingConfig(**sampling or {}),
     )
@@ -72,6 +75,22 @@ def make_run(
         weights.assign(scale * rng.normal(size=weights.shape))
     state.checkpoints.save()
     return directory
+
+
+# A patch transformer on the straight way, in the place of the U-Net.
+JIT: dict = {
+    "network": {"architecture": "jit", "image_shape": (8, 8, 1), "num_classes": 3},
+    "transformer": {
+        "hidden_size": 16,
+        "depth": 2,
+        "num_heads": 2,
+        "bottleneck": 4,
+        "context_tokens": 2,
+        "context_start": 1,
+    },
+    "diffusion": {"process": "linear", "weighting": "velocity"},
+    "sampling": {"thresholding": "none", "guidance_interval": (0.01, 1e9)},
+}
 
 
 def sampled(denoise, steps=6) -> np.ndarray:

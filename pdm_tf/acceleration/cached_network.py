@@ -38,7 +38,12 @@ class CachedNetwork(Wrapper):
 
     def __init__(self, denoise: Denoiser, key_steps: KeySteps) -> None:
         network = getattr(denoise, "network", None)
-        if not isinstance(denoise, NetworkDenoiser) or not hasattr(network, "decode"):
+        if isinstance(denoise, NetworkDenoiser) and not hasattr(network, "decode"):
+            raise InputError(
+                f"a {type(network).__name__} has no encoder and decoder to keep "
+                "features of: this is for U-Nets"
+            )
+        if not isinstance(denoise, NetworkDenoiser):
             raise InputError(
                 f"a {type(denoise).__name__} has no features to keep: derive from a "
                 "network that is not cached yet"

@@ -188,9 +188,10 @@ def tabled(denoise: Denoiser, largest: int = TimeTableConfig.largest) -> Denoise
       InputError: no network, or layers that cannot be tabled.
       SettingError: tables beyond `largest` MiB.
     """
-    if not isinstance(denoise, NetworkDenoiser) or not hasattr(
-        denoise.network, "embed"
-    ):
+    if isinstance(denoise, NetworkDenoiser) and not hasattr(denoise.network, "embed"):
+        name = type(denoise.network).__name__
+        raise InputError(f"a {name} has no layers of time to table: this is for U-Nets")
+    if not isinstance(denoise, NetworkDenoiser):
         raise InputError(f"a {type(denoise).__name__} has no layers of time to table")
     plan = plan_of(denoise)
     needed = size_of(plan) / 2**20

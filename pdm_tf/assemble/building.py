@@ -1,12 +1,14 @@
 """Settings -> schedule, network, denoiser, objective."""
 
+from dataclasses import asdict
+
 import keras
 import tensorflow as tf
 
 from pdm_tf.assemble.settings import build_schedule, t_range
-from pdm_tf.config import Config
+from pdm_tf.config import Config, JiTConfig
 from pdm_tf.denoisers import NetworkDenoiser
-from pdm_tf.networks import PatchedUNet
+from pdm_tf.networks import JiT, PatchedUNet
 from pdm_tf.networks.hardware import warn_of_imitation
 from pdm_tf.objectives import DenoisingObjective
 
@@ -19,8 +21,24 @@ def named_variables(network: keras.Model) -> dict[str, tf.Variable]:
 def build_denoiser(config: Config) -> NetworkDenoiser:
     """A run's denoiser, its network freshly drawn."""
     warn_of_imitation(config.network.precision)
-    network = PatchedUNet(config.network)
+    network = build_network(config)
     return NetworkDenoiser(network, build_schedule(config), config.diffusion.prediction)
+
+
+def build_network(config: Config) -> keras.Model:
+    """A run's network, freshly drawn."""
+    network = config.network
+    if network.architecture == "unet":
+        return PatchedUNet(network)
+    return JiT(
+        JiTConfig(
+            **asdict(config.transformer),
+            image_shape=network.image_shape,
+            patch_size=network.patch_size,
+            num_classes=network.num_classes,
+            precision=network.precision,
+        )
+    )
 
 
 def build_objective(config: Config, denoiser: NetworkDenoiser) -> DenoisingObjective:

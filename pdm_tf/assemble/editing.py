@@ -15,6 +15,7 @@ from pdm_tf.editing.tasks import Model, Task
 from pdm_tf.editing.writing import write_edits
 from pdm_tf.errors import InputError, SettingError
 from pdm_tf.progress import progress
+from pdm_tf.serving.description import open_schedule
 from pdm_tf.serving.litert_generator import LitertGenerator
 from pdm_tf.serving.opening import is_export, open_generator
 from pdm_tf.serving.saved_model_generator import SavedModelGenerator
@@ -97,7 +98,7 @@ def _schedule_of(path: str, description: dict[str, Any]) -> NoiseSchedule:
     """The noise schedule of an export, from its sealed settings or its run's record."""
     known = description.get("sealed") or {}
     if {"timesteps", "beta_end"} <= known.keys():
-        return NoiseSchedule.linear(known["timesteps"], known["beta_end"])
+        return open_schedule(known)
     try:
         words = description["record"].splitlines()
         (config,) = flags.parse(["", *(w for w in words if w[:2] == "--")], Config)

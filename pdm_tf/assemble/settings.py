@@ -8,6 +8,7 @@ from pdm_tf.config import Config, SamplingConfig
 from pdm_tf.denoisers.guidance import check_interval
 from pdm_tf.denoisers.threshold import check_percentile
 from pdm_tf.diffusion import NoiseSchedule
+from pdm_tf.diffusion.flow import LinearFlow
 from pdm_tf.errors import SettingError
 from pdm_tf.samplers import Sampler, open_sampler
 from pdm_tf.training.settings import check_count, check_training
@@ -17,6 +18,9 @@ _LONGEST = 1_000_000  # timesteps; more than any schedule needs, and soon comput
 
 def build_schedule(config: Config) -> NoiseSchedule:
     """The schedule of a run."""
+    diffusion = config.diffusion
+    if diffusion.process == "linear":
+        return LinearFlow.of(diffusion.timesteps, diffusion.noise_scale)
     return NoiseSchedule.linear(config.diffusion.timesteps, config.diffusion.beta_end)
 
 

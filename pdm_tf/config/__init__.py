@@ -42,6 +42,7 @@ from pdm_tf.config.run import (
     TrainingConfig,
     UNetConfig,
 )
+from pdm_tf.config.transformer import JiTConfig, TransformerConfig
 from pdm_tf.errors import InputError
 
 __all__ = [
@@ -59,6 +60,7 @@ __all__ = [
     "InpaintConfig",
     "InputError",
     "InterpolateConfig",
+    "JiTConfig",
     "LikelihoodConfig",
     "MeasureConfig",
     "Precision",
@@ -75,6 +77,7 @@ __all__ = [
     "TrainDigitsConfig",
     "TrainedConfig",
     "TrainingConfig",
+    "TransformerConfig",
     "UNetConfig",
     "Variance",
     "VariationsConfig",

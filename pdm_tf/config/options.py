@@ -5,11 +5,20 @@ from typing import Any, Literal
 
 Prediction = Literal["x", "eps", "v"]
 Weighting = Literal[
-    "sqrt_snr", "snr", "snr+1", "truncated_snr", "min_snr", "p2", "uniform"
+    "sqrt_snr",
+    "snr",
+    "snr+1",
+    "truncated_snr",
+    "min_snr",
+    "p2",
+    "uniform",
+    "velocity",
 ]
 Thresholding = Literal["dynamic", "static", "none"]
 Variance = Literal["learned", "large", "small"]
 Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
+Architecture = Literal["unet", "jit"]
+ForwardProcess = Literal["vp", "linear"]
 Spacing = Literal["uniform", "log_snr", "karras", "quadratic", "trailing"]
 
 LAST_SEED = 2**31 - 1  # seeds are int32

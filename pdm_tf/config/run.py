@@ -5,16 +5,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from pdm_tf.config.diffusion import DiffusionConfig
 from pdm_tf.config.fitting import fitted
 from pdm_tf.config.options import (
+    Architecture,
     Precision,
-    Prediction,
     Thresholding,
     Variance,
-    Weighting,
     option,
 )
 from pdm_tf.config.sampling import GRIDS, GUIDANCE
+from pdm_tf.config.transformer import TransformerConfig
 
 Strategy = Literal["default", "mirrored", "multi_worker", "tpu"]
 
@@ -44,35 +45,14 @@ class DataConfig:
 
 
 @dataclass(frozen=True)
-class DiffusionConfig:
-    """The forward process (section 2.1) and what is learnt of it."""
-
-    timesteps: int = option(
-        1000, "Number of steps T of the forward process.", sealed="run"
-    )
-    beta_end: float = option(
-        0.02,
-        "Last beta of the linear schedule (0.025 for 1024-pixel FFHQ).",
-        low=0,
-        high=1,
-        sealed="run",
-    )
-    prediction: Prediction = option(
-        "x",
-        "What the network's output means: the picture x, the noise eps, or v.",
-        sealed="run",
-    )
-    weighting: Weighting = option(
-        "sqrt_snr",
-        "Weight gamma_t of the error in x; sqrt_snr is the paper's.",
-        sealed="run",
-    )
-
-
-@dataclass(frozen=True)
 class UNetConfig:
-    """The patched U-Net (Appendix C, Tables 3 and 4)."""
+    """The network; without others the patched U-Net (Appendix C, Tables 3 and 4)."""
 
+    architecture: Architecture = option(
+        "unet",
+        "The network: unet, the paper's, or jit, a transformer on patches.",
+        sealed="run",
+    )
     image_shape: tuple[int, ...] = option(
         (32, 32, 1), "Height, width [pixels] and channels of a picture.", sealed="run"
     )
@@ -279,5 +259,6 @@ class Config:
     data: DataConfig = DataConfig()
     diffusion: DiffusionConfig = DiffusionConfig()
     network: UNetConfig = UNetConfig()
+    transformer: TransformerConfig = TransformerConfig()
     training: TrainingConfig = TrainingConfig()
     sampling: SamplingConfig = SamplingConfig()

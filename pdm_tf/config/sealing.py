@@ -18,11 +18,24 @@ from pdm_tf.config.run import (
     TrainingConfig,
     UNetConfig,
 )
+from pdm_tf.config.transformer import TransformerConfig
 
 # Settings that came after digests, and the values that leave everything as it was.
-LATER: dict[str, Any] = {}
+LATER: dict[str, Any] = {
+    "architecture": "unet",
+    "process": "vp",
+    "noise_scale": 1,
+    **{field.name: field.default for field in dataclasses.fields(TransformerConfig)},
+}
 
-_ROOMS = (DataConfig, DiffusionConfig, UNetConfig, TrainingConfig, SamplingConfig)
+_ROOMS = (
+    DataConfig,
+    DiffusionConfig,
+    UNetConfig,
+    TransformerConfig,
+    TrainingConfig,
+    SamplingConfig,
+)
 
 
 def sealed_settings(config: Any) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from pdm_tf.config.jit import JiTConfig
+from pdm_tf.config.transformer import JiTConfig
 from pdm_tf.errors import InputError
 from pdm_tf.networks.jit import JiT
 

@@ -21,7 +21,8 @@ class CallbackDenoiser(Denoiser):
 
     Args:
       evaluate: (z float32 [B, H, W, C], t int32 [B], labels int32 [B]) -> estimate and
-        variance, float32 [B, H, W, C].
+        variance, float32 [B, H, W, C]. Of a linear process t is a time, float32, and z
+        at the scale at which the network was trained.
       image_shape: H, W, C.
       num_classes: 0 for none.
       schedule: the schedule whose timesteps it understands.
@@ -47,9 +48,10 @@ class CallbackDenoiser(Denoiser):
 
     def __call__(self, z: tf.Tensor, level: NoiseLevel) -> Prediction:
         count = tf.shape(z)[:1]
-        labels = self.labels
-        if labels is None:
-            labels = tf.fill(count, self.num_classes)
-        given = [z, tf.broadcast_to(level.t, count), labels]
+        labels = self.num_classes if self.labels is None else self.labels
+        labels = tf.broadcast_to(labels, count)  # one counts for all pictures
+        t = self.schedule.time(level) if self.schedule.continuous else level.t
+        z = self.schedule.as_trained(z, level)
+        given = [z, tf.broadcast_to(t, count), labels]
         found = tf.numpy_function(self._evaluate, given, [tf.float32, tf.float32])
         return Prediction(*(tf.ensure_shape(denoised, z.shape) for denoised in found))

@@ -30,6 +30,7 @@ class Denoiser(ABC):
       distilled_guidance: w that its estimates have without a second evaluation, so
         that sampling adds no guidance; None for most.
       own_sampler: sampler and steps that it was made for; None for most.
+      learns_variance: whether its variance is learnt, and not 1 everywhere.
     """
 
     image_shape: tuple[int, ...]
@@ -37,6 +38,7 @@ class Denoiser(ABC):
     schedule: NoiseSchedule
     distilled_guidance: float | None = None
     own_sampler: SamplerDefault | None = None
+    learns_variance: bool = True
 
     @property
     def variables(self) -> Mapping[str, tf.Variable]:
@@ -127,6 +129,7 @@ class Wrapper(StatefulDenoiser):
         self.num_classes = denoise.num_classes
         self.distilled_guidance = denoise.distilled_guidance
         self.own_sampler = denoise.own_sampler
+        self.learns_variance = denoise.learns_variance
 
     @property
     def variables(self) -> Mapping[str, tf.Variable]:

@@ -53,6 +53,7 @@ class NetworkDenoiser(Denoiser):
         self.prediction, self.labels = prediction, labels
         self.image_shape = tuple(network.config.image_shape)
         self.num_classes = network.config.num_classes
+        self.learns_variance = getattr(network, "learns_variance", True)
         check_plan(plan or {}, network)
         self.plan, self.apart, self.constant = plan or {}, apart, False
         # As a function of its own the network is optimised by itself: in a split or

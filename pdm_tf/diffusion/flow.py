@@ -9,15 +9,18 @@ that was trained on it is asked with w and with t, a float.
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 import tensorflow as tf
+from scipy.special import ndtr
 
 from pdm_tf.config import Spacing
 from pdm_tf.diffusion import grids
 from pdm_tf.diffusion.schedule import Grid, NoiseLevel, NoiseSchedule, split_in_two
 from pdm_tf.errors import SettingError
+
+_LOGIT_MEAN, _LOGIT_STD = -0.8, 0.8  # of the times that training draws
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,8 @@ class LinearFlow(NoiseSchedule):
         pictures.
     """
 
-    noise_scale: float = 1.0
+    noise_scale: float = 1.0  # type: ignore[misc]
+    continuous: ClassVar[bool] = True
 
     @classmethod
     def of(cls, timesteps: int = 1000, noise_scale: float = 1.0) -> Self:
@@ -63,12 +67,28 @@ class LinearFlow(NoiseSchedule):
     def at(self, t: tf.Tensor) -> NoiseLevel:
         """The level of a time t, float32 [] or [B] in [0, 1]."""
         log_odds = tf.math.log(t) - tf.math.log1p(-t)
-        left = tf.cast(tf.round((1.0 - t) * self.timesteps), tf.int32) - 1
-        index = tf.clip_by_value(left, 0, self.timesteps - 1)
-        return NoiseLevel(index, 2.0 * (log_odds - math.log(self.noise_scale)))
+        log_snr = 2.0 * (log_odds - math.log(self.noise_scale))
+        return NoiseLevel(super().at(t).t, log_snr)
+
+    def spread(self, u: tf.Tensor, first: int, last: int) -> NoiseLevel:
+        """The levels that training takes for u: the logit of t is normal.
+
+        Its mean and deviation are those of JiT. From the timesteps first to last, both
+        included.
+        """
+        ends = 1.0 - np.array([last + 1, first]) / self.timesteps
+        with np.errstate(divide="ignore"):
+            logits = np.log(ends) - np.log1p(-ends)
+        low, high = ndtr((logits - _LOGIT_MEAN) / _LOGIT_STD)
+        normal = tf.math.ndtri(tf.clip_by_value(low + u * (high - low), 1e-6, 1 - 1e-6))
+        t = tf.sigmoid(_LOGIT_MEAN + _LOGIT_STD * normal)
+        return self.level(super().at(t).t)
 
     def as_trained(self, z: tf.Tensor, level: NoiseLevel) -> tf.Tensor:
         return z * length_of(level.per_pixel(), self.noise_scale)
+
+    def as_noised(self, z: tf.Tensor, level: NoiseLevel) -> tf.Tensor:
+        return z / length_of(level.per_pixel(), self.noise_scale)
 
     def grid(self, steps: int | str | tf.Tensor, spacing: Spacing = "uniform") -> Grid:
         """The levels at t = 0, 1/S, …, 1 - 1/S for S steps, wherever they lie.

@@ -13,14 +13,17 @@ from pdm_tf.diffusion import gaussian
 from pdm_tf.diffusion.schedule import NoiseLevel, NoiseSchedule
 
 _MIN_SNR_CEILING = 5.0  # arXiv 2303.09556
+_NEAREST = 0.05  # of 1 - t, below which the velocity is not weighed more (2511.13720)
 
 
-def weight(name: str, level: NoiseLevel) -> tf.Tensor:
+def weight(name: str, level: NoiseLevel, noise_scale: float = 1.0) -> tf.Tensor:
     """gamma_t, the weight of the squared error in x (equation 3).
 
     sqrt_snr is the paper's; snr weighs the error in eps evenly, snr+1 that in v;
     truncated_snr is max(snr, 1) (arXiv 2202.00512); min_snr is min(snr, 5); p2 is
-    snr·sqrt(1 - alpha); uniform weighs the error in x evenly.
+    snr·sqrt(1 - alpha); uniform weighs the error in x evenly; velocity is
+    1 / max(1 - t, 0.05)², the error in v of a linear process of that noise scale (arXiv
+    2511.13720).
     """
     snr = level.snr
     return {
@@ -31,15 +34,22 @@ def weight(name: str, level: NoiseLevel) -> tf.Tensor:
         "min_snr": lambda: tf.minimum(snr, _MIN_SNR_CEILING),
         "p2": lambda: snr * level.noise,
         "uniform": lambda: tf.ones_like(snr),
+        "velocity": lambda: tf.square(
+            tf.minimum(1.0 + noise_scale * tf.sqrt(snr), 1.0 / _NEAREST)
+        ),
     }[name]()
 
 
 def simple_loss(
-    x: tf.Tensor, denoised: tf.Tensor, level: NoiseLevel, weighting: str
+    x: tf.Tensor,
+    denoised: tf.Tensor,
+    level: NoiseLevel,
+    weighting: str,
+    noise_scale: float = 1.0,
 ) -> tf.Tensor:
     """L_simple of each picture: gamma_t · mean squared error of the estimate, [B]."""
     error = tf.reduce_mean(tf.square(denoised - x), axis=[1, 2, 3])
-    return weight(weighting, level) * error
+    return weight(weighting, level, noise_scale) * error
 
 
 def reverse_variance(

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple, Self
+from typing import ClassVar, NamedTuple, Self
 
 import numpy as np
 import tensorflow as tf
@@ -118,6 +118,8 @@ class NoiseSchedule:
     """
 
     betas: tuple[float, ...]
+    noise_scale: ClassVar[float] = 1.0  # of the noise that z begins with
+    continuous: ClassVar[bool] = False  # whether requests give a time, see `time`
 
     @classmethod
     def linear(cls, timesteps: int = 1000, beta_end: float = 0.02) -> "NoiseSchedule":
@@ -171,8 +173,25 @@ class NoiseSchedule:
         """The level for networks that take a time in [0, 1]: 0 noise, 1 the picture."""
         return 1.0 - tf.cast(level.t + 1, tf.float32) / self.timesteps
 
+    def at(self, t: tf.Tensor) -> NoiseLevel:
+        """The level nearest to a time, float32 [] or [B] in [0, 1], see `time`."""
+        left = tf.cast(tf.round((1.0 - t) * self.timesteps), tf.int32) - 1
+        return self.level(tf.clip_by_value(left, 0, self.timesteps - 1))
+
+    def spread(self, u: tf.Tensor, first: int, last: int) -> NoiseLevel:
+        """The levels that training takes for u, float32 [B], even in [0, 1).
+
+        All timesteps from first to last, both included, alike.
+        """
+        t = first + tf.cast(u * float(last - first + 1), tf.int32)
+        return self.level(tf.minimum(t, last))  # u close to 1 may be rounded up
+
     def as_trained(self, z: tf.Tensor, level: NoiseLevel) -> tf.Tensor:
         """z, float32 [B, H, W, C], at the scale at which networks are trained."""
+        return z
+
+    def as_noised(self, z: tf.Tensor, level: NoiseLevel) -> tf.Tensor:
+        """The inverse of `as_trained`."""
         return z
 
     @staticmethod

@@ -52,11 +52,11 @@ def examine(config: Config) -> Iterator[Finding]:
     source = open_pictures(config)
     yield read_some(source)
     yield from judge_average(training)
-    yield from describe_shapes(config)
     yield judge_precision(config)
     with tempfile.TemporaryDirectory() as folder:
         tried = replace(config, training=replace(training, run_dir=f"{folder}/run"))
         state = build_state(tried, strategy)
+        yield from describe_shapes(config, state.denoiser.network)
         yield from _work(config, tried, strategy, state, source)
 
 

@@ -4,18 +4,20 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+import keras
 import numpy as np
 import tensorflow as tf
 
 from pdm_tf.assemble.settings import sampler_of_grids, t_range
 from pdm_tf.assemble.state import State, build_state, build_trainer
-from pdm_tf.config import Config
+from pdm_tf.config import Config, UNetConfig
 from pdm_tf.data.sources import Source
 from pdm_tf.denoisers.denoiser import Denoiser
 from pdm_tf.denoisers.guidance import for_sampling
 from pdm_tf.doctor.machine import free_bytes, memory_bytes
 from pdm_tf.errors import InputError, SettingError
 from pdm_tf.networks import hardware, shapes
+from pdm_tf.networks.describing import describe as describe_network
 from pdm_tf.profiling.memory import held_bytes
 from pdm_tf.profiling.parameters import count_parameters
 from pdm_tf.profiling.tpu import find_unsupported
@@ -55,22 +57,25 @@ def read_some(source: Source) -> Finding:
     return Finding("data", text, advice)
 
 
-def describe_shapes(config: Config) -> Iterator[Finding]:
-    """The grid, channels and attention of each level, and the timesteps trained."""
-    network = config.network
-    height, width = shapes.grid_shape(network)
-    channels = shapes.channels_of_levels(network)
-    heights = [height >> level for level in range(len(channels))]
-    for level, c in enumerate(channels):
-        attends = level in shapes.attention_levels(network)
-        text = f"grid {heights[level]}×{width >> level}, {c} channels"
-        yield Finding(f"level {level}", text + (", attention" if attends else ""))
-    idle = sorted(set(network.attention_resolutions) - set(heights))
+def describe_shapes(config: Config, network: keras.Model) -> Iterator[Finding]:
+    """What the network is made of, and the timesteps trained."""
+    for name, text in describe_network(network).items():
+        yield Finding(name, text)
+    idle = _idle_attention(config.network)
     if idle:
         listed = ", ".join(map(str, idle))
         yield Finding("attention", f"no level has a grid of height {listed}")
     first, last = t_range(config)
     yield Finding("timesteps", f"{first} to {last} of {config.diffusion.timesteps}")
+
+
+def _idle_attention(network: UNetConfig) -> list[int]:
+    """Heights at which a U-Net would have attention, and has no level."""
+    if network.architecture != "unet":
+        return []
+    height, _ = shapes.grid_shape(network)
+    levels = range(len(network.channel_multipliers))
+    return sorted(set(network.attention_resolutions) - {height >> i for i in levels})
 
 
 def judge_precision(config: Config) -> Finding:

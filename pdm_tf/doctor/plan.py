@@ -17,7 +17,7 @@ from pdm_tf.doctor.findings import (
     on_one_device,
     read_some,
 )
-from pdm_tf.networks import shapes
+from pdm_tf.networks.describing import describe as describe_network
 from pdm_tf.profiling.flops import count_denoise_flops
 from pdm_tf.profiling.parameters import count_parameters
 from pdm_tf.training.batch_sharding import check_batch_sharding
@@ -52,9 +52,6 @@ def describe(config: Config, denoiser: NetworkDenoiser) -> Iterator[Finding]:
     """What is known of a run before its graphs are traced."""
     first, last = t_range(config)
     network, training = config.network, config.training
-    height, width = shapes.grid_shape(network)
-    channels = shapes.channels_of_levels(network)
-    blocks = shapes.blocks_of_levels(network)
     parameters = count_parameters(denoiser.network.variables)
     flops = count_denoise_flops(denoiser.network, denoiser.image_shape) or 0
     picture = "×".join(map(str, network.image_shape))
@@ -86,10 +83,5 @@ def describe(config: Config, denoiser: NetworkDenoiser) -> Iterator[Finding]:
         f"{network.precision}, {os.cpu_count()} processor cores, "
         f"{len(tf.config.list_physical_devices('GPU'))} GPUs",
     )
-    for level, (c, count) in enumerate(zip(channels, blocks, strict=True)):
-        attends = level in shapes.attention_levels(network)
-        yield Finding(
-            f"level {level}",
-            f"grid {height >> level}×{width >> level}, {c} channels, {count} blocks"
-            f"{', attention' if attends else ''}",
-        )
+    for name, text in describe_network(denoiser.network).items():
+        yield Finding(name, text)

@@ -2,12 +2,13 @@
 
 from math import ceil
 
+import numpy as np
 import tensorflow as tf
 
 from pdm_tf.config import SamplingConfig
 from pdm_tf.denoisers.denoiser import Denoiser
 from pdm_tf.denoisers.guidance import for_sampling
-from pdm_tf.diffusion import respacing
+from pdm_tf.diffusion import NoiseSchedule, respacing
 from pdm_tf.errors import SettingError
 from pdm_tf.export.quantising import Example
 from pdm_tf.samplers import open_samplers, record
@@ -47,7 +48,15 @@ def calibration_examples(
         rows = record(guided, step, grid, [LAST_SEED - k])
         for i in range(len(rows.t)):
             row = slice(i, i + 1)
-            examples.append(
-                {"z": rows.z[row], "t": rows.t[row], "labels": rows.labels[row]}
-            )
+            z, t = _as_asked(denoiser.schedule, rows.z[row], rows.t[row])
+            examples.append({"z": z, "t": t, "labels": rows.labels[row]})
     return examples
+
+
+def _as_asked(
+    schedule: NoiseSchedule, z: np.ndarray, t: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """z and timesteps as the `denoise` signature takes them."""
+    level = schedule.level(t)
+    time = schedule.time(level).numpy() if schedule.continuous else t
+    return schedule.as_trained(tf.constant(z), level).numpy(), time

@@ -119,6 +119,8 @@ def float_patterns(denoiser: Denoiser) -> tuple[str, ...]:
     """`FLOAT`, and the decoder's last convolution: patches are read from its sum."""
     paths = [p for network in networks_of(denoiser) for p in layers_of(network.network)]
     adding = [path for path in paths if re.fullmatch(r"up_0_\d+/conv_out", path)]
+    if not adding:  # a network without a decoder
+        return FLOAT
     return (*FLOAT, max(adding, key=lambda path: int(path[5:-9])))
 
 

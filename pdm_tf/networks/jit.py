@@ -6,13 +6,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from pdm_tf.config.jit import JiTConfig
+from pdm_tf.config.transformer import JiTConfig
 from pdm_tf.errors import SettingError
 from pdm_tf.networks.jit_blocks import (
     Modulation,
     RMSNorm,
     TransformerBlock,
-    rotary_code,
     sine_code,
 )
 from pdm_tf.networks.layers import dense
@@ -37,6 +36,7 @@ class JiT(keras.Model):
 
     _default_save_signature = None  # see `PatchedUNet`
     continuous_time = True  # t is a float, 0 for noise and 1 for the picture
+    learns_variance = False
 
     def __init__(self, config: JiTConfig, **settings: Any) -> None:
         settings = {"name": "jit", "dtype": config.precision, **settings}
@@ -44,17 +44,14 @@ class JiT(keras.Model):
         self.config = config
         self.grid_height, self.grid_width = _grid_shape(config)
         self._make_embeddings()
-        heads = config.hidden_size // config.num_heads
         grid = self.grid_height, self.grid_width
         self._position = sine_code(*grid, config.hidden_size)
-        self._turns = {
-            ahead: rotary_code(*grid, heads, ahead)
-            for ahead in {0, config.context_tokens}
-        }
         self.blocks = [
             TransformerBlock(
                 config.hidden_size,
                 config.num_heads,
+                grid,
+                ahead=config.context_tokens if i >= config.context_start else 0,
                 name=f"block_{i}",
                 dtype=self.dtype_policy,
             )
@@ -168,9 +165,8 @@ class JiT(keras.Model):
         return tf.repeat(tf.cast(code, x.dtype), tf.shape(x)[0], axis=0)
 
     def _applied(self, block: Any, x: tf.Tensor, c: tf.Tensor) -> tf.Tensor:
-        turns = self._turns[x.shape[1] - len(self._position)]
         c = tf.cast(c, self.compute_dtype)
-        made = apply_recomputed(lambda x, c: block(x, c, turns=turns), x, c)
+        made = apply_recomputed(block, x, c)
         report_block(block, (x, c, None), made)
         return made
 

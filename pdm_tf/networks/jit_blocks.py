@@ -93,9 +93,11 @@ class Modulation(keras.layers.Layer):
 class Attention(keras.layers.Layer):
     """Attention among tokens, queries and keys normalised and turned by position."""
 
-    def __init__(self, channels: int, heads: int, **settings: Any) -> None:
+    def __init__(
+        self, channels: int, heads: int, turns: Turns, **settings: Any
+    ) -> None:
         super().__init__(**settings)
-        self.channels, self.heads = channels, heads
+        self.channels, self.heads, self.turns = channels, heads, turns
         self.qkv = dense(3 * channels, name="qkv", dtype=self.dtype_policy)
         self.query_norm = RMSNorm(name="query_norm", dtype=self.dtype_policy)
         self.key_norm = RMSNorm(name="key_norm", dtype=self.dtype_policy)
@@ -108,19 +110,14 @@ class Attention(keras.layers.Layer):
         self.out.build((None, self.channels))
         self.built = True
 
-    def call(self, x: tf.Tensor, turns: Turns) -> tf.Tensor:
-        """The attended tokens.
-
-        Args:
-          x: [B, L, D].
-          turns: of L tokens and D / heads channels, see `rotary_code`.
-        """
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        """Tokens [B, L, D] -> [B, L, D]."""
         length, width = x.shape[1], self.channels // self.heads
         h = self.qkv(tf.reshape(x, [-1, self.channels]))
         h = tf.reshape(h, [-1, length, 3, self.heads, width])
         q, k, v = tf.unstack(tf.transpose(h, [2, 0, 3, 1, 4]))  # [B, heads, L, d]
         q, k = (
-            turned(norm(tf.cast(value, tf.float32)), turns)
+            turned(norm(tf.cast(value, tf.float32)), self.turns)
             for norm, value in ((self.query_norm, q), (self.key_norm, k))
         )
         q *= width**-0.5
@@ -163,14 +160,31 @@ class SwiGLU(keras.layers.Layer):
 
 
 class TransformerBlock(keras.layers.Layer):
-    """Attention, then SwiGLU, each shifted, scaled and gated by c."""
+    """Attention, then SwiGLU, each shifted, scaled and gated by c.
 
-    def __init__(self, channels: int, heads: int, **settings: Any) -> None:
+    Args:
+      channels: of a token.
+      heads: of attention.
+      grid: height and width of the patch grid.
+      ahead: tokens in front of those of the patches.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        heads: int,
+        grid: tuple[int, int],
+        ahead: int,
+        **settings: Any,
+    ) -> None:
         super().__init__(**settings)
         self.channels, policy = channels, self.dtype_policy
         self.modulation = Modulation(channels, 6, name="modulation", dtype=policy)
         self.norm_1 = RMSNorm(name="norm_1", dtype=policy)
-        self.attention = Attention(channels, heads, name="attention", dtype=policy)
+        turns = rotary_code(*grid, channels // heads, ahead)
+        self.attention = Attention(
+            channels, heads, turns, name="attention", dtype=policy
+        )
         self.norm_2 = RMSNorm(name="norm_2", dtype=policy)
         self.mlp = SwiGLU(channels, name="mlp", dtype=policy)
 
@@ -181,10 +195,10 @@ class TransformerBlock(keras.layers.Layer):
             part.build()
         self.built = True
 
-    def call(self, x: tf.Tensor, c: tf.Tensor, turns: Turns) -> tf.Tensor:
+    def call(self, x: tf.Tensor, c: tf.Tensor, *conditions: Any) -> tf.Tensor:
         """Tokens [B, L, D], under c [1 or B, D]."""
         shift, scale, gate, shift_2, scale_2, gate_2 = self.modulation(c)
-        x += gate * self.attention(self.norm_1(x, scale, shift), turns=turns)
+        x += gate * self.attention(self.norm_1(x, scale, shift))
         return x + gate_2 * self.mlp(self.norm_2(x, scale_2, shift_2))
 
 

@@ -12,7 +12,7 @@ from pdm_tf.denoisers.denoiser import Denoiser, Prediction
 from pdm_tf.denoisers.objective import Loss
 from pdm_tf.diffusion import NoiseLevel
 from pdm_tf.diffusion.gaussian import eps_from_x, noised
-from pdm_tf.objectives.draws import Draws, draw, drop_labels, timesteps
+from pdm_tf.objectives.draws import Draws, draw, drop_labels
 from pdm_tf.objectives.guided_target import (
     clipped,
     guided_target,
@@ -64,7 +64,7 @@ class ConsistencyDistillation:
     def __call__(self, x: tf.Tensor, labels: tf.Tensor, draws: Draws) -> Loss:
         """Losses of pictures x [B, H, W, C] in [-1, 1] with labels int32 [B]."""
         schedule = self.student.schedule
-        t = timesteps(draws.u, 1, schedule.timesteps - 1)
+        t = schedule.spread(draws.u, 1, schedule.timesteps - 1).t
         level, to = schedule.level(t), schedule.level(self.later(t))
         z = noised(x, seeds.normal(draws.keys, tuple(x.shape[1:])), level.per_pixel())
         student = self.student

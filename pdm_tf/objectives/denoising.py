@@ -11,7 +11,7 @@ from pdm_tf.denoisers.denoiser import Denoiser
 from pdm_tf.denoisers.objective import Loss
 from pdm_tf.diffusion.gaussian import noised
 from pdm_tf.diffusion.losses import simple_loss, vlb_loss
-from pdm_tf.objectives.draws import Draws, draw, drop_labels, timesteps
+from pdm_tf.objectives.draws import Draws, draw, drop_labels
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,7 +19,7 @@ class DenoisingObjective:
     """L_simple for the network, L_vlb for its variance head alone.
 
     The terms are simple, weighted as `diffusion.losses.weight` says, and vlb [bits per
-    dimension]; the total is their sum.
+    dimension], 0 for a network that learns no variance; the total is their sum.
 
     Attributes:
       denoise: what learns to denoise, unconditional or not conditioned yet.
@@ -44,7 +44,7 @@ class DenoisingObjective:
     def __call__(self, x: tf.Tensor, labels: tf.Tensor, draws: Draws) -> Loss:
         """Losses of pictures x [B, H, W, C] in [-1, 1] with labels int32 [B]."""
         denoise, schedule = self.denoise, self.denoise.schedule
-        level = schedule.level(timesteps(draws.u, *self.t_range))
+        level = schedule.spread(draws.u, *self.t_range)
         eps = seeds.normal(draws.keys, tuple(x.shape[1:]))
         z = noised(x, eps, level.per_pixel())
         if denoise.num_classes:
@@ -52,8 +52,11 @@ class DenoisingObjective:
             kept = drop_labels(labels, draws.drop, self.label_dropout, null)
             denoise = denoise.conditioned(kept)
         denoised, variance = denoise(z, level)
-        simple = simple_loss(x, denoised, level, self.weighting)
-        fixed = tf.stop_gradient(denoised)
-        vlb = vlb_loss(schedule, z, x, fixed, variance, level)
+        scale = schedule.noise_scale
+        simple = simple_loss(x, denoised, level, self.weighting, scale)
+        vlb = tf.zeros_like(simple)
+        if denoise.learns_variance:
+            fixed = tf.stop_gradient(denoised)
+            vlb = vlb_loss(schedule, z, x, fixed, variance, level)
         bucket = level.t * self.buckets // schedule.timesteps
         return Loss(simple + vlb, {"simple": simple, "vlb": vlb}, bucket)

@@ -29,12 +29,6 @@ def draw(seed: int, step: tf.Tensor, batch_size: int) -> Draws:
     return Draws(keys, u, drop)
 
 
-def timesteps(u: tf.Tensor, first: int, last: int) -> tf.Tensor:
-    """Timesteps int32 [B] of u in [0, 1): first to last, both included, evenly."""
-    t = first + tf.cast(u * float(last - first + 1), tf.int32)
-    return tf.minimum(t, last)  # u close to 1 may be rounded up
-
-
 def drop_labels(
     labels: tf.Tensor, drop: tf.Tensor, share: float, null: int
 ) -> tf.Tensor:

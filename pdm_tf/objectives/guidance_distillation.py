@@ -13,7 +13,7 @@ from pdm_tf.denoisers.objective import Loss
 from pdm_tf.diffusion import NoiseLevel
 from pdm_tf.diffusion.gaussian import eps_from_x, noised
 from pdm_tf.diffusion.losses import weight
-from pdm_tf.objectives.draws import Draws, draw, drop_labels, timesteps
+from pdm_tf.objectives.draws import Draws, draw, drop_labels
 from pdm_tf.objectives.guided_target import (
     clipped,
     guided_target,
@@ -69,14 +69,15 @@ class GuidanceDistillation:
     def __call__(self, x: tf.Tensor, labels: tf.Tensor, draws: Draws) -> Loss:
         """Losses of pictures x [B, H, W, C] in [-1, 1] with labels int32 [B]."""
         schedule = self.student.schedule
-        level = schedule.level(timesteps(draws.u, *self.t_range))
+        level = schedule.spread(draws.u, *self.t_range)
         null = self.student.num_classes
         labels = drop_labels(labels, draws.drop, self.label_dropout, null)
         z = self.noisy(x, labels, level, draws)
         target = self.target(z, labels, level)
         own = self.student.conditioned(labels)(z, level)
         error = visible_error(own.x, target.x, self.sampling)
-        guided = weight(self.weighting, level) * mean_square(error)
+        gamma = weight(self.weighting, level, schedule.noise_scale)
+        guided = gamma * mean_square(error)
         variance = mean_square(own.variance - target.variance)
         bucket = level.t * self.buckets // schedule.timesteps
         terms = {"guided": guided, "variance": variance}

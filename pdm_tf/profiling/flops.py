@@ -59,17 +59,20 @@ def count_denoise_flops(denoise: Callable, image_shape: Sequence[int]) -> int | 
     """Floating-point operations of one evaluation for one picture.
 
     Args:
-      denoise: a function of z float32 [N, H, W, C], t int32 [N], labels int32 [N], by
-        these names or in this order.
+      denoise: a function of z float32 [N, H, W, C], t int32 [N] or for continuous time
+        float32, labels int32 [N], by these names or in this order.
       image_shape: (H, W, C).
     """
     one = tf.TensorSpec([1], tf.int32)
     z = tf.TensorSpec([1, *image_shape], tf.float32)
     if hasattr(denoise, "structured_input_signature"):  # of a SavedModel
+        t = tf.TensorSpec([1], denoise.structured_input_signature[1]["t"].dtype)
         return count_call_flops(
-            lambda z, t, labels: denoise(z=z, t=t, labels=labels), z, one, one
+            lambda z, t, labels: denoise(z=z, t=t, labels=labels), z, t, one
         )
-    return count_call_flops(denoise, z, one, one)
+    continuous = getattr(denoise, "continuous_time", False)
+    t = tf.TensorSpec([1], tf.float32 if continuous else tf.int32)
+    return count_call_flops(denoise, z, t, one)
 
 
 def _captures(

@@ -50,6 +50,8 @@ def _read(
 
 def blocks_of(network: Any) -> list[Any]:
     """The blocks of a network in the order in which they are computed."""
+    if hasattr(network, "blocks"):
+        return list(network.blocks)
     ways = [*network.down, network.middle, *network.up]
     return [layer for layers in ways for layer in layers]
 

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from pdm_tf.denoisers.denoiser import Denoiser
 from pdm_tf.denoisers.network import NetworkDenoiser
+from pdm_tf.networks.constant_weights import input_specs
 from pdm_tf.networks.transforms import (
     LayerPlan,
     LayerTransform,
@@ -77,10 +78,8 @@ def multiplications(denoise: NetworkDenoiser) -> dict[str, int]:
     """Multiplications of each layer for one picture."""
     layers = layers_of(denoise.network)
     counters = {path: _Counter(layer) for path, layer in layers.items()}
-    size = (1, *denoise.image_shape)
-    inputs = [tf.TensorSpec(size), tf.TensorSpec([1], tf.int32)]
-    if denoise.num_classes:
-        inputs.append(tf.TensorSpec([1], tf.int32))
+    specs = input_specs(denoise.network)
+    inputs = [tf.TensorSpec([1, *spec.shape[1:]], spec.dtype) for spec in specs]
     with transformed(counters):  # traced, not computed
         tf.function(lambda *given: denoise.network(*given)).get_concrete_function(
             *inputs

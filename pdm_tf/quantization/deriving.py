@@ -100,7 +100,12 @@ def step_groups(timesteps: int, groups: int) -> np.ndarray | None:
 
 
 def seams_of(network: Any) -> dict[str, int]:
-    """Where the skip begins in what the decoder's projections read, by path."""
+    """Where the skip begins in what the decoder's projections read, by path.
+
+    None for a network without skips.
+    """
+    if not hasattr(network, "up"):
+        return {}
     channels, found = network.middle[-1].channels, {}
     for layers in network.up:
         found[f"{layers[0].name}/skip"] = channels

@@ -83,7 +83,9 @@ def call_eagerly(
     denoise: NetworkDenoiser, batch: tuple[tf.Tensor, ...], plan: LayerPlan
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Output and variance of a network with a plan above its denoiser's own."""
-    given = batch if denoise.num_classes else batch[:2]
+    z, t, labels = batch
+    known = denoise.conditioned(labels) if denoise.num_classes else denoise
+    given = known.inputs(z, denoise.schedule.level(t))
     with transformed(stacked(denoise.plan, plan)):
         return denoise.network(*given)
 

@@ -13,6 +13,7 @@ from pdm_tf.config.sealing import sealed_settings
 from pdm_tf.denoisers.denoiser import Denoiser
 from pdm_tf.denoisers.identity import digest_model, seal_of
 from pdm_tf.diffusion import NoiseSchedule
+from pdm_tf.diffusion.flow import LinearFlow
 from pdm_tf.errors import InputError
 from pdm_tf.profiling.parameters import count_bytes, count_parameters
 from pdm_tf.version import __version__
@@ -67,11 +68,14 @@ def describe(
 
 
 def schedule_settings(schedule: NoiseSchedule) -> dict[str, Any]:
-    """What `NoiseSchedule.linear` makes this schedule from.
+    """What `open_schedule` makes this schedule from.
 
     Raises:
       InputError: a schedule of another form.
     """
+    if isinstance(schedule, LinearFlow):
+        timesteps, scale = schedule.timesteps, schedule.noise_scale
+        return {"process": "linear", "timesteps": timesteps, "noise_scale": scale}
     settings: dict[str, Any] = {
         "timesteps": schedule.timesteps,
         "beta_end": schedule.betas[-1],
@@ -79,6 +83,21 @@ def schedule_settings(schedule: NoiseSchedule) -> dict[str, Any]:
     if NoiseSchedule.linear(**settings) != schedule:
         raise InputError("only linear noise schedules can be written to a .tflite file")
     return settings
+
+
+def open_schedule(said: Mapping[str, Any]) -> NoiseSchedule:
+    """The schedule that settings stand for.
+
+    Args:
+      said: sealed settings of a run, or what `schedule_settings` gave.
+
+    Raises:
+      InputError: no settings of a schedule.
+      KeyError: some are missing.
+    """
+    if said.get("process", "vp") == "linear":
+        return LinearFlow.of(said["timesteps"], said["noise_scale"])
+    return NoiseSchedule.linear(said["timesteps"], said["beta_end"])
 
 
 _SIDE = 2**16  # pixels, at most; and so with classes and timesteps

@@ -5,9 +5,9 @@ from typing import Any
 from pdm_tf.config import SamplingConfig
 from pdm_tf.config.sampling import SamplerDefault
 from pdm_tf.denoisers.callback import CallbackDenoiser, Evaluate
-from pdm_tf.diffusion import NoiseSchedule
 from pdm_tf.errors import SettingError
 from pdm_tf.serving.denoiser_generator import DenoiserGenerator
+from pdm_tf.serving.description import open_schedule
 from pdm_tf.serving.litert_network import REMEDY, open_file
 from pdm_tf.storage.digests import digest_json
 
@@ -20,7 +20,7 @@ def callback_denoiser(
         evaluate,
         tuple(description["image_shape"]),
         description["num_classes"],
-        NoiseSchedule.linear(**description["schedule"]),
+        open_schedule(description["schedule"]),
     )
     denoiser.distilled_guidance = description.get("distilled_guidance")
     own = description.get("own_sampler")

@@ -28,7 +28,7 @@ class OneByOneNetwork:
 
         Args:
           z: noisy pictures, float32 [N, H, W, C].
-          t: timesteps, int32 [N].
+          t: timesteps, int32 [N]; of a linear process times, float32 [N].
           labels: int32 [N]; not looked at without classes.
 
         Raises:
@@ -42,7 +42,9 @@ class OneByOneNetwork:
         given = {"z": z, "t": t, "labels": labels}
         for i in range(len(z)):
             found = self.evaluate({k: v[i : i + 1] for k, v in given.items()})
-            x[i], variance[i] = found["x"][0], found["variance"][0]
+            x[i] = found["x"][0]
+            # Where it is 1 everywhere, converters may leave the output out.
+            variance[i] = found["variance"][0] if "variance" in found else 1.0
         return x, variance
 
     def evaluate(self, row: Mapping[str, np.ndarray]) -> Mapping[str, Any]:
@@ -51,7 +53,9 @@ class OneByOneNetwork:
 
 
 def highest_inputs(description: Mapping[str, Any]) -> dict[str, int]:
-    """The highest timestep, and label where there are classes, of a described model."""
+    """The highest timestep or time, and label if any, of a described model."""
     steps, classes = description.get("timesteps"), description.get("num_classes")
     found = {"t": steps - 1} if type(steps) is int else {}
+    if description.get("schedule", {}).get("process") == "linear":
+        found = {"t": 1}  # a time
     return found | ({"labels": classes} if type(classes) is int and classes else {})

@@ -123,20 +123,24 @@ def denoise_signature(denoiser: Denoiser, count: int | None = None) -> Callable:
 
     For any number of pictures t and labels are checked in the graph; a fixed number
     is for LiteRT, which knows no assertions: `LitertNetwork` checks them.
+
+    Of a linear process t is a time, float32 in [0, 1], and z at the scale at which the
+    network was trained; of others t is a timestep.
     """
+    schedule = denoiser.schedule
+    last = 1 if schedule.continuous else schedule.timesteps - 1
 
     def denoise(z: tf.Tensor, t: tf.Tensor, labels: tf.Tensor) -> dict[str, tf.Tensor]:
         if count is None:
             t, labels = _checked(
-                [
-                    _all_within("t", t, 0, denoiser.schedule.timesteps - 1),
-                    *_labels_known(denoiser, labels, t),
-                ],
+                [_all_within("t", t, 0, last), *_labels_known(denoiser, labels, t)],
                 (t, labels),
             )
         known = denoiser.conditioned(labels) if denoiser.num_classes else denoiser
-        return known(z, denoiser.schedule.level(t))._asdict()
+        level = schedule.at(t) if schedule.continuous else schedule.level(t)
+        return known(schedule.as_noised(z, level), level)._asdict()
 
     pictures = tf.TensorSpec([count, *denoiser.image_shape], tf.float32, "z")
-    rows = [tf.TensorSpec([count], tf.int32, name) for name in ("t", "labels")]
+    times = tf.TensorSpec([count], tf.float32 if schedule.continuous else tf.int32, "t")
+    rows = [times, tf.TensorSpec([count], tf.int32, "labels")]
     return tf.function(denoise, input_signature=[pictures, *rows], autograph=False)

@@ -62,7 +62,13 @@ def test_its_authors_sampler_is_heun_on_the_straight_way(golden):
 def test_published_networks_have_exactly_their_parameters(name):
     (size, patch, wide, depth, heads, narrow, start), parameters = PUBLISHED[name]
     config = pdm.JiTConfig(
-        (size, size, 3), patch, wide, depth, heads, 1000, narrow, 32, start
+        image_shape=(size, size, 3),
+        patch_size=patch,
+        hidden_size=wide,
+        depth=depth,
+        num_heads=heads,
+        bottleneck=narrow,
+        context_start=start,
     )
     with keras.StatelessScope():  # no memory is taken for them
         network = pdm.JiT(config)
@@ -71,7 +77,17 @@ def test_published_networks_have_exactly_their_parameters(name):
 
 def test_a_network_is_told_by_its_weights():
     config = load("a").network.config
-    assert config == pdm.JiTConfig((16, 16, 3), 4, 64, 4, 4, 10, 16, 8, 2)
+    assert config == pdm.JiTConfig(
+        image_shape=(16, 16, 3),
+        patch_size=4,
+        hidden_size=64,
+        depth=4,
+        num_heads=4,
+        num_classes=10,
+        bottleneck=16,
+        context_tokens=8,
+        context_start=2,
+    )
     with pytest.raises(InputError, match="context_start: unknown for 4 blocks"):
         jit.config_of(load("a").weights, height=16)
     with pytest.raises(InputError, match="not those of a JiT"):

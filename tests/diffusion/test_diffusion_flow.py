@@ -5,11 +5,13 @@ import math
 import numpy as np
 import pytest
 import tensorflow as tf
+from scipy.stats import norm
 from toys import GaussianToy
 
 import pdm_tf as pdm
 from pdm_tf.config import InputError
 from pdm_tf.diffusion.flow import length_of, time_of
+from pdm_tf.diffusion.losses import weight
 from pdm_tf.samplers import SAMPLERS, sample
 from pdm_tf.samplers.sampler import start
 
@@ -86,6 +88,29 @@ def test_from_noise_alone_every_sampler_reaches_the_exact_gaussian(name):
     exact = toy.std * start(SEEDS, toy.image_shape)
     far = [np.abs(drawn(sampler, steps) - exact).max() for steps in (25, 50, 100)]
     assert far[2] < 0.05 and far[0] > 1.5 * far[1] > 1.5**2 * far[2]
+
+
+@pytest.mark.parametrize(("first", "last"), [(0, 999), (200, 650)])
+def test_training_draws_times_whose_logit_is_normal(first, last):
+    """As JiT does, and only between the timesteps that are trained."""
+    u = tf.constant((np.arange(20_000) + 0.5) / 20_000, tf.float32)
+    level = pdm.LinearFlow.of(1000, 2.0).spread(u, first, last)
+    assert first <= level.t.numpy().min() and level.t.numpy().max() <= last
+    t = 1 - (np.arange(1000) + 1) / 1000
+    with np.errstate(divide="ignore"):
+        edges = np.log(t + 5e-4) - np.log1p(-(t + 5e-4).clip(max=1))
+    below = norm.cdf(edges, -0.8, 0.8)  # of the upper edge of each timestep
+    low, high = below[last] - 1e-3, below[first]
+    for k in range(first + 30, last - 30, 37):
+        share = np.mean(level.t.numpy() >= k)
+        assert share == pytest.approx((below[k] - low) / (high - low), abs=6e-3)
+
+
+def test_the_velocitys_error_is_weighed_by_its_size():
+    """Mean (v - v')² of estimates x' is the weight times the mean (x - x')²."""
+    s, t = 2.0, tf.constant([0.05, 0.5, 0.9, 0.99])
+    gamma = weight("velocity", pdm.LinearFlow.of(1000, s).at(t), s)
+    np.testing.assert_allclose(gamma, 1 / np.maximum(1 - t, 0.05) ** 2, rtol=1e-5)
 
 
 def test_settings_that_make_no_sense_are_refused():

@@ -21,6 +21,8 @@ CLOSED_FORMS = {  # of alpha
     "min_snr": lambda a: min(a / (1 - a), 5.0),
     "p2": lambda a: a / math.sqrt(1 - a),
     "uniform": lambda a: 1.0,
+    # Of 1 / (1 - t) with alpha = t² / (t² + (1 - t)²).
+    "velocity": lambda a: min(1 + math.sqrt(a / (1 - a)), 20.0) ** 2,
 }
 
 

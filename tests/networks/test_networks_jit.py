@@ -13,7 +13,17 @@ from pdm_tf.networks.jit_blocks import rotary_code, turned
 from pdm_tf.networks.recomputation import recomputing
 from pdm_tf.networks.transforms import LayerTransform, layers_of, transformed
 
-TINY = pdm.JiTConfig((8, 12, 2), 4, 16, 2, 2, 3, 8, 4, 1)
+TINY = pdm.JiTConfig(
+    image_shape=(8, 12, 2),
+    patch_size=4,
+    hidden_size=16,
+    depth=2,
+    num_heads=2,
+    num_classes=3,
+    bottleneck=8,
+    context_tokens=4,
+    context_start=1,
+)
 
 
 def drawn(config, seed=0):
