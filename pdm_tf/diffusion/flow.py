@@ -82,7 +82,7 @@ class LinearFlow(NoiseSchedule):
         low, high = ndtr((logits - _LOGIT_MEAN) / _LOGIT_STD)
         normal = tf.math.ndtri(tf.clip_by_value(low + u * (high - low), 1e-6, 1 - 1e-6))
         t = tf.sigmoid(_LOGIT_MEAN + _LOGIT_STD * normal)
-        return self.level(super().at(t).t)
+        return self.level(tf.clip_by_value(super().at(t).t, first, last))
 
     def as_trained(self, z: tf.Tensor, level: NoiseLevel) -> tf.Tensor:
         return z * length_of(level.per_pixel(), self.noise_scale)

@@ -73,7 +73,8 @@ def test_a_step_of_ddim_is_eulers_on_the_straight_way():
     )
 
 
-@pytest.mark.parametrize("name", SAMPLERS)
+# lcm is for models whose estimates lead to the end.
+@pytest.mark.parametrize("name", [name for name in SAMPLERS if name != "lcm"])
 def test_from_noise_alone_every_sampler_reaches_the_exact_gaussian(name):
     """alpha = 0 at the start is no trouble, and errors fall with the steps."""
     toy, sampler = GaussianToy(), SAMPLERS[name]()
