@@ -5,12 +5,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from golden_jit import load
+from test_convert_torch_file import TINY
 
 import pdm_tf as pdm
+from pdm_tf.assemble import open_model
 from pdm_tf.config import InputError
 from pdm_tf.convert import jit
+from pdm_tf.convert.__main__ import main
 from pdm_tf.denoisers import guided
 from pdm_tf.samplers.sampler import sample_from
+from pdm_tf.storage.arrays import write_arrays
 
 # Parameters of the published networks, without the position code. B/16 has those of
 # B/32 but for what patches of 16 pixels leave out of the first and the last layer.
@@ -105,3 +109,58 @@ def test_weights_that_do_not_fit_are_named_all():
     assert "net.extra.bias is not of this network" in str(error.value)
     assert "net.final_layer.linear.bias is (7,)" in str(error.value)
     assert "block_1/norm_1/gamma is missing" in str(error.value)
+
+
+# --- the command ----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def converted(tmp_path_factory):
+    """A run that the command made of a file with the weights of network a."""
+    folder = tmp_path_factory.mktemp("converted")
+    golden = load("a")
+    position = np.zeros([1, 16, 64], np.float32)
+    file = folder / "a.safetensors"
+    write_arrays(file, {**golden.weights, "net.pos_embed": position})
+    names = folder / "names.txt"
+    names.write_text("\n".join(f"kind {i}" for i in range(10)))
+    words = [f"--checkpoint={file}", f"--out={folder / 'run'}", "--context_start=2"]
+    assert main(["", "jit", *words, f"--class_names={names}"]) == 0
+    return folder / "run", file, golden
+
+
+def test_a_converted_run_is_the_network_with_its_settings(converted):
+    run, _, golden = converted
+    opened = open_model(run)
+    assert opened.class_names == tuple(f"kind {i}" for i in range(10))
+    assert opened.denoiser.schedule == pdm.LinearFlow.of(1000, 16 / 256)
+    assert opened.settings.sampling.sample_sampler == "linear_heun"
+    z, t, labels = (tf.constant(golden.given[name]) for name in "zty")
+    x, _ = opened.denoiser.network(z, t, tf.cast(labels, tf.int32))
+    np.testing.assert_allclose(x, golden.given["x"], atol=1e-5)
+
+
+def test_a_place_that_is_taken_is_left_alone(converted):
+    run, file, _ = converted
+    before = {path: path.read_bytes() for path in run.iterdir() if path.is_file()}
+    with pytest.raises(InputError, match="is not empty"):
+        main(["", "jit", f"--checkpoint={file}", f"--out={run}"])
+    assert before == {path: path.read_bytes() for path in before}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "checkpoint: is missing|checkpoint"),
+        (["--checkpoint=/no/such.pth"], "no such file"),
+        ([f"--checkpoint={TINY}"], "weights=model_ema1: the checkpoint does not hold"),
+        ([f"--checkpoint={TINY}", "--weights=model"], "not those of a JiT"),
+        ([f"--checkpoint={TINY}", "--weights=epoch"], "not those of a JiT"),
+        (["--checkpoint=it", "--class_names=/no/such"], "class_names=/no/such"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_converted_writes_nothing(words, said, tmp_path):
+    with pytest.raises(InputError, match=said):
+        main(["", "jit", *words, f"--out={tmp_path / 'new'}"])
+    assert not [path for path in (tmp_path / "new").glob("*") if path.name[0] != "."]
