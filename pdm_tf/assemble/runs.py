@@ -13,7 +13,7 @@ from pdm_tf.config import Config
 from pdm_tf.config.sealing import sealed_settings
 from pdm_tf.denoisers import NetworkDenoiser
 from pdm_tf.errors import InputError, SettingError
-from pdm_tf.storage.arrays import read_arrays
+from pdm_tf.storage.arrays import ArrayFile
 from pdm_tf.storage.files import write_text
 from pdm_tf.training.averages import load_average
 
@@ -85,14 +85,15 @@ def load_weights(
     if not file.is_file():
         load_average(Path(run_dir) / "checkpoints", variables, sealed)
         return
-    stored = read_arrays(file)
-    for name in sorted(variables.keys() | stored.keys()):
+    stored = ArrayFile(file)
+    for name in sorted(variables.keys() | stored.shapes.keys()):
         wanted = variables[name].shape.as_list() if name in variables else "nothing"
-        saved = list(stored[name].shape) if name in stored else "nothing"
+        saved = list(stored.shapes[name]) if name in stored.shapes else "nothing"
         if wanted != saved:
             raise InputError(
                 f"{file}: weights of another network: {name} saved {saved}, built "
                 f"{wanted}; give the settings in the {RECORD} beside it"
             )
-    for name, variable in variables.items():
-        variable.assign(stored[name])
+    stored.check()
+    for name, variable in variables.items():  # one at a time: they may be large
+        variable.assign(stored.read(name))

@@ -22,7 +22,7 @@ def digest_weights(variables: Mapping[str, tf.Variable]) -> str:
     """
     return digest_arrays(
         {
-            name.replace("/", ".").removeprefix("network."): v.read_value().numpy()
+            name.replace("/", ".").removeprefix("network."): v
             for name, v in variables.items()
         }
     )

@@ -6,8 +6,10 @@ a pickle. https://github.com/huggingface/safetensors
 
 import hashlib
 import json
+import struct
 from collections.abc import Mapping
 from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -18,6 +20,21 @@ from pdm_tf.storage.files import appearing, checksum
 
 _DIGEST = "pdm_tf.sha256"  # of names, shapes, types, numbers and metadata
 _TYPES = "pdm_tf.types"  # JSON: the types of arrays that are stored as float16
+_LENGTH = struct.Struct("<Q")  # of the header, in front of it
+_KINDS: dict[str, np.dtype[Any]] = {
+    "F64": np.dtype("<f8"),
+    "F32": np.dtype("<f4"),
+    "F16": np.dtype("<f2"),
+    "I64": np.dtype("<i8"),
+    "I32": np.dtype("<i4"),
+    "I16": np.dtype("<i2"),
+    "I8": np.dtype("i1"),
+    "U64": np.dtype("<u8"),
+    "U32": np.dtype("<u4"),
+    "U16": np.dtype("<u2"),
+    "U8": np.dtype("u1"),
+    "BOOL": np.dtype("?"),
+}
 _REMEDY = "copy or download it again, or write it anew"
 
 
@@ -53,7 +70,7 @@ def write_arrays(
         }
         whole |= {name: _halved(path, name, whole[name]) for name in wide}
         said[_TYPES] = json.dumps(wide, sort_keys=True)
-    said[_DIGEST] = _digest(whole, said)
+    said[_DIGEST] = _digest({name: _sum(array) for name, array in whole.items()}, said)
     with appearing(path) as new:
         new.write_bytes(save(whole, said))  # its save_file shuts others out
         return checksum(new)
@@ -71,32 +88,90 @@ def read_arrays(path: Path | str, sha256: str = "") -> dict[str, np.ndarray]:
     """
     if sha256 and _readable(path) and checksum(Path(path)) != sha256.lower():
         raise InputError(f"{path}: its SHA-256 is not {sha256[:12]}…; {_REMEDY}")
-    arrays, metadata = _read(path)
-    types = json.loads(metadata.get(_TYPES, "{}"))
-    return arrays | {name: arrays[name].astype(kind) for name, kind in types.items()}
+    file = ArrayFile(path)
+    file.check()
+    return {name: file.read(name) for name in file.shapes}
 
 
 def read_metadata(path: Path | str) -> dict[str, str]:
     """The text kept with the arrays of a file; errors as for `read_arrays`."""
-    _, metadata = _read(path)
-    return {k: v for k, v in metadata.items() if k not in (_DIGEST, _TYPES)}
+    file = ArrayFile(path)
+    file.check()
+    said = file.metadata.items()
+    return {k: v for k, v in said if k not in (_DIGEST, _TYPES)}
 
 
-def _read(path: Path | str) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """Arrays and metadata as they are stored, all of it checked."""
-    _readable(path)
-    try:
-        with safe_open(path, framework="np") as file:
-            metadata = file.metadata() or {}
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError, TypeError, KeyError) as error:
+class ArrayFile:
+    """The arrays of a safetensors file, read one at a time.
+
+    So memory for the largest is enough; mapped into memory, as the library reads it,
+    the whole file would count.
+
+    Attributes:
+      shapes: of all arrays, by name.
+      metadata: text kept with them.
+
+    Args:
+      path: the file.
+
+    Raises:
+      InputError: not there, damaged or cut short.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        _readable(path)
+        self._path = path
+        try:
+            with safe_open(path, framework="np") as file:  # checks all of the header
+                self.metadata: dict[str, str] = file.metadata() or {}
+            with Path(path).open("rb") as raw:
+                (length,) = _LENGTH.unpack(raw.read(_LENGTH.size))
+                header = json.loads(raw.read(length))
+            header.pop("__metadata__", None)
+            self._begin = _LENGTH.size + length
+            self._entries: dict[str, Any] = header
+            self._stored = {n: _KINDS[said["dtype"]] for n, said in header.items()}
+        except (SafetensorError, OSError, ValueError, TypeError, KeyError) as error:
+            raise self._damaged(error) from None
+        self.shapes = {name: tuple(said["shape"]) for name, said in header.items()}
+        self._types = json.loads(self.metadata.get(_TYPES, "{}"))
+
+    def check(self) -> None:
+        """Raises InputError unless all is as it was written, where the file says so."""
+        if _DIGEST not in self.metadata:
+            return
+        sums = {name: _sum(self._raw(name)) for name in self.shapes}
+        if self.metadata[_DIGEST] != _digest(sums, self.metadata):
+            raise InputError(f"{self._path}: differs from its own checksum; {_REMEDY}")
+
+    def read(self, name: str) -> np.ndarray:
+        """An array in its own type."""
+        array = self._raw(name)
+        return array.astype(self._types.get(name, array.dtype), copy=False)
+
+    def _raw(self, name: str) -> np.ndarray:
+        array = np.empty(self.shapes[name], self._stored[name])
+        try:
+            with Path(self._path).open("rb", buffering=0) as file:
+                file.seek(self._begin + self._entries[name]["data_offsets"][0])
+                _fill(file, array.reshape(-1).view(np.uint8).data)
+        except (OSError, EOFError) as error:
+            raise self._damaged(error) from None
+        return array
+
+    def _damaged(self, error: Exception) -> InputError:
         reason = " ".join(str(error).split())[:120]
-        raise InputError(
-            f"{path}: damaged or cut short ({reason}); {_REMEDY}"
-        ) from None
-    if _DIGEST in metadata and metadata[_DIGEST] != _digest(arrays, metadata):
-        raise InputError(f"{path}: differs from its own checksum; {_REMEDY}")
-    return arrays, metadata
+        return InputError(f"{self._path}: damaged or cut short ({reason}); {_REMEDY}")
+
+
+def _fill(file: IO[bytes], memory: memoryview) -> None:
+    """Reads exactly as many bytes."""
+    done = 0
+    while done < len(memory):
+        count = file.readinto(memory[done:])  # type: ignore[attr-defined]
+        if not count:
+            raise EOFError("its end is missing")
+        done += count
 
 
 def _readable(path: Path | str) -> bool:
@@ -110,13 +185,15 @@ def _readable(path: Path | str) -> bool:
         ) from None
 
 
-def _digest(arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> str:
-    sums = {
-        name: (array.shape, array.dtype.str, hashlib.sha256(array.data).hexdigest())
-        for name, array in arrays.items()
-    }
+def _sum(array: np.ndarray) -> list[Any]:
+    """What a digest knows of an array."""
+    sum_ = hashlib.sha256(array.data).hexdigest()
+    return [array.shape, array.dtype.str, sum_]
+
+
+def _digest(sums: Mapping[str, list[Any]], metadata: Mapping[str, str]) -> str:
     kept = {name: text for name, text in metadata.items() if name != _DIGEST}
-    return checksum(json.dumps([sums, kept], sort_keys=True).encode())
+    return checksum(json.dumps([dict(sums), kept], sort_keys=True).encode())
 
 
 def _halved(path: Path | str, name: str, array: np.ndarray) -> np.ndarray:

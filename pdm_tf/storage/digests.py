@@ -15,10 +15,11 @@ import numpy as np
 from pdm_tf.storage.files import checksum
 
 
-def digest_arrays(arrays: Mapping[str, np.ndarray]) -> str:
+def digest_arrays(arrays: Mapping[str, Any]) -> str:
     """SHA-256 of named arrays: names, types, shapes and numbers, in no order.
 
-    The numbers count as they are on a little-endian machine.
+    Anything that NumPy makes an array of is one, made one at a time. The numbers count
+    as they are on a little-endian machine.
     """
     found = hashlib.sha256()
     for name in sorted(arrays):
