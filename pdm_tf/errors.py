@@ -136,6 +136,9 @@ def explain(error: BaseException) -> str | None:
     if isinstance(error, UnicodeEncodeError) and error.encoding == "utf-8":
         name = printable(error.object)
         return f"{name}: is no UTF-8; rename the file or folder of that name"
+    if isinstance(error, RuntimeError) and text.startswith("Symlink loop from "):
+        name = printable(text.removeprefix("Symlink loop from ").strip("'\""))
+        return f"{name}: is a link that leads to itself; name another file or folder"
     exhausted = type(error).__name__ == "ResourceExhaustedError"
     if isinstance(error, MemoryError) or (_of_tensorflow(error) and exhausted):
         reason = f" ({text})" if text else ""

@@ -15,9 +15,11 @@ from pdm_tf.denoisers import NetworkDenoiser
 from pdm_tf.errors import InputError, SettingError
 from pdm_tf.storage.arrays import ArrayFile
 from pdm_tf.storage.files import write_text
+from pdm_tf.storage.reading import read_regular
 from pdm_tf.training.averages import load_average
 
 RECORD = "config.flags"
+_LARGEST = 2**20  # bytes of a record, as of every flagfile
 WEIGHTS = "weights.safetensors"  # averaged, of a run whose checkpoints stayed behind
 
 
@@ -48,7 +50,14 @@ def read_settings(run_dir: str | Path, setting: str = "run_dir") -> Config:
             f"no {RECORD} there, so it is not the directory of a run; give the "
             "`run_dir` that train.py was given",
         )
-    text = record.read_text("utf-8", "replace")
+    try:
+        text = read_regular(record, _LARGEST).decode("utf-8", "replace")
+    except OSError as error:
+        raise SettingError(
+            setting,
+            run_dir,
+            f"its {RECORD} cannot be read ({error.strerror}); put back a copy of it",
+        ) from None
     flags.check_record(record, text)
     (config,) = flags.parse(["", f"--flagfile={record}"], Config)
     return replace(config, training=replace(config.training, run_dir=str(run_dir)))
