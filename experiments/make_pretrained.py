@@ -89,9 +89,8 @@ def store(run_dir: Path, name: str) -> tuple[int, float]:
     write_arrays(folder / WEIGHTS, arrays, half=True)
     training = replace(opened.settings.training, run_dir=f"runs/{name}")
     record = replace(opened.settings, training=training)
-    header = "The record of the training; train such a model again with\n"
-    header += f"python train.py --flagfile=configs/{name}.flags"
-    write_text(folder / RECORD, flags.to_flagfile(record, header))
+    command = f"python train.py --flagfile=configs/{name}.flags"
+    write_text(folder / RECORD, flags.to_record(record, command, of_model=True))
     halved = generated(f"{pretrained.PREFIX}{name}", COMPARED)
     return (folder / WEIGHTS).stat().st_size, metrics.sqnr(whole, halved)
 

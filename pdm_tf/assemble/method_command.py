@@ -15,6 +15,7 @@ from pathlib import Path
 from pdm_tf import flags
 from pdm_tf.config import DeriveConfig
 from pdm_tf.errors import SettingError
+from pdm_tf.progress import say
 
 _WANTED = {
     "base": "a model, such as the directory of a run",
@@ -39,6 +40,7 @@ def run_method(argv: list[str], methods: Mapping[str, type], description: str) -
     for setting in ("base", "out"):
         if not getattr(shared, setting):
             raise SettingError(setting, None, "is missing: name " + _WANTED[setting])
+    say("loading TensorFlow …")
     from pdm_tf.assemble.derivation_report import check_report, write_report
     from pdm_tf.assemble.deriving import derive
 

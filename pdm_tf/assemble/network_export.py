@@ -161,11 +161,11 @@ def _export(
         report = {"file": place.name, **runtime.kind(new, config)}
         report |= _comparison(found, settings, config) | {"model": description}
         _refuse_unfaithful(place, report)
-        inside = new.is_dir()
-        if inside:
+        if runtime.is_folder:
             write_json(runtime.report_of(new), sealed(report))
-    if not inside:
-        write_json(runtime.report_of(place), sealed(report))
+        else:  # which tells of both files, as one of them is there at any moment
+            report |= {"replaces": _older(runtime.report_of(place))}
+            write_json(runtime.report_of(place), sealed(report))
     return found
 
 
@@ -210,6 +210,13 @@ def _refuse_others(place: Path, runtime: Runtime) -> None:
         place if runtime.is_folder else place.parent,
         f"{place.name} in it is not of this command; choose a new or empty directory",
     )
+
+
+def _older(report: Path) -> dict[str, Any] | None:
+    """The report that is there already, without what it replaced itself."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        return {k: v for k, v in read_json(report).items() if k != "replaces"}
+    return None
 
 
 def _check(

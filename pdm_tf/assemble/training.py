@@ -31,6 +31,7 @@ from pdm_tf.data.sources import Source, open_source
 from pdm_tf.data.stoppable_reader import failure
 from pdm_tf.denoisers.denoiser import Denoiser
 from pdm_tf.denoisers.objective import Objective
+from pdm_tf.errors import printable
 from pdm_tf.serving.denoiser_generator import DenoiserGenerator
 from pdm_tf.training.batch_sharding import check_batch_sharding, distributed
 from pdm_tf.training.coordination import Coordination, is_chief
@@ -182,7 +183,7 @@ def _train_run(config: Config) -> Ending:
         with writing(training.run_dir, "export"):
             export_own(training.run_dir)
 
-    return train_objective(
+    ending = train_objective(
         build_objective(config, denoiser),
         config,
         source,
@@ -191,6 +192,10 @@ def _train_run(config: Config) -> Ending:
         begin=record,
         finish=export if training.export else None,
     )
+    if skipped := source.skipped:
+        first = printable(skipped[0])
+        _tell(f"{len(skipped):,} pictures could not be read (the first: {first})")
+    return ending
 
 
 def _train(

@@ -5,6 +5,7 @@ Example: pdm-tf split --parts=runs/low,runs/high --out=runs/both
 
 from pdm_tf import flags
 from pdm_tf.config import InputError, SplitConfig
+from pdm_tf.progress import say
 
 
 def main(argv: list[str]) -> None:
@@ -13,6 +14,7 @@ def main(argv: list[str]) -> None:
     for name in ("parts", "out"):
         if not getattr(config, name):
             raise InputError(f"--{name} is missing; see --help")
+    say("loading TensorFlow …")
     from pdm_tf import assemble
 
     print(f"split in {assemble.join_runs(config.parts.split(','), config.out)}")

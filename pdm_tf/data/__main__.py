@@ -9,6 +9,7 @@ import sys
 
 from pdm_tf import flags
 from pdm_tf.config import Config, MeasureConfig, PrepareConfig
+from pdm_tf.progress import say
 
 TASKS: dict[str, flags.Own] = {
     "prepare": PrepareConfig,
@@ -26,6 +27,7 @@ def main(argv: list[str]) -> int:
         formerly={"--measure": "measure"},
         default="prepare",
     )
+    say("loading TensorFlow …")
     if task == "measure":
         from pdm_tf.doctor.reading import measure
 

@@ -3,6 +3,7 @@
 from pdm_tf import flags
 from pdm_tf.config import ExportConfig
 from pdm_tf.errors import SettingError
+from pdm_tf.progress import say
 
 
 def main(argv: list[str]) -> None:
@@ -11,6 +12,7 @@ def main(argv: list[str]) -> None:
     if not config.model:
         raise SettingError("model", None, "is missing: name the directory of a run")
     _check_format(config)
+    say("loading TensorFlow …")
     from pdm_tf import assemble
 
     given = {"variance": config.variance, "thresholding": config.thresholding}

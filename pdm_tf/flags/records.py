@@ -14,19 +14,24 @@ from pdm_tf.flags.writing import to_flagfile
 
 NAME = "config.flags"
 _FIRST = "The record of this run, sealed by its last line; resume it with"
+_OF_MODEL = (
+    "The record of the training, sealed by its last line; train such a model again with"
+)
 _FORMERLY = "# The record of this run; resume it with\n"
 _SEAL = "# seal: "
 _RUN_DIR = re.compile(r"^--run_dir=.*$", re.MULTILINE)
 
 
-def to_record(config: Config, command: str) -> str:
+def to_record(config: Config, command: str, of_model: bool = False) -> str:
     """The text of a run's record.
 
     Args:
       config: the run's settings.
       command: what resumes it.
+      of_model: it goes with a trained model, which is not trained on; `command` is
+        what made it.
     """
-    text = to_flagfile(config, f"{_FIRST}\n{command}")
+    text = to_flagfile(config, f"{_OF_MODEL if of_model else _FIRST}\n{command}")
     return f"{text}\n{_SEAL}{_sum(text)}\n"
 
 
@@ -52,7 +57,7 @@ def is_record(text: str) -> bool:
 def check_record(path: Path, text: str) -> None:
     """Raises InputError for a record that was changed or cut short."""
     body, mark, seal = text.rpartition(f"\n{_SEAL}")
-    sealed = text.startswith(f"# {_FIRST}\n")
+    sealed = mark or text.startswith((f"# {_FIRST}\n", f"# {_OF_MODEL}\n"))
     whole = mark and seal.strip() == _sum(body) if sealed else _ends(text)
     if not whole:
         raise InputError(

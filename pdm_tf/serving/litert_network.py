@@ -88,8 +88,11 @@ def open_file(setting: str, path: str) -> tuple[LitertNetwork, dict[str, Any]]:
         said = read_json(report)
         if not is_whole(said):
             raise ValueError("changed")
-        same, description = said["sha256"] == checksum(file), dict(said["model"])
-    except (ValueError, KeyError, TypeError) as error:
+        found = checksum(file)
+        if said["sha256"] != found and (said.get("replaces") or {}).get("sha256"):
+            said = said["replaces"]  # the command that wrote it was stopped before
+        same, description = said["sha256"] == found, dict(said["model"])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise refused(f"{report.name} is no report of it") from error
     if not same:
         raise refused(f"not the file that {report.name} is of")

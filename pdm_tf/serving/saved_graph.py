@@ -12,6 +12,7 @@ from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 from pdm_tf.errors import InputError
 from pdm_tf.serving.operations import find_untrusted
 from pdm_tf.storage.reading import has_holes, open_regular, read_regular
+from pdm_tf.storage.shards import shards_in
 
 FILE = "saved_model.pb"
 _BEGINNING = b"\x08\x01"  # its first field: version 1 of the format
@@ -76,8 +77,15 @@ def check_shards(directory: Path) -> None:
     if not index.exists():
         return
     count = sum(1 for _ in index.parent.glob("variables.data-?????-of-?????"))
-    if not index.is_file() or index.stat().st_size > 2**30 or not 0 < count <= _SHARDS:
-        raise InputError(f"its weights are not complete ({count} files)")
+    try:
+        with open_regular(index, limit=2**30) as file:
+            claimed = shards_in(file.read(128))
+    except OSError as error:
+        raise InputError(f"its {index.name} {error.strerror}") from None
+    if count != claimed or not 0 < count <= _SHARDS:
+        raise InputError(
+            f"its weights are not complete ({count} files, {claimed} by their index)"
+        )
 
 
 def first_words(error: Exception) -> str:

@@ -1,5 +1,6 @@
 """Pictures from a SavedModel of `pdm_tf.export`: files alone, no Keras, no network."""
 
+import os
 import time
 from functools import partial
 from pathlib import Path
@@ -29,6 +30,8 @@ from pdm_tf.storage.sums import NAME as SUMS
 from pdm_tf.storage.sums import check_sums
 
 REMEDY = "write it again with python -m pdm_tf.export"
+_TRIES = 20  # of a reader beside a writer
+_SUMMED = ("*.pb", "variables/*")  # what checksums of an export are of
 # What an export holds that was written before it said so.
 ONLY = {"ddpm": {"spacing": "uniform", "evaluations": 1}}
 
@@ -58,8 +61,7 @@ class SavedModelGenerator:
                 "no SavedModel there; give the export/ directory of a run, or write "
                 "one with python -m pdm_tf.export"
             )
-        summed = self._check_files()
-        self._graph = self._loaded(Path(directory), trust)
+        summed = self._opened(Path(directory), trust)
         self.signatures = {n: partial(self._graph.run, n) for n in self._graph.names}
         self.description = self._described()
         if self.description.get("sums") and not summed:
@@ -75,6 +77,24 @@ class SavedModelGenerator:
         self._costs: dict[str, Any] = self.description.get("samplers") or ONLY
         self.samplers: tuple[str, ...] = tuple(self._costs)
 
+    def _opened(self, directory: Path, trust: bool) -> bool:
+        """Loads what lies there, all of one export; returns whether it has checksums.
+
+        Another command may replace it meanwhile.
+        """
+        for _ in range(_TRIES):
+            begun = directory.stat()
+            try:
+                summed = self._check_files()
+                self._graph = self._loaded(directory, trust)
+            except SettingError:
+                if _is_same(directory, begun):
+                    raise
+            else:
+                if _is_same(directory, begun):
+                    return summed
+        raise self._refused("is written anew all the time; wait for the end of that")
+
     def _refused(self, remedy: str) -> SettingError:
         return SettingError(*self._named, remedy)
 
@@ -85,7 +105,7 @@ class SavedModelGenerator:
         """
         try:
             check_regular(Path(self._named[1]) / FILE)
-            return check_sums(self._named[1])
+            return check_sums(self._named[1], _SUMMED)
         except InputError as error:
             raise self._refused(f"{error}; copy it again, or {REMEDY}") from None
 
@@ -210,6 +230,13 @@ class SavedModelGenerator:
             return f"sample{end}", {"steps": int(steps)}
         visited = respacing.spread(self.timesteps, steps)[::-1]
         return f"sample_at{end}", {"timesteps": visited}
+
+
+def _is_same(directory: Path, begun: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(directory.stat(), begun)
+    except OSError:
+        return False
 
 
 SavedSampler = SavedModelGenerator  # its name of before

@@ -34,7 +34,8 @@ def locked_place(setting: str, place: Path | str) -> Iterator[None]:
       SettingError: another command writes there now, or nothing may be written.
     """
     given = Path(place).expanduser()
-    if given.exists() and not (given.is_file() or given.is_dir()):
+    stream = given.absolute().parts[1:2] in (("dev",), ("proc",))  # /dev/stdout
+    if stream or (given.exists() and not (given.is_file() or given.is_dir())):
         yield
         return
     target = Path(os.path.realpath(given))

@@ -5,6 +5,7 @@ It has the form of coreutils, so that anybody can check a directory with
 """
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from pdm_tf.errors import InputError
@@ -26,11 +27,15 @@ def write_sums(directory: Path) -> None:
     write_text(directory / NAME, "".join(lines))
 
 
-def check_sums(directory: Path | str) -> bool:
+def check_sums(directory: Path | str, needed: Iterable[str] = ()) -> bool:
     """Whether a directory has checksums, which are then right.
 
     Files that came later, such as a note of somebody, are not looked at; those that
     are listed must be there.
+
+    Args:
+      directory: with the file SHA256SUMS.
+      needed: patterns of names that it lists for certain, unless it was cut short.
 
     Raises:
       InputError: a file differs from what was written, or is missing.
@@ -38,7 +43,13 @@ def check_sums(directory: Path | str) -> bool:
     path = Path(directory) / NAME
     if not path.exists():
         return False
-    for name, expected in _read(path).items():
+    listed = _read(path)
+    for pattern in needed:
+        files = [f for f in Path(directory).glob(pattern) if f.name[0] != "."]
+        there = {str(file.relative_to(directory)) for file in files}
+        if missing := sorted(there - listed.keys()):
+            raise InputError(f"{NAME} is cut short: {missing[0]} is not in it")
+    for name, expected in listed.items():
         try:
             found = checksum(Path(directory) / name)
         except OSError as error:

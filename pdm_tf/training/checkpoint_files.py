@@ -8,10 +8,13 @@ from typing import NamedTuple
 
 from pdm_tf.errors import SettingError
 from pdm_tf.storage.files import checksum
+from pdm_tf.storage.reading import is_regular, open_regular
+from pdm_tf.storage.shards import shards_in
 from pdm_tf.training import manifest as manifests
 
 LATEST = "manifest.json"  # a copy of the newest checkpoint's manifest
 SAVING = ".saving"  # where a checkpoint is written before it is moved to its place
+_INDEX, _HEAD = 2**30, 128  # bytes of an index, at most; of its beginning
 _TRIES = 20  # of a reader beside a trainer
 _NAME = re.compile(r"ckpt-(\d+)\.(index|json)")
 
@@ -91,7 +94,23 @@ def examine(directory: Path, number: int) -> CheckpointFile:
             raise Damaged(f"{file} differs from its checksum")
     if manifest.get("step") != number and "files" in manifest:
         raise Damaged(f"{own.name} is of step {manifest.get('step')}")
+    _check_shards(directory, name)
     return CheckpointFile(number, str(directory / name), manifest)
+
+
+def _check_shards(directory: Path, name: str) -> None:
+    """Raises Damaged where a checkpoint claims to be in other files than are there.
+
+    TensorFlow takes the number from the index, whatever it claims.
+    """
+    try:
+        with open_regular(directory / f"{name}.index", limit=_INDEX) as file:
+            claimed = shards_in(file.read(_HEAD))
+    except OSError as error:
+        raise Damaged(f"{name}.index cannot be read: {error.strerror}") from None
+    there = [p for p in directory.glob(f"{name}.data-*-of-*") if is_regular(p)]
+    if claimed != len(there):
+        raise Damaged(f"{name} is in {len(there)} files, and {claimed} by its index")
 
 
 def _of_older_code(directory: Path, number: int) -> manifests.Manifest:

@@ -135,7 +135,7 @@ READING = {
     "--features=inception --inception_graph={it} --out={new}",
     "likelihood": "evaluation likelihood --model={it} --reference=mnist --out={new}",
     "likelihood reference": "evaluation likelihood --model={run} --reference={it} "
-    "--num_images=2 --terms=1 --out={new}",
+    "--num_images=2 --terms=2 --out={new}",
     "compare": "evaluation compare --model={it} --reference={run} --out={new}",
     "compare reference": "evaluation compare --model={run} --reference={it} "
     "--out={new}",
@@ -146,9 +146,9 @@ READING = {
     "editing model": "editing sdedit --model={it} --image={png} --out={new}",
     "editing image": "editing sdedit --model={run} --image={it} --out={new} --steps=2",
     "editing mask": "editing inpaint --model={run} --image={png} --mask={it} "
-    "--out={new}",
+    "--steps=2 --count=1 --resamplings=1 --out={new}",
     "editing second": "editing interpolate --model={run} --image={png} "
-    "--second_image={it} --out={new}",
+    "--second_image={it} --steps=2 --count=2 --out={new}",
     "deepcache": "acceleration deepcache --base={it} --out={new}",
     "ptq4dm": "quantization ptq4dm --base={it} --out={new}",
     "guidance_lora": "distillation guidance_lora --base={it} --out={new}",
@@ -167,7 +167,7 @@ WRITING = {
     "statistics": "evaluation metrics --samples={png_folder} --save_statistics={it} "
     "--out={new} --bootstrap=0",
     "likelihood": "evaluation likelihood --model={run} --reference={png_folder} "
-    "--num_images=2 --terms=1 --out={it}",
+    "--num_images=2 --terms=2 --out={it}",
     "compare": "evaluation compare --model={run} --reference={run} --num_images=2 "
     "--steps=1 --data={png_folder} --features=random --out={it}",
     "digits": "evaluation train_digits --out={it}",
