@@ -55,7 +55,7 @@ VARIANTS = (
     Variant(
         "svdquant W4A4, neither", "svdquant", W4A4 | {"rank": 0, "smoothing": False}
     ),
-    Variant("mixdq W5A8", "mixdq", W5A8, distance=True),
+    Variant("mixdq W5A8", "mixdq", W5A8),
     Variant("mixdq W8A8", "mixdq", W8A8, distance=True),
     Variant("mixdq W5A8, 5 bits everywhere", "mixdq", W5A8 | {"weight_choices": (5,)}),
     Variant("mixdq W5A8, by outputs alone", "mixdq", W5A8 | {"decoupled": False}),
