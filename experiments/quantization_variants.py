@@ -58,7 +58,6 @@ VARIANTS = (
     Variant("mixdq W5A8", "mixdq", W5A8),
     Variant("mixdq W8A8", "mixdq", W8A8, distance=True),
     Variant("mixdq W5A8, 5 bits everywhere", "mixdq", W5A8 | {"weight_choices": (5,)}),
-    Variant("mixdq W5A8, by outputs alone", "mixdq", W5A8 | {"decoupled": False}),
     Variant("q_diffusion W8A8", "q_diffusion", W8A8, distance=True),
     Variant("q_diffusion W4A8", "q_diffusion", W4A8, distance=True),
 )

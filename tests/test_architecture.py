@@ -36,7 +36,8 @@ BELOW = {
     "acceleration": LEAVES | {"denoisers", "samplers"},
     "adapters": LEAVES | {"denoisers"},
     "objectives": LEAVES | {"denoisers", "samplers"},
-    "quantization": LEAVES | {"denoisers", "samplers", "adapters", "acceleration"},
+    "quantization": LEAVES
+    | {"denoisers", "samplers", "adapters", "acceleration", "objectives"},
     "distillation": LEAVES | {"denoisers", "samplers", "adapters", "objectives"},
     "training": LEAVES | {"denoisers", "data"},
     "editing": LEAVES | {"denoisers", "samplers", "data"},

@@ -103,6 +103,8 @@ def _derive(
         ending = _train(derivation, settings, entry, names)
         if not ending:
             return ending
+    if derivation.finish is not None:
+        derivation = derivation._replace(denoiser=derivation.finish())
     _write(directory, entry, derivation, opened)
     progress.clear()
     return Ending.COMPLETE

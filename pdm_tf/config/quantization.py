@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from pdm_tf.config.deriving import TrainedConfig
 from pdm_tf.config.options import option
 
 FLOAT = 32  # bits of what is left in float32
@@ -164,6 +165,35 @@ class MixDQConfig(QuantizedConfig):
 
 
 @dataclass(frozen=True)
+class BinaryDMConfig(TrainedConfig, QuantizedConfig):
+    """Weights of one bit, learned beside the network's own features (2404.05662)."""
+
+    weight_bits: int = option(1, "Bits of weights: 1.")
+    activation_bits: int = option(
+        4, "Bits of what binary layers read, 2 to 16; 32 leaves it float32."
+    )
+    outer_bits: int = option(32, "The outer layers stay float32.")
+    attention_bits: int = option(32, "The factors of attention's products do too.")
+    bases: int = option(
+        2, "Signs of each weight in the two finest levels; 1: as everywhere else."
+    )
+    learned_scales: bool = option(
+        True, "Learn the scales of signs; otherwise they are the mean of |w|."
+    )
+    progressive: float = option(
+        0.5,
+        "Share of the steps in which the second basis of layers that end with one "
+        "fades; 0: they begin with one.",
+        low=0.0,
+        high=1.0,
+    )
+    representation: float = option(
+        1e-4, "Factor of the distance to the base's features; 0: none.", low=0.0
+    )
+    iterations: int = option(2000, "Training steps, of all commands together.")
+
+
+@dataclass(frozen=True)
 class CompareMethodsConfig:
     """Applies several methods to one base, and shows them beside each other."""
 
@@ -182,4 +212,5 @@ METHODS: dict[str, type] = {
     "dgq": DGQConfig,
     "svdquant": SVDQuantConfig,
     "mixdq": MixDQConfig,
+    "binarydm": BinaryDMConfig,
 }

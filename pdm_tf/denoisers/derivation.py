@@ -41,6 +41,8 @@ class Derivation(NamedTuple):
     sampling: Mapping[str, Any] = {}  # fields of SamplingConfig that it changes
     facts: Mapping[str, Any] = {}  # plain data of model.json; `Context.facts` later
     validation: Validation | None = None  # None: the last checkpoint is the model
+    # Makes what is stored of what was trained; None: the denoiser is that itself.
+    finish: Callable[[], Denoiser] | None = None
 
 
 @dataclass(frozen=True)

@@ -11,4 +11,5 @@ METHODS: dict[str, str] = {
     "dgq": "pdm_tf.quantization.dgq",
     "svdquant": "pdm_tf.quantization.svdquant",
     "mixdq": "pdm_tf.quantization.mixdq",
+    "binarydm": "pdm_tf.quantization.binarydm",
 }

@@ -8,7 +8,7 @@ from typing import Literal
 from pdm_tf.config.quantization import FLOAT, QuantizedConfig
 from pdm_tf.errors import SettingError
 
-Scheme = Literal["affine", "symmetric", "float", "log2"]
+Scheme = Literal["affine", "symmetric", "float", "log2", "binary"]
 Search = Literal["min_max", "mse"]
 # Patterns of whole paths, as `networks.transforms.layers_of` gives them.
 OUTER = r"patches_in|patches_out|time_[12]|variance_\w+"
@@ -23,7 +23,8 @@ class NumberFormat:
       bits: of a code, 1 to 16.
       scheme: affine: (code - zero) · scale, codes from 0 to 2^bits - 1; symmetric: the
         same with zero = 2^(bits - 1); float: a sign, exponent and mantissa bits, see
-        `float_format`; log2: halvings of the largest, see `log_softmax`.
+        `float_format`; log2: halvings of the largest, see `log_softmax`; binary: a
+        sign for each of its bits, see `binary_layer`.
     """
 
     bits: int

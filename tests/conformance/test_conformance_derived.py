@@ -7,6 +7,7 @@ line in SETTINGS.
 import importlib
 import importlib.util
 from dataclasses import fields
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -66,9 +67,16 @@ def recorded():
 
         def derive(base, config, context):
             derivation = method.derive(base, config, context)
-            if not context.restoring:
-                made[name] = derivation
-            return derivation
+            if context.restoring:
+                return derivation
+            made[name] = derivation
+            return derivation._replace(finish=partial(finish, name, derivation))
+
+        def finish(name, derivation):
+            if derivation.finish is None:
+                return derivation.denoiser
+            made[name] = derivation._replace(denoiser=derivation.finish())
+            return made[name].denoiser
 
         return SimpleNamespace(**{**vars(method), "derive": derive})
 

@@ -22,6 +22,11 @@ from pdm_tf.denoisers.distilled import Consistent
 from pdm_tf.networks.transforms import plan_variables
 from pdm_tf.objectives import DenoisingObjective
 from pdm_tf.objectives.consistency import ConsistencyDistillation
+from pdm_tf.objectives.feature_distillation import (
+    FeatureDistillation,
+    features_of,
+    principal_axes,
+)
 from pdm_tf.objectives.guidance_distillation import GuidanceDistillation
 from pdm_tf.training.accumulation import accumulated
 from pdm_tf.training.ema import MovingAverage
@@ -88,12 +93,33 @@ def consistency():
     return objective, student
 
 
+def feature_distillation():
+    """A student of the network's own features, some transforms of which learn."""
+    plan = {path: Scaled() for path in PATHS[:2]}
+    teacher, student = inlined(), inlined(plan)
+    z, level = tf.zeros([1, *SHAPE]), teacher.schedule.level(tf.constant([500]))
+    _, features = features_of(teacher, z, level, tf.constant([0]))
+    objective = FeatureDistillation(
+        teacher=teacher,
+        student=lambda done: student,
+        variables=plan_variables(plan),
+        axes=[principal_axes(feature.numpy()) for feature in features],
+        strength=0.5,
+        weighting="sqrt_snr",
+        label_dropout=0.2,
+        t_range=(0, 999),
+        iterations=10,
+    )
+    return objective, student
+
+
 # Each returns a fresh objective, and a denoiser that holds all variables it reads.
 OBJECTIVES = {
     "DenoisingObjective": denoising,
     "DenoisingObjective of an adapter": denoising_of_an_adapter,
     "GuidanceDistillation": guidance_distillation,
     "ConsistencyDistillation": consistency,
+    "FeatureDistillation": feature_distillation,
 }
 
 every = pytest.mark.parametrize("make", OBJECTIVES.values(), ids=OBJECTIVES)
