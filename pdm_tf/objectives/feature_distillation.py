@@ -18,7 +18,7 @@ from pdm_tf.diffusion import NoiseLevel
 from pdm_tf.diffusion.gaussian import noised
 from pdm_tf.diffusion.losses import simple_loss
 from pdm_tf.networks.watching import watching_blocks
-from pdm_tf.objectives.draws import Draws, draw, drop_labels, timesteps
+from pdm_tf.objectives.draws import Draws, draw, drop_labels
 
 
 class StepDraws(NamedTuple):
@@ -41,7 +41,8 @@ class FeatureDistillation:
       student: (share of the training that is done, float32 []) -> what learns.
       variables: those that learn, by the names that a checkpoint keeps them under.
       axes: K of each block in the order in which they are computed, float32 [C, k].
-      strength: factor of the features' distance; 0: the teacher is not evaluated.
+      strength: factor of the features' distance; 0, or no axes: the teacher is not
+        evaluated.
       weighting: name of gamma_t, see `diffusion.losses.weight`.
       label_dropout: share of labels that are replaced by the null label.
       t_range: first and last timestep trained, both included.
@@ -68,15 +69,16 @@ class FeatureDistillation:
     def __call__(self, x: tf.Tensor, labels: tf.Tensor, draws: StepDraws) -> Loss:
         """Losses of pictures x [B, H, W, C] in [-1, 1] with labels int32 [B]."""
         schedule, drawn = self.teacher.schedule, draws.draws
-        level = schedule.level(timesteps(drawn.u, *self.t_range))
+        level = schedule.spread(drawn.u, *self.t_range)
         z = noised(x, seeds.normal(drawn.keys, tuple(x.shape[1:])), level.per_pixel())
         null = self.teacher.num_classes
         labels = drop_labels(labels, drawn.drop, self.label_dropout, null)
         student = self.student(draws.done[0])
         prediction, own = features_of(student, z, level, labels)
-        simple = simple_loss(x, prediction.x, level, self.weighting)
+        scale = schedule.noise_scale
+        simple = simple_loss(x, prediction.x, level, self.weighting, scale)
         far = tf.zeros_like(simple)
-        if self.strength:
+        if self.strength and self.axes:
             _, wanted = features_of(self.teacher, z, level, labels)
             far = distance(own, wanted, self.axes)
         bucket = level.t * self.buckets // schedule.timesteps
