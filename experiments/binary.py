@@ -1,4 +1,4 @@
-"""Measures BinaryDM beside plain signs at equal training: docs/quantization.md.
+"""Measures BinaryDM beside plain signs at equal training: docs/binary.md.
 
 Both learn from the same base, as many steps of as many pictures, with each of several
 seeds. Stopped, it goes on where it was. Without a model it only writes the page again.
@@ -151,7 +151,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         record = Record(place, model.partition(":")[2] or Path(model).name)
         measure(model, record, words.work, settings, words.pictures)
     rows = read_record(place)
-    write_page(words.docs / "quantization.md", "binary", text_of(rows))
+    write_page(words.docs / "binary.md", "binary", text_of(rows))
     found = verdict(rows)
     if found and words.docs == DOCS:
         record_system(7, **found)
