@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from benchmarks import race, report
-from benchmarks.cases import CASES, LITERT, OURS, PEERS, Case
+from benchmarks.cases import CASES, OURS, PEERS, RUNTIMES, Case
 
 OWN = (OURS, "calls", "recipe")  # candidates that need no peer's environment
 
@@ -43,7 +43,7 @@ def main() -> None:
         parser.error(f"no case {wrong[0]}; there are {', '.join(known)}")
     pythons = dict.fromkeys((race.LIMIT, *OWN), sys.executable)
     if words.device == "cpu":
-        pythons.update(dict.fromkeys(LITERT, sys.executable))
+        pythons.update(dict.fromkeys(RUNTIMES, sys.executable))
     if words.peers:
         pythons.update(dict.fromkeys(PEERS, words.peers))
     wanted = words.cases or list(known)

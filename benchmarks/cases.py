@@ -13,7 +13,15 @@ ROOT = Path(__file__).resolve().parent.parent
 Work = Literal["call", "train", "sample", "export", "load", "read"]
 OURS = "ours"
 PEERS = ("pytorch", "diffusers_unet")  # what a user would otherwise pick
-LITERT = ("litert_float32", "litert_int8")  # processors alone
+# Processors alone.
+LITERT = ("litert_float32", "litert_int8")
+OPENVINO = (
+    "openvino_float32",
+    "openvino_bfloat16",
+    "openvino_int8",
+    "openvino_int8_bfloat16",
+)
+RUNTIMES = (*LITERT, *OPENVINO)
 
 
 @dataclass(frozen=True)
@@ -55,14 +63,14 @@ class Case:
 CASES = (
     Case("lsun_church_p2", "call", 1),
     Case("lsun_church_p2", "call", 4),
-    Case("lsun_church_p4", "call", 1, (OURS, *PEERS, *LITERT)),
+    Case("lsun_church_p4", "call", 1, (OURS, *PEERS, *RUNTIMES)),
     Case("lsun_church_p4", "call", 4),
     Case("lsun_church_p8", "call", 1),
     Case("lsun_church_p8", "call", 4),
     Case("ffhq_1024", "call", 1, (OURS, "pytorch")),
     Case("ffhq_1024", "call", 4, (OURS, "pytorch")),
-    Case("photos", "call", 1, (OURS, *PEERS, *LITERT)),
-    Case("mnist", "call", 1, (OURS, *PEERS, *LITERT)),
+    Case("photos", "call", 1, (OURS, *PEERS, *RUNTIMES)),
+    Case("mnist", "call", 1, (OURS, *PEERS, *RUNTIMES)),
     Case("mnist", "call", 4),
     Case("mnist", "train", 64, (OURS, "pytorch")),
     Case("photos", "train", 32, (OURS, "pytorch")),

@@ -43,7 +43,8 @@ BELOW = {
     "editing": LEAVES | {"denoisers", "samplers", "data"},
     "serving": LEAVES | {"denoisers", "samplers", "data"},
     "litert": {"serving"},
-    "export": LEAVES | {"denoisers", "samplers", "data", "serving", "quantization"},
+    "export": LEAVES
+    | {"denoisers", "samplers", "data", "serving", "acceleration", "quantization"},
     "evaluation": LEAVES | {"denoisers", "samplers", "data", "serving"},
     "flags": {"config", "progress"},
 }

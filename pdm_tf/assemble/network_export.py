@@ -22,6 +22,7 @@ from pdm_tf.evaluation.features import Extractor, open_features
 from pdm_tf.evaluation.fidelity import Fidelity, compare
 from pdm_tf.evaluation.image_sources import open_pictures
 from pdm_tf.evaluation.metrics import FeatureGaussian, gaussian_of
+from pdm_tf.export.float32 import in_float32
 from pdm_tf.export.litert_file import check_packages, describe_network, write_litert
 from pdm_tf.export.openvino import check_openvino, write_openvino
 from pdm_tf.quantization.mixdq import float_layers
@@ -148,12 +149,13 @@ def _export(
     description = describe_network(
         model.denoiser, sampling, record, model.lineage, model.class_names, model.sealed
     )
-    original = DenoiserGenerator(model.denoiser, sampling, description)
+    denoiser = in_float32(model.denoiser)
+    original = DenoiserGenerator(denoiser, sampling, description)
     _check(config, original, sampling)
     extractor = open_features(config.features)
     reference = _reference(config, settings, extractor)
     with runtime.appearing(place) as new:
-        runtime.write(model.denoiser, new, sampling, config)
+        runtime.write(denoiser, new, sampling, config)
         network = callback_denoiser(runtime.open(new, config), description)
         altered = DenoiserGenerator(network, sampling, description)
         first, second = (_generate(g, config) for g in (original, altered))
@@ -262,6 +264,7 @@ def _comparison(
             "reference": config.reference or settings.data.dataset,
             "sampler": config.sampler[0],
             "guidance": settings.sampling.sample_guidance,
+            "calibration_images": config.calibration_images,
             "calibration_steps": config.calibration_steps,
         },
     }

@@ -57,10 +57,13 @@ class ExportConfig:
         "the inputs' ranges beforehand. The network's first and last layers, what "
         "its finest blocks add up, and its variance head stay float32.",
     )
+    calibration_images: int = option(
+        64,
+        "For static_int8, and for int8 by openvino: pictures whose trajectories the "
+        "ranges are measured on, of a model that is not quantised already.",
+    )
     calibration_steps: int = option(
-        250,
-        "For static_int8: timesteps, evenly spread over all, whose noisy pictures give "
-        "the ranges; each takes some calls of the network.",
+        25, "Steps of DDIM of these trajectories, as many as there are at most."
     )
     float_layers: tuple[str, ...] = option(
         (),

@@ -1,55 +1,59 @@
-"""Inputs of a network on its way to pictures, for ranges that are fixed beforehand."""
+"""What a network reads on its way to pictures, for ranges that are fixed beforehand."""
 
-from math import ceil
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
 
-from pdm_tf.config import SamplingConfig
+from pdm_tf.config import ExportConfig, SamplingConfig
 from pdm_tf.denoisers.denoiser import Denoiser
-from pdm_tf.denoisers.guidance import for_sampling
-from pdm_tf.diffusion import NoiseSchedule, respacing
-from pdm_tf.errors import SettingError
+from pdm_tf.diffusion import NoiseSchedule
 from pdm_tf.export.quantising import Example
-from pdm_tf.samplers import open_samplers, record
-
-STEPS = 50  # of one trajectory, about: more are shared among several pictures
-LAST_SEED = 2**31 - 1  # whence seeds fall, so that none is one that is compared
+from pdm_tf.quantization.calibration import Rows, calibration_rows
+from pdm_tf.quantization.deriving import network_of
 
 
-def calibration_examples(
-    denoiser: Denoiser, sampling: SamplingConfig, sampler: str, count: int
-) -> list[Example]:
-    """The inputs of a network on trajectories that visit `count` timesteps together.
+def rows_for_export(
+    denoiser: Denoiser, sampling: SamplingConfig, config: ExportConfig
+) -> list[Rows]:
+    """Rows of each network of a model, on trajectories that it takes itself.
 
-    The timesteps are spread evenly over all; of n trajectories each takes every n-th of
-    them, from noise to picture, with the guidance of the run, the classes in turn.
+    In a few pictures some channels grow to three times what is usual: ranges that have
+    not seen them cut off more than all rounding does (docs/int8.md), so that it is
+    pictures that count, and steps less.
 
     Args:
       denoiser: the float32 model.
       sampling: how it samples.
-      sampler: name of the sampler.
-      count: timesteps visited, 1 to T.
+      config: how many pictures, and steps of each, or as many as there are timesteps.
 
     Raises:
-      SettingError: a count beyond T.
+      SettingError: no pictures, or no steps.
+      InputError: innermost denoisers that are no networks.
     """
-    timesteps = denoiser.schedule.timesteps
-    if not 1 <= count <= timesteps:
-        raise SettingError("calibration_steps", count, f"choose 1 to {timesteps}")
-    visited = respacing.spread(timesteps, str(count))
-    step = open_samplers([sampler], sampling.variance)[sampler]
+    denoiser.map_innermost(network_of)
+    steps = min(config.calibration_steps, denoiser.schedule.timesteps)
+    return calibration_rows(denoiser, sampling, config.calibration_images, steps)
+
+
+def examples_of(
+    rows: Sequence[Rows], schedule: NoiseSchedule, count: int
+) -> list[Example]:
+    """Inputs of the `denoise` signature, of one evaluation each.
+
+    Args:
+      rows: of all networks.
+      schedule: of the model.
+      count: how many are drawn from all rows; all of them where there are fewer.
+    """
+    whole = Rows(*(np.concatenate(values) for values in zip(*rows, strict=True)))
+    size = len(whole.t)
+    chosen = np.random.default_rng(0).choice(size, min(count, size), replace=False)
     examples: list[Example] = []
-    trajectories = ceil(count / STEPS)
-    for k in range(trajectories):
-        label = [k % max(1, denoiser.num_classes)]
-        guided = for_sampling(denoiser, label, sampling.sample_guidance, sampling)
-        grid = denoiser.schedule.visiting(tf.constant(visited[k::trajectories][::-1]))
-        rows = record(guided, step, grid, [LAST_SEED - k])
-        for i in range(len(rows.t)):
-            row = slice(i, i + 1)
-            z, t = _as_asked(denoiser.schedule, rows.z[row], rows.t[row])
-            examples.append({"z": z, "t": t, "labels": rows.labels[row]})
+    for i in np.sort(chosen):
+        row = whole.taken(np.array([i]))
+        z, t = _as_asked(schedule, row.z, row.t)
+        examples.append({"z": z, "t": t, "labels": row.labels})
     return examples
 
 

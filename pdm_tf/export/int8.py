@@ -8,16 +8,16 @@ as it is.
 """
 
 import re
+from collections.abc import Sequence
 from itertools import count
 
 import numpy as np
 import tensorflow as tf
 
-from pdm_tf.config import SamplingConfig
 from pdm_tf.denoisers.denoiser import Denoiser
 from pdm_tf.denoisers.network import NetworkDenoiser
 from pdm_tf.networks.transforms import LayerTransform, layers_of
-from pdm_tf.quantization.calibration import Rows, calibration_rows
+from pdm_tf.quantization.calibration import Rows
 from pdm_tf.quantization.cost import networks_of, plan_bits
 from pdm_tf.quantization.deriving import kernel_of, network_of
 from pdm_tf.quantization.observing import InputStatistics, observe
@@ -25,15 +25,15 @@ from pdm_tf.quantization.uniform import fake_quantized
 
 # How much of the unevenness may go into the kernel: chosen for each layer.
 STRENGTHS = (0.0, 0.25, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
-# Patterns of whole paths: pixels, variance head, and what the finest blocks of the
-# decoder carry past themselves.
+# Patterns of whole paths: pixels, what is looked up or next to nothing to compute, and
+# what the finest blocks of the decoder carry past themselves.
 FLOAT = (
     r"patches_in",
     r"patches_out",
-    r"variance_\w+",
+    r"time_\d",
+    r"variance_(time|out)",
     r"up_0_\d+/skip",
 )
-IMAGES, STEPS = 16, 25  # of the trajectories that are calibrated on
 
 
 class Smoothed(LayerTransform):
@@ -69,7 +69,7 @@ def is_quantized(denoiser: Denoiser) -> bool:
 
 def prepared(
     denoiser: Denoiser,
-    sampling: SamplingConfig,
+    rows: Sequence[Rows],
     rounded: bool,
     float_layers: tuple[str, ...] | None = None,
 ) -> Denoiser:
@@ -77,16 +77,14 @@ def prepared(
 
     Args:
       denoiser: of networks in float32.
-      sampling: how it samples, for calibration.
-      rounded: to 8 bits, on ranges of its own trajectories.
+      rows: what each of its networks reads, for ranges.
+      rounded: to 8 bits, on ranges of these rows.
       float_layers: patterns of paths that stay as they are; None: `float_patterns`.
 
     Raises:
       InputError: innermost denoisers that are no networks.
     """
-    denoiser.map_innermost(network_of)
-    steps = min(STEPS, denoiser.schedule.timesteps)
-    rows, numbers = calibration_rows(denoiser, sampling, IMAGES, steps), count()
+    numbers = count()
 
     def change(inner: Denoiser) -> Denoiser:
         return _prepared(network_of(inner), rows[next(numbers)], rounded, float_layers)

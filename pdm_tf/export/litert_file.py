@@ -9,7 +9,7 @@ import tensorflow as tf
 from pdm_tf.config import ExportConfig, SamplingConfig
 from pdm_tf.denoisers.denoiser import Denoiser
 from pdm_tf.errors import SettingError
-from pdm_tf.export.calibration import calibration_examples
+from pdm_tf.export.calibration import examples_of, rows_for_export
 from pdm_tf.export.int8 import prepared
 from pdm_tf.export.litert import convert
 from pdm_tf.export.quantising import Example, check_installed, quantise
@@ -20,6 +20,7 @@ from pdm_tf.storage.files import write_bytes
 
 # What stays float32 with fixed ranges, besides: 8-bit layers of LiteRT round what they
 # give as well as what they read, each on one range.
+EXAMPLES = 800  # evaluations that its ranges are read from, each in float32
 STATIC_FLOAT = (r"up_0_\d+/.*", r"up_1_sample/conv")
 
 
@@ -56,18 +57,17 @@ def write_litert(
     """Writes the file, quantised as asked.
 
     Raises:
-      InputError: a model whose evaluations depend on each other; `calibration_steps`
-        beyond the number of timesteps.
+      InputError: a model whose evaluations depend on each other.
     """
     check_stateless(denoiser, "litert")
     examples: Sequence[Example] = ()
     layers: Sequence[str] = SENSITIVE_LAYERS
     if config.quantize == "static_int8":
-        first, steps = config.sampler[0], config.calibration_steps
-        examples = calibration_examples(denoiser, sampling, first, steps)
+        rows = rows_for_export(denoiser, sampling, config)
+        examples = examples_of(rows, denoiser.schedule, EXAMPLES)
         layers = (*SENSITIVE_LAYERS, *STATIC_FLOAT)
         own = config.float_layers or None
-        denoiser = prepared(denoiser, sampling, rounded=False, float_layers=own)
+        denoiser = prepared(denoiser, rows, rounded=False, float_layers=own)
     convert(denoiser, path)
     if config.quantize != "none":
         layers = config.float_layers or layers

@@ -10,12 +10,12 @@ from tiny_runs import JIT, make_run, sampled
 from pdm_tf import assemble
 from pdm_tf.assemble import generators
 from pdm_tf.assemble.exporting import export_run
-from pdm_tf.config import Config, InputError, SamplingConfig
+from pdm_tf.config import Config, ExportConfig, InputError, SamplingConfig
 from pdm_tf.config.acceleration import DeepCacheConfig, TimeTableConfig
 from pdm_tf.config.quantization import MinMaxConfig
 from pdm_tf.config.sealing import known_by, sealed_settings
 from pdm_tf.export import litert
-from pdm_tf.export.calibration import calibration_examples
+from pdm_tf.export.calibration import examples_of, rows_for_export
 from pdm_tf.serving import LitertNetwork, open_generator
 
 
@@ -66,9 +66,9 @@ def test_requests_for_estimates_give_a_time_and_the_networks_own_z(model, export
 def test_another_runtime_is_asked_in_the_same_way(model, tmp_path):
     pytest.importorskip("ai_edge_litert")
     litert.convert(model.denoiser, tmp_path / "it.tflite")
-    (first, *_, last) = calibration_examples(
-        model.denoiser, SamplingConfig(thresholding="none"), "ddim", 5
-    )
+    few = ExportConfig(calibration_images=1, calibration_steps=5)
+    rows = rows_for_export(model.denoiser, SamplingConfig(thresholding="none"), few)
+    (first, *_, last) = examples_of(rows, model.denoiser.schedule, 99)
     assert first["t"].dtype == np.float32 and first["t"] == 0 < last["t"]
     network = LitertNetwork(tmp_path / "it.tflite")
     for example in (first, last):

@@ -10,8 +10,8 @@ from pdm_tf.config import ExportConfig
 from pdm_tf.config.quantization import MinMaxConfig
 from pdm_tf.denoisers import NetworkDenoiser
 from pdm_tf.evaluation.metrics import sqnr
-from pdm_tf.export import int8
-from pdm_tf.export.openvino import write_openvino
+from pdm_tf.export import int8, openvino
+from pdm_tf.export.openvino import with_time_embedding_looked_up, write_openvino
 from pdm_tf.export.openvino_int8 import find_scale
 from pdm_tf.quantization.calibration import Rows
 from pdm_tf.quantization.deriving import Fitting, plan_of
@@ -38,7 +38,7 @@ def rows() -> Rows:
 
 @pytest.fixture(autouse=True)
 def known_rows(rows, monkeypatch):
-    monkeypatch.setattr(int8, "calibration_rows", lambda *given: [rows])
+    monkeypatch.setattr(openvino, "rows_for_export", lambda *given: [rows])
 
 
 def estimates(denoise, rows) -> np.ndarray:
@@ -48,7 +48,7 @@ def estimates(denoise, rows) -> np.ndarray:
 
 
 def test_smoothing_alone_changes_nothing(denoiser, rows):
-    made = int8.prepared(denoiser, STATIC, rounded=False)
+    made = int8.prepared(denoiser, [rows], rounded=False)
     assert made.plan
     wanted = estimates(denoiser, rows)
     np.testing.assert_allclose(estimates(made, rows), wanted, atol=1e-4)
@@ -58,7 +58,15 @@ def test_what_is_sensitive_is_left_alone(denoiser):
     paths = set(int8.rounded_layers(denoiser))
     assert {"down_0_0/conv_in", "up_0_0/conv_out", "up_1_0/skip"} <= paths
     last = {"up_0_1/conv_out"}  # the decoder has a block more than the encoder
-    assert not paths & {"patches_in", "patches_out", "up_0_0/skip", *last}
+    assert not paths & {"patches_in", "patches_out", "up_0_0/skip", "time_1", *last}
+
+
+def test_a_looked_up_time_embedding_changes_nothing(denoiser, rows):
+    made = with_time_embedding_looked_up(denoiser)
+    assert made.plan
+    wanted = estimates(denoiser, rows)
+    np.testing.assert_allclose(estimates(made, rows), wanted, atol=1e-6)
+    assert with_time_embedding_looked_up(made) is made
 
 
 def test_uneven_channels_are_evened_out():

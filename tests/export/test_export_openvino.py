@@ -30,7 +30,7 @@ def pictures(tmp_path_factory) -> str:
 
 def settings(run_dir, pictures, out, **others) -> ExportConfig:
     given = {"check_images": 4, "check_steps": "3", "sampler": ("ddim",)}
-    given |= {"min_sqnr": 5.0, "max_distance_change": 50.0, "calibration_steps": 4}
+    given |= {"min_sqnr": 5.0, "max_distance_change": 50.0, "calibration_images": 2}
     given |= {"model": run_dir, "reference": pictures, "export_dir": str(out)}
     return ExportConfig(format="openvino", **given | others)
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from test_export_litert import STATIC, denoised, inputs, small
 
-from pdm_tf.config import InputError
+from pdm_tf.config import ExportConfig, InputError
 from pdm_tf.export import litert
-from pdm_tf.export.calibration import calibration_examples
+from pdm_tf.export.calibration import examples_of, rows_for_export
 from pdm_tf.export.quantising import quantise
 from pdm_tf.networks.sensitivity import SENSITIVE_LAYERS
 from pdm_tf.networks.transforms import layers_of
@@ -38,7 +38,10 @@ def path(denoiser, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def examples(denoiser):
-    return calibration_examples(denoiser, STATIC, "ddpm", 100)
+    config = ExportConfig(calibration_images=2)
+    return examples_of(
+        rows_for_export(denoiser, STATIC, config), denoiser.schedule, 200
+    )
 
 
 @pytest.fixture(scope="module")
@@ -87,13 +90,19 @@ def test_estimates_stay_near_the_models(kind, denoiser, quantised):
         assert 0 < noise < 0.01 * np.var(right)  # 20 dB
 
 
-def test_calibration_visits_every_timestep_for_every_class(examples):
+def test_calibration_sees_whole_trajectories_of_every_class(examples):
     """With guidance each is evaluated twice: with its class, and without."""
     visited = [int(example["t"][0]) for example in examples]
-    assert sorted(visited) == sorted(2 * list(range(100)))
+    assert visited.count(0) == visited.count(99) == 4 and len(visited) == 100
     labels = {int(example["labels"][0]) for example in examples}
-    assert labels == {0, 1, 3}  # two trajectories of 50 steps, and no label
+    assert labels == {0, 1, 3}  # two pictures, and no label
     assert all(example["z"].shape[0] == 1 for example in examples)
+
+
+def test_fewer_examples_are_drawn_from_all(denoiser, examples):
+    config = ExportConfig(calibration_images=2, calibration_steps=100)
+    few = examples_of(rows_for_export(denoiser, STATIC, config), denoiser.schedule, 30)
+    assert len({int(example["t"][0]) for example in few}) > 20
 
 
 def test_fixed_ranges_span_the_whole_trajectory(path, examples):
@@ -110,10 +119,10 @@ def test_fixed_ranges_span_the_whole_trajectory(path, examples):
     assert errors[1] < 0.5 * errors[0]
 
 
-@pytest.mark.parametrize("count", [0, 101])
-def test_timesteps_that_are_not_there_are_refused(count, denoiser):
-    with pytest.raises(InputError, match=f"calibration_steps={count}"):
-        calibration_examples(denoiser, STATIC, "ddpm", count)
+@pytest.mark.parametrize("name", ["calibration_images", "calibration_steps"])
+def test_to_calibrate_on_nothing_is_refused(name, denoiser):
+    with pytest.raises(InputError, match=f"{name}=0"):
+        rows_for_export(denoiser, STATIC, ExportConfig(**{name: 0}))
 
 
 def test_what_stays_float32_is_named_by_layers_that_exist(denoiser):

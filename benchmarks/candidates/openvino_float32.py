@@ -1,0 +1,27 @@
+"""This project's network as an OpenVINO model, on the processor."""
+
+import tempfile
+
+import numpy as np
+from exported import write
+from serving import serve
+
+from pdm_tf.serving import OpenvinoNetwork
+
+
+def make(order: dict, precision: str = "float32"):
+    """One evaluation for every picture of the batch: a model is of one picture."""
+    with tempfile.TemporaryDirectory() as folder:
+        write(order, "openvino", precision, folder)
+        network = OpenvinoNetwork(folder, precision)
+    settings, batch = order["network"], order["batch"]
+    z = np.random.default_rng(0).standard_normal(
+        (batch, *settings["image_shape"]), np.float32
+    )
+    t = np.full([batch], 500, np.int32)
+    labels = np.arange(batch, dtype=np.int32) % max(settings["num_classes"], 1)
+    return lambda: network(z, t, labels)
+
+
+if __name__ == "__main__":
+    serve(make)
