@@ -17,6 +17,7 @@ from safetensors.numpy import save
 
 from pdm_tf.errors import InputError
 from pdm_tf.storage.files import appearing, checksum
+from pdm_tf.storage.reading import open_regular
 
 _DIGEST = "pdm_tf.sha256"  # of names, shapes, types, numbers and metadata
 _TYPES = "pdm_tf.types"  # JSON: the types of arrays that are stored as float16
@@ -35,6 +36,7 @@ _KINDS: dict[str, np.dtype[Any]] = {
     "U8": np.dtype("u1"),
     "BOOL": np.dtype("?"),
 }
+_WIDE = {"float32": np.float32, "float64": np.float64}  # what is halved
 _REMEDY = "copy or download it again, or write it anew"
 
 
@@ -124,17 +126,26 @@ class ArrayFile:
         try:
             with safe_open(path, framework="np") as file:  # checks all of the header
                 self.metadata: dict[str, str] = file.metadata() or {}
-            with Path(path).open("rb") as raw:
+            with open_regular(path) as raw:
                 (length,) = _LENGTH.unpack(raw.read(_LENGTH.size))
                 header = json.loads(raw.read(length))
             header.pop("__metadata__", None)
             self._begin = _LENGTH.size + length
             self._entries: dict[str, Any] = header
             self._stored = {n: _KINDS[said["dtype"]] for n, said in header.items()}
-        except (SafetensorError, OSError, ValueError, TypeError, KeyError) as error:
+            types = json.loads(self.metadata.get(_TYPES, "{}"))
+            self._types = {name: np.dtype(_WIDE[kind]) for name, kind in types.items()}
+        except (
+            AttributeError,
+            RecursionError,
+            SafetensorError,
+            OSError,
+            ValueError,
+            TypeError,
+            KeyError,
+        ) as error:
             raise self._damaged(error) from None
         self.shapes = {name: tuple(said["shape"]) for name, said in header.items()}
-        self._types = json.loads(self.metadata.get(_TYPES, "{}"))
 
     def check(self) -> None:
         """Raises InputError unless all is as it was written, where the file says so."""
@@ -177,7 +188,7 @@ def _fill(file: IO[bytes], memory: memoryview) -> None:
 def _readable(path: Path | str) -> bool:
     """True, or InputError where no file can be read."""
     try:
-        with Path(path).open("rb"):
+        with open_regular(path):
             return True
     except OSError as error:
         raise InputError(
