@@ -29,6 +29,7 @@ from pdm_tf.progress import say
 from pdm_tf.storage.arrays import read_arrays, write_arrays
 from pdm_tf.storage.locks import locked_place
 from pdm_tf.storage.places import open_place
+from pdm_tf.storage.reading import read_regular
 
 _BEGIN = 0.1  # of t, from where on the authors guide
 _NEVER = 1e9  # an SNR that no level has
@@ -110,7 +111,9 @@ def _class_names(config: ConvertJiTConfig) -> tuple[str, ...]:
     if not config.class_names:
         return ()
     try:
-        text = Path(config.class_names).expanduser().read_text("utf-8")
+        text = read_regular(Path(config.class_names).expanduser(), 2**24).decode(
+            "utf-8"
+        )
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "no text in UTF-8"
         raise SettingError("class_names", config.class_names, reason) from None

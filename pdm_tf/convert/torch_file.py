@@ -104,6 +104,8 @@ class TorchFile:
             held = info.file_size // size
             if min(stored.shape, default=1) == 0:
                 return np.zeros(stored.shape, stored.dtype)
+            if info.compress_type != zipfile.ZIP_STORED:
+                raise ValueError(f"{stored.member} is not as torch.save writes it")
             if stored.last >= min(held, stored.length) or stored.offset < 0:
                 raise ValueError(f"{stored.member} is shorter than its tensor")
             numbers = np.frombuffer(archive.read(info), stored.dtype, held)

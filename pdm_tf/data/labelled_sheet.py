@@ -1,7 +1,10 @@
 """Contact sheets that say what is on them: a column a class, its name above."""
 
+import contextlib
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
@@ -32,10 +35,10 @@ def labelled_sheet(
       uint8 [height, width, C].
     """
     named = dict(zip(labels, names, strict=True))
-    font = ImageFont.load_default(_SIZE)
+    font = _font_for(named.values())
     widest = max(_WIDEST, pictures.shape[2])
     texts = {
-        label: _shortened(_drawable(name, label), font, widest)
+        label: _shortened(_drawable(name, label, font), font, widest)
         for label, name in named.items()
     }
     width = max(
@@ -67,11 +70,44 @@ def _widened(pictures: np.ndarray, width: int) -> np.ndarray:
     return np.pad(pictures, sides, constant_values=255)
 
 
-def _drawable(name: str, label: int) -> str:
-    """A name in letters that Pillow's font has, which are those of ASCII."""
+def _font_for(names: Iterable[str]) -> _Font:
+    """Pillow's own font, which has ASCII, or where that is not enough another's.
+
+    That of matplotlib, where it is installed: it has Latin, Greek, Cyrillic and more.
+    """
+    font: _Font = ImageFont.load_default(_SIZE)
+    if all(_plain(name).isascii() for name in names):
+        return font
+    found = find_spec("matplotlib")
+    if found is not None and found.origin:
+        file = Path(found.origin).parent / "mpl-data/fonts/ttf/DejaVuSans.ttf"
+        with contextlib.suppress(OSError):
+            return ImageFont.truetype(file, _SIZE)
+    return font
+
+
+def _plain(name: str) -> str:
+    """A name without accents, as far as letters are what is left."""
     plain = unicodedata.normalize("NFKD", name)
-    plain = "".join(c for c in plain if not unicodedata.combining(c))
-    return plain if plain.isascii() else f"class {label}"
+    return "".join(c for c in plain if not unicodedata.combining(c))
+
+
+def _drawable(name: str, label: int, font: _Font) -> str:
+    """A name in letters that a font has, or else the number of its class."""
+    for text in (unicodedata.normalize("NFC", name), _plain(name)):
+        if text.isascii() or (_is_wide(font) and _has(font, text)):
+            return text
+    return f"class {label}"
+
+
+def _is_wide(font: _Font) -> bool:
+    return isinstance(font, ImageFont.FreeTypeFont) and font.getname()[0] != "Aileron"
+
+
+def _has(font: _Font, text: str) -> bool:
+    """Whether a font draws every letter otherwise than one that nobody has."""
+    missing = bytes(font.getmask("\U0010fffe"))
+    return all(c.isspace() or bytes(font.getmask(c)) != missing for c in text)
 
 
 def _shortened(name: str, font: _Font, widest: int) -> str:

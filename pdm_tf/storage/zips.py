@@ -5,6 +5,8 @@ import zipfile
 from pathlib import Path
 from typing import IO
 
+from pdm_tf.storage.reading import open_regular
+
 _END = struct.Struct("<4s4H2LH")  # end of the table of contents; its 5th: entries
 _END_64 = struct.Struct("<4sQ2H2L4Q")  # the same of archives with very many; its 8th
 _POINTER_64 = 20  # bytes between the two
@@ -19,7 +21,10 @@ def open_whole_zip(path: Path | str) -> zipfile.ZipFile:
 
     Raises:
       zipfile.BadZipFile: no zip, or its table of contents is damaged.
+      OSError: it cannot be read, or is a pipe, a device or a folder.
     """
+    with open_regular(path):
+        pass  # others would block for ever
     archive = zipfile.ZipFile(path)
     try:
         there = len(archive.infolist())

@@ -1,5 +1,7 @@
 """Sheets with names: every picture is there, beneath its class."""
 
+from importlib.util import find_spec
+
 import numpy as np
 import pytest
 
@@ -44,3 +46,14 @@ def test_names_differ_and_so_do_captions():
     sheets = [labelled_sheet(x, [3], [name]) for name in ("cat", "dog", "猫", "犬")]
     assert (sheets[0] != sheets[1]).any() and sheets[0].min() < 128
     assert (sheets[2] == sheets[3]).all()  # letters that no font here has: its number
+
+
+@pytest.mark.skipif(find_spec("matplotlib") is None, reason="its font is needed")
+def test_names_in_other_letters_are_drawn_and_not_replaced_by_boxes():
+    pictures = np.zeros((3, 16, 16, 1), np.uint8)
+    names = ["кошка", "σκύλος", "猫"]  # the last in no font that comes along
+    drawn = labelled_sheet(pictures, [0, 1, 2], names)
+    numbered = labelled_sheet(pictures, [0, 1, 2], ["кошка", "σκύλος", "class 2"])
+    np.testing.assert_array_equal(drawn, numbered)
+    others = labelled_sheet(pictures, [0, 1, 2], ["class 0", "σκύλος", "class 2"])
+    assert drawn.shape != others.shape or np.any(drawn != others)
