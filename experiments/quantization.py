@@ -18,7 +18,10 @@ import numpy as np
 from experiments.cached_sampling import Bench, Record
 from experiments.pages import DOCS, read_record, write_page
 from experiments.quantization_attention import measure_attention
+from experiments.quantization_selection import SELECTIONS, make_selection
 from experiments.quantization_table import ATTENTION, BASE, VERDICTS, text_of
+from experiments.quantization_training import TRAINING, train_quantized
+from experiments.quantization_tuned import TUNED
 from experiments.quantization_variants import VARIANTS, Variant
 from experiments.systems import record_system
 from pdm_tf.assemble import derive, open_model
@@ -30,6 +33,7 @@ __all__ = ["main", "text_of"]
 
 ARGUMENTS = ("pretrained:mnist",)
 STEPS, SEEDS = 50, 64
+TRAINED = (1000,)  # steps of full training
 
 
 class Measured:
@@ -65,20 +69,44 @@ class Measured:
         if not self.record.find(ATTENTION):
             self.record.write(ATTENTION, **measure_attention(self.bench))
 
+    def selection(self, name: str) -> None:
+        """SQNR of each seed of a selection of layers, if not on record yet."""
+        if "sqnr" in self.record.find(name):
+            return
+        found = make_selection(self.bench, self.work, name)
+        model = found.pop("denoiser")
+        found |= {"sqnr": self._sqnr(model), "bytes": stored_bytes(model)}
+        self.record.write(name, **found)
+
+    def training(self, iterations: int) -> None:
+        """Distance after full training, if not on record yet."""
+        name = TRAINING.format(iterations)
+        if "distance" in self.record.find(name):
+            return
+        bench = Bench(self.path, self.bench.count)  # its own copy, which learns
+        found = train_quantized(bench, self.work, iterations)
+        model = found.pop("denoiser")
+        self.record.write(name, bytes=stored_bytes(model), **found)
+        distance = bench.distance(bench.pictures(model, STEPS, bench.count))
+        self.record.write(name, pictures=bench.count, distance=distance)
+
     def likeness(self, variant: Variant) -> None:
         """SQNR of each seed, and bytes, if they are not on record yet."""
         if "sqnr" in self.record.find(variant.name):
             return
         model = self._derived(variant)
-        made = self.bench.pictures(model, STEPS, 2 * 50)[:SEEDS]
-        pairs = zip(self.unaltered, made, strict=True)
         self.record.write(
             variant.name,
-            sqnr=[round(sqnr(x[None], y[None]), 2) for x, y in pairs],
+            sqnr=self._sqnr(model),
             bytes=stored_bytes(model),
             method=variant.method,
             settings=dict(variant.settings),
         )
+
+    def _sqnr(self, model: Any) -> list[float]:
+        made = self.bench.pictures(model, STEPS, 2 * 50)[:SEEDS]
+        pairs = zip(self.unaltered, made, strict=True)
+        return [round(sqnr(x[None], y[None]), 2) for x, y in pairs]
 
     def distance(self, variant: Variant) -> None:
         """Fréchet distance, if it is wanted and not on record yet."""
@@ -123,6 +151,12 @@ def main(argv: Sequence[str] | None = None) -> None:
             measured.likeness(variant)
         if ATTENTION.startswith(words.only):
             measured.attention()
+        for name in SELECTIONS:
+            if name.startswith(words.only):
+                measured.selection(name)
+        for count in TRAINED:
+            if TRAINING.format(count).startswith(words.only):
+                measured.training(count)
         if BASE.startswith(words.only):
             measured.base()
         for variant in variants:
@@ -130,7 +164,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     rows = read_record(record)
     write_page(words.docs / "quantization.md", "quantization", text_of(rows))
     if words.docs == DOCS:
-        for number, verdict in VERDICTS.items():
+        for number, verdict in (VERDICTS | TUNED).items():
             found = verdict(rows)
             if found:
                 record_system(number, **found)

@@ -60,4 +60,10 @@ VARIANTS = (
     Variant("mixdq W5A8, 5 bits everywhere", "mixdq", W5A8 | {"weight_choices": (5,)}),
     Variant("q_diffusion W8A8", "q_diffusion", W8A8, distance=True),
     Variant("q_diffusion W4A8", "q_diffusion", W4A8, distance=True),
+    Variant("efficientdm W4A4", "efficientdm", W4A4, distance=True),
+    Variant(
+        "efficientdm W4A4, errors as sampled, 400 steps",
+        "efficientdm",
+        W4A4 | {"as_sampled": True, "iterations": 400},
+    ),
 )

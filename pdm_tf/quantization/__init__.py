@@ -12,4 +12,6 @@ METHODS: dict[str, str] = {
     "svdquant": "pdm_tf.quantization.svdquant",
     "mixdq": "pdm_tf.quantization.mixdq",
     "binarydm": "pdm_tf.quantization.binarydm",
+    "efficientdm": "pdm_tf.quantization.efficientdm",
+    "quest": "pdm_tf.quantization.quest",
 }

@@ -2,6 +2,8 @@
 arXiv 2004.10568).
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import tensorflow as tf
 
@@ -83,23 +85,36 @@ def temperature(step: int, steps: int, warm_up: float) -> tuple[float, bool]:
 
 
 class Adam:
-    """Adam (arXiv 1412.6980) of a few variables, within one training."""
+    """Adam (arXiv 1412.6980) of a few variables, within one training.
 
-    def __init__(self, variables: list[tf.Variable], rate: float) -> None:
-        self._variables, self._rate = variables, rate
-        self._m = [tf.Variable(tf.zeros_like(v)) for v in variables]
-        self._v = [tf.Variable(tf.zeros_like(v)) for v in variables]
+    Args:
+      variables: what learns.
+      rate: step size, of all or of each.
+    """
 
-    def apply(self, gradients: list[tf.Tensor], count: tf.Tensor) -> None:
+    def __init__(
+        self, variables: list[tf.Variable], rate: float | Sequence[float]
+    ) -> None:
+        self._variables = variables
+        self._rates = np.broadcast_to(np.asarray(rate, np.float32), [len(variables)])
+        self.m = [tf.Variable(tf.zeros_like(v)) for v in variables]
+        self.v = [tf.Variable(tf.zeros_like(v)) for v in variables]
+
+    def apply(
+        self, gradients: list[tf.Tensor], count: tf.Tensor, share: tf.Tensor | float = 1
+    ) -> None:
         """One step.
 
         Args:
           gradients: of each variable.
           count: steps with this one, float32 [].
+          share: factor of the step size.
         """
-        rate = self._rate * tf.sqrt(1.0 - 0.999**count) / (1.0 - 0.9**count)
-        slots = zip(self._variables, self._m, self._v, gradients, strict=True)
-        for variable, m, v, gradient in slots:
+        corrected = share * tf.sqrt(1.0 - 0.999**count) / (1.0 - 0.9**count)
+        slots = zip(
+            self._variables, self._rates, self.m, self.v, gradients, strict=True
+        )
+        for variable, rate, m, v, gradient in slots:
             m.assign(0.9 * m + 0.1 * gradient)
             v.assign(0.999 * v + 0.001 * tf.square(gradient))
-            variable.assign_sub(rate * m / (tf.sqrt(v) + 1e-8))
+            variable.assign_sub(rate * corrected * m / (tf.sqrt(v) + 1e-8))

@@ -1,6 +1,6 @@
 """A layer of few bits: packed weights, and what it reads rounded to a grid."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import prod
 
 import numpy as np
@@ -18,7 +18,8 @@ class QuantizedLayer(LayerTransform):
     Variables: `codes` uint8 [bytes], `scale` float32 [G, out] and `zero` [G, out] of
     the kernel, for G groups of input channels; `low` and `high` float32 [S, A], ranges
     of the input for S groups of timesteps and A groups of input channels; `group` uint8
-    [in], the group of each input channel, where that is found and not known.
+    [in], the group of each input channel, where that is found and not known; `shift`
+    float32 [out], added to what the layer gives, where that is learned.
 
     Args:
       shape: of the kernel; () for a point without one.
@@ -28,6 +29,7 @@ class QuantizedLayer(LayerTransform):
     """
 
     group: tf.Variable
+    shift: tf.Variable
     branch_share: float = 0.0  # multiplications beside the layer, over its own
 
     def __init__(
@@ -46,6 +48,8 @@ class QuantizedLayer(LayerTransform):
             self.scale = tf.Variable(tf.ones(size), name="scale")
             whole = tf.uint8 if bits <= 8 else tf.int32
             self.zero = tf.Variable(tf.zeros(size, whole), name="zero")
+        if spec.shift and shape:
+            self.shift = tf.Variable(tf.zeros(shape[-1]), name="shift")
         if spec.activations is not None:
             steps = 1 if step_of is None else int(step_of.max()) + 1
             ranges = tf.zeros([steps, self.input_groups])
@@ -112,25 +116,55 @@ class QuantizedLayer(LayerTransform):
     def inputs(self, x: tf.Tensor, t: tf.Tensor) -> tf.Tensor:
         if self.spec.activations is None:
             return x
-        bits, wide = self.spec.activations.bits, tf.cast(x, tf.float32)
         low, high = (tf.convert_to_tensor(v) for v in (self.low, self.high))
         if self.step_of is None:
+            bits, wide = self.spec.activations.bits, tf.cast(x, tf.float32)
             low, high = self._by_channel(low[0]), self._by_channel(high[0])
             return tf.cast(fake_quantized(wide, low, high, bits), x.dtype)
-        chosen = tf.gather(tf.constant(self.step_of), t)
-        low, high = tf.gather(low, chosen), tf.gather(high, chosen)
-        return tf.cast(self._by_row(wide, low, high, bits), x.dtype)
+        return self.rounded_inputs(x, t, low, high, tf.round)
+
+    def rounded_inputs(
+        self,
+        x: tf.Tensor,
+        t: tf.Tensor,
+        low: tf.Tensor,
+        high: tf.Tensor,
+        rounding: Callable[[tf.Tensor], tf.Tensor],
+    ) -> tf.Tensor:
+        """x on the grids of ranges [S, A], each picture on that of its timestep.
+
+        Args:
+          x: [B, H, W, C] or [N, C].
+          t: timesteps int32 [1 or B].
+          low: least of each range.
+          high: largest of each range.
+          rounding: to whole numbers: `tf.round`, or one with a gradient.
+        """
+        assert self.spec.activations is not None
+        if self.step_of is not None:
+            chosen = tf.gather(tf.constant(self.step_of), t)
+            low, high = tf.gather(low, chosen), tf.gather(high, chosen)
+        wide, bits = tf.cast(x, tf.float32), self.spec.activations.bits
+        return tf.cast(self._by_row(wide, low, high, bits, rounding), x.dtype)
+
+    def output(self, y: tf.Tensor, x: tf.Tensor, t: tf.Tensor) -> tf.Tensor:
+        return y + tf.cast(self.shift, y.dtype) if hasattr(self, "shift") else y
 
     def _by_channel(self, ends: tf.Tensor) -> tf.Tensor:
         """[A] -> [] for one group, [in] for several."""
         return ends[0] if self.input_groups == 1 else tf.gather(ends, self.group_of)
 
     def _by_row(
-        self, x: tf.Tensor, low: tf.Tensor, high: tf.Tensor, bits: int
+        self,
+        x: tf.Tensor,
+        low: tf.Tensor,
+        high: tf.Tensor,
+        bits: int,
+        rounding: Callable[[tf.Tensor], tf.Tensor],
     ) -> tf.Tensor:
         """x on the grid of its picture's timestep; low and high [1 or B, A]."""
         scale = (high - low) / (2.0**bits - 1.0)
-        zero = tf.round(-low / scale)
+        zero = rounding(-low / scale)
         rows, given = tf.shape(x)[0], tf.shape(low)[0]
         # Tokens of attention are rows of their own, those of a picture in a run.
         per = tf.where(given == 1, 1, rows // given)
@@ -144,5 +178,5 @@ class QuantizedLayer(LayerTransform):
                 else tf.gather(value, self.group_of, axis=1)
             )
             grid.append(tf.reshape(value, [tf.shape(value)[0], *axes, value.shape[1]]))
-        code = tf.clip_by_value(tf.round(x / grid[0]) + grid[1], 0.0, 2.0**bits - 1.0)
+        code = tf.clip_by_value(rounding(x / grid[0]) + grid[1], 0.0, 2.0**bits - 1.0)
         return (code - grid[1]) * grid[0]

@@ -6,7 +6,7 @@ give, and what it shall give is what the unquantised network gives (BRECQ, arXiv
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +19,9 @@ from pdm_tf.quantization.deriving import Fitting, Plan
 from pdm_tf.quantization.float_layer import FloatLayer, SoftFloat
 from pdm_tf.quantization.layer import QuantizedLayer
 from pdm_tf.quantization.learned_step import LearnedStep
+
+# Variables that a stage learns: the others are as they were found.
+LEARNED = {"weights": ("codes",), "activations": ("low", "high")}
 
 
 class Recipe(NamedTuple):
@@ -120,7 +123,7 @@ def _block_by_block(
             continue
         data = _data_of(fitting, before, block)
         first, last = learn(block, own, data)
-        context.keep(name, _values(own))
+        context.keep(name, _values(own, LEARNED[stage]))
         done += 1
         left = (time.monotonic() - began) / done * (len(blocks) - i - 1)
         context.note(
@@ -137,18 +140,19 @@ def _data_of(fitting: Fitting, before: LayerPlan, block: Any) -> BlockData:
     return given._replace(output=wanted.output)
 
 
-def _values(own: Plan) -> dict[str, np.ndarray]:
+def _values(own: Plan, names: Sequence[str]) -> dict[str, np.ndarray]:
     return {
-        f"{path}:{name}": variable.numpy()
+        f"{path}:{name}": layer.variables[name].numpy()
         for path, layer in own.items()
-        for name, variable in layer.variables.items()
+        for name in names
+        if name in layer.variables
     }
 
 
 def _assign(own: Plan, kept: Mapping[str, np.ndarray]) -> None:
-    for path, layer in own.items():
-        for name, variable in layer.variables.items():
-            variable.assign(kept[f"{path}:{name}"])
+    for key, value in kept.items():
+        path, _, name = key.rpartition(":")
+        own[path].variables[name].assign(value)
 
 
 def distance(made: tf.Tensor, wanted: tf.Tensor) -> tf.Tensor:

@@ -2,6 +2,7 @@
 report of sizes read alike."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -42,6 +43,7 @@ class LayerSpec:
       split: an input that is a concatenation is one group each side of the seam, and
         its kernel has scales of its own for each side (arXiv 2302.04304).
       steps: groups of timesteps, each with ranges of its own.
+      shift: whether what a layer gives has a learned addition, of each channel.
     """
 
     weights: NumberFormat | None = None
@@ -49,6 +51,7 @@ class LayerSpec:
     groups: int = 1
     split: bool = False
     steps: int = 1
+    shift: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,9 +75,17 @@ class QuantizationSpec:
           pattern: of whole paths to which one of the rules applies.
           scheme: of their activations.
         """
+        return self._changed(pattern, lambda spec: _read_by(spec, scheme))
+
+    def shifted(self, pattern: str) -> "QuantizationSpec":
+        """The same with learned additions to what layers that fit give."""
+        return self._changed(pattern, lambda spec: replace(spec, shift=True))
+
+    def _changed(
+        self, pattern: str, change: Callable[[LayerSpec], LayerSpec]
+    ) -> "QuantizationSpec":
         changed = tuple(
-            (f"(?={pattern}$)(?:{fits})", _read_by(spec, scheme))
-            for fits, spec in self.rules
+            (f"(?=(?:{pattern})$)(?:{fits})", change(spec)) for fits, spec in self.rules
         )
         return QuantizationSpec(changed + self.rules)
 

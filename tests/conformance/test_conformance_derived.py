@@ -27,6 +27,8 @@ from pdm_tf.storage.arrays import read_arrays
 QUICK = {"iterations": 2, "batch_size": 4, "save_every": 2, "warmup": 1}
 QUICK |= {"calibration_images": 2, "calibration_steps": 3, "activation_iterations": 1}
 SETTINGS: dict[str, dict] = {  # of a method: those that suit a tiny base
+    "efficientdm": {"step_groups": 3, "rank": 2},
+    "quest": {"step_groups": 3, "tuning_iterations": 1, "tuned": "both"},
     "guidance_lora": {"rank": 2, "microbatch": 2, "trajectory_steps": 1},
     "mixdq": {"sensitivity_rows": 2, "sensitivity_images": 1, "sensitivity_steps": 1},
     "lcm_lora": {"rank": 2, "keep": 1},

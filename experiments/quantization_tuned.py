@@ -1,0 +1,84 @@
+"""Whether the bars of the systems that tune a quantised network hold."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from experiments.quantization_table import (
+    Row,
+    Verdict,
+    at_least,
+    command,
+    distance_of,
+    find,
+    gain_of,
+    judged,
+    mean_of,
+    near_enough,
+    shown,
+)
+
+TRAINING = "full training W4A4, "  # and a number of steps
+SLOWER, MOST_TUNED = 10.0, 0.15
+
+
+def efficientdm(rows: Sequence[Row]) -> dict[str, Any] | None:
+    """System 1: distance, and its time beside that of full training."""
+    own = find(rows, "efficientdm W4A4")
+    if "sqnr" not in own:
+        return None
+    figure = f"W4A4: SQNR {mean_of(own['sqnr'])[0]:.1f} dB, {distance_of(rows, own)}, "
+    figure += f"made in {own['processor_seconds']:.0f} s of the processor"
+    trained = [
+        row
+        for row in rows
+        if row["name"].startswith(TRAINING) and row["data"] == own["data"]
+    ]
+    for row in trained:
+        steps = row["name"].removeprefix(TRAINING)
+        figure += f"; full training, {steps}: {distance_of(rows, row)}"
+        figure += f" in {row['processor_seconds'] / own['processor_seconds']:.1f} times"
+    return {
+        "command": command("efficientdm"),
+        "figure": figure + (" the time" if trained else ""),
+        "holds": judged(near_enough(rows, own, 1.1), faster(own, trained)),
+    }
+
+
+def faster(own: Row, trained: Sequence[Row]) -> Verdict:
+    """Whether training took ten times as long to be as near: undecided as long as it
+    was not trained that long and is not as near."""
+    verdict: Verdict = "undecided"
+    for row in trained:
+        if "distance" not in row or "distance" not in own:
+            continue
+        longer = row["processor_seconds"] / own["processor_seconds"]
+        if row["distance"] <= own["distance"] and longer < SLOWER:
+            return False
+        if row["distance"] > own["distance"] and longer >= SLOWER:
+            verdict = True
+    return verdict
+
+
+def quest(rows: Sequence[Row]) -> dict[str, Any] | None:
+    """System 3: beside Q-Diffusion; how many parameters learn; which layers matter."""
+    own, start = find(rows, "quest W4A4"), find(rows, "q_diffusion W4A4")
+    if "sqnr" not in own or "sqnr" not in start:
+        return None
+    gain = gain_of(own, start)
+    figure = f"W4A4: SQNR {mean_of(own['sqnr'])[0]:.1f} dB, {shown(gain)} over "
+    figure += f"Q-Diffusion, {own['tuned']:.1%} of the parameters tuned"
+    for name, words in (("time alone", "time"), ("both", "both"), ("untuned", "none")):
+        row = find(rows, f"quest W4A4, {name}")
+        if "sqnr" in row:
+            figure += f"; {words}: {mean_of(row['sqnr'])[0]:.1f} dB, {row['tuned']:.1%}"
+    return {
+        "command": command("quest"),
+        "figure": figure,
+        "holds": judged(at_least(gain, 3), own["tuned"] <= MOST_TUNED),
+    }
+
+
+TUNED: dict[int, Callable[[Sequence[Row]], dict[str, Any] | None]] = {
+    1: efficientdm,
+    3: quest,
+}
