@@ -161,7 +161,7 @@ def verdict(rows: Sequence[Row]) -> dict[str, Any] | None:
         "figure": f"FD at 4 bits over float32: {', '.join(at_four)} for "
         f"{', '.join(sizes)}; a toy of tokens in 3 bits: {toy}, forward KL "
         f"{forward[0]:.2f}; token models are not built, so families are not compared",
-        "holds": "undecided",
+        "holds": "undecided" if share[0] >= 0.5 else False,
     }
 
 
