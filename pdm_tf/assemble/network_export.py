@@ -129,10 +129,10 @@ def export_network(
         that is less faithful than the limits.
     """
     runtime = RUNTIMES[config.format]
-    runtime.check(config)
-    config = replace(config, float_layers=_float_layers(config))
     place = runtime.place(config)
     open_place("export_dir", place if runtime.is_folder else place.parent)
+    runtime.check(config)
+    config = replace(config, float_layers=_float_layers(config))
     _refuse_others(place, runtime)
     with locked_place("export_dir", place):
         return place, _export(config, changes, runtime, place)

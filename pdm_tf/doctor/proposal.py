@@ -19,12 +19,14 @@ from pdm_tf.data.folder import list_pictures
 from pdm_tf.data.sources import Source
 from pdm_tf.doctor.throughput import measure_training
 from pdm_tf.errors import SettingError
+from pdm_tf.evaluation.report import check_writable
 from pdm_tf.storage.files import write_text
 from pdm_tf.training.expectations import SHOWN, in_words
 
 _WORK = 0.85  # share of the time in which steps are taken
 _GRID = 16  # patches along a side, with which the default network was tried
 _STEPS = 4  # that are timed
+_BEGINNING = b"# For "  # of a proposal
 _PROBED = 16  # pictures
 _LARGEST = 64  # pixels that are proposed by themselves
 # Pictures learnt from, from which on a network of a width is worth its time.
@@ -45,6 +47,8 @@ def propose(own: DoctorConfig, config: Config, given: Collection[str]) -> int:
     Raises:
       InputError: no pictures, or settings with which nothing can be tried.
     """
+    if own.out:
+        check_writable("out", str(Path(own.out).expanduser()), _is_proposal)
     shape = config.network.image_shape
     if "image_shape" not in given:
         shape = _shape_of(config)
@@ -65,6 +69,12 @@ def propose(own: DoctorConfig, config: Config, given: Collection[str]) -> int:
     else:
         print(text)
     return 0
+
+
+def _is_proposal(path: Path) -> bool:
+    """Whether a file is a proposal of before; an empty one may become one."""
+    with path.open("rb") as file:
+        return file.read(len(_BEGINNING)) in (b"", _BEGINNING)
 
 
 def _note(line: str) -> None:

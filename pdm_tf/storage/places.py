@@ -24,6 +24,8 @@ def open_place(setting: str, path: Path | str) -> Path:
     try:
         directory = Path(path).expanduser()
         _check(setting, path, directory)
+    except SettingError:
+        raise
     except (OSError, RuntimeError, ValueError) as error:  # ~nobody; a zero byte
         reason = getattr(error, "strerror", None) or str(error)
         raise SettingError(

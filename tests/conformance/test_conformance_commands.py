@@ -251,6 +251,10 @@ def try_case(case, given, tmp_path, monkeypatch, capsys):
     way, name, kind = case
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(train_digits, "train", lambda *_: pytest.skip("five minutes"))
+    if name == "analysis" and way == "writing":
+        monkeypatch.setattr(
+            "pdm_tf.analysis.making._write", lambda *_: pytest.skip("minutes")
+        )
     it, new = tmp_path / "it", tmp_path / "new"
     TYPES[kind](it)
     before, memory = seen(it), peak()
