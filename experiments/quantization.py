@@ -20,6 +20,8 @@ from experiments.pages import DOCS, read_record, write_page
 from experiments.quantization_attention import measure_attention
 from experiments.quantization_selection import SELECTIONS, make_selection
 from experiments.quantization_table import ATTENTION, BASE, VERDICTS, text_of
+from experiments.quantization_temporal import FEATURES, NEEDED, measure_features
+from experiments.quantization_temporal import VERDICTS as OF_TIME
 from experiments.quantization_training import TRAINING, train_quantized
 from experiments.quantization_tuned import TUNED
 from experiments.quantization_variants import VARIANTS, Variant
@@ -90,6 +92,13 @@ class Measured:
         distance = bench.distance(bench.pictures(model, STEPS, bench.count))
         self.record.write(name, pictures=bench.count, distance=distance)
 
+    def features(self) -> None:
+        """Errors of temporal features and sizes of exports, if models are there."""
+        models = self.work / self.bench.data
+        there = [models / name.replace(" ", "_") / "model.json" for name in NEEDED]
+        if not self.record.find(FEATURES) and all(path.is_file() for path in there):
+            self.record.write(FEATURES, **measure_features(self.bench, models))
+
     def likeness(self, variant: Variant) -> None:
         """SQNR of each seed, and bytes, if they are not on record yet."""
         if "sqnr" in self.record.find(variant.name):
@@ -157,6 +166,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         for count in TRAINED:
             if TRAINING.format(count).startswith(words.only):
                 measured.training(count)
+        if FEATURES.startswith(words.only):
+            measured.features()
         if BASE.startswith(words.only):
             measured.base()
         for variant in variants:
@@ -164,7 +175,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     rows = read_record(record)
     write_page(words.docs / "quantization.md", "quantization", text_of(rows))
     if words.docs == DOCS:
-        for number, verdict in (VERDICTS | TUNED).items():
+        for number, verdict in (VERDICTS | TUNED | OF_TIME).items():
             found = verdict(rows)
             if found:
                 record_system(number, **found)

@@ -25,6 +25,8 @@ W5A8 = {"weight_bits": 5, "activation_bits": 8}
 W4A8 = {"weight_bits": 4, "activation_bits": 8}
 W4A4 = {"weight_bits": 4, "activation_bits": 4}
 
+EVEN, BLOCKS = {"allotted": False}, {"layer_weight": 0.0}
+
 
 def one_timestep(share: float) -> dict[str, Any]:
     """Calibration at one share of T alone."""
@@ -66,4 +68,10 @@ VARIANTS = (
         "efficientdm",
         W4A4 | {"as_sampled": True, "iterations": 400},
     ),
+    Variant("tfmq_dm W4A8", "tfmq_dm", W4A8),
+    Variant("temporal_cache W4A8", "temporal_cache", W4A8),
+    Variant("eda_dm W4A8", "eda_dm", W4A8),
+    Variant("eda_dm W4A8, even steps", "eda_dm", W4A8 | EVEN),
+    Variant("eda_dm W4A8, blocks alone", "eda_dm", W4A8 | BLOCKS),
+    Variant("eda_dm W4A8, neither", "eda_dm", W4A8 | EVEN | BLOCKS),
 )

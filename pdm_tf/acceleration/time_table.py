@@ -14,7 +14,7 @@ is tied by its checksum, so that they are the same, and a file of them would be 
 than the layers that they replace.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -95,24 +95,29 @@ class Tabulation:
 
     def embedding(self, t: np.ndarray, labels: np.ndarray) -> Any:
         """The network's embedding of pairs, int [N] each."""
-        return self.network.embed(tf.constant(t, tf.int32), self._or_none(labels))
+        return self.network.embed(tf.cast(t, tf.int32), self._or_none(labels))
+
+    def features(
+        self, paths: Iterable[str], t: np.ndarray, labels: np.ndarray
+    ) -> dict[str, tf.Tensor]:
+        """What layers give, [N, C] each, for pairs of timestep and label, int [N] each,
+        with gradients for the variables of the plan."""
+        with transformed(self.plan), self._conditioned(t, labels):
+            time, classes, alone = self.embedding(t, labels)
+            read = {"time": time, "gate": classes}
+            read["variance_time"] = tf.nn.silu(alone)
+            return {p: self.layers[p](read[p.rpartition("/")[2]]) for p in paths}
 
     def output(self, path: str, t: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """What a layer gives, [N, C], for pairs of timestep and label, int [N] each."""
         t, labels = np.broadcast_arrays(t, labels)
-        with transformed(self.plan), self._conditioned(t, labels):
-            time, classes, alone = self.embedding(t, labels)
-            if path == "variance_time":
-                x = tf.nn.silu(alone)
-            else:
-                x = classes if path.endswith("/gate") else time
-            return self.layers[path](x).numpy()
+        return self.features([path], t, labels)[path].numpy()
 
     def _or_none(self, labels: np.ndarray) -> tf.Tensor | None:
-        return tf.constant(labels, tf.int32) if self.labels else None
+        return tf.cast(labels, tf.int32) if self.labels else None
 
     def _conditioned(self, t: np.ndarray, labels: np.ndarray) -> Any:
-        return conditions(tf.constant(t, tf.int32), self._or_none(labels))
+        return conditions(tf.cast(t, tf.int32), self._or_none(labels))
 
     def of_times(self, path: str) -> np.ndarray:
         """[T, C], without a class."""

@@ -54,15 +54,21 @@ class PTQ4DMConfig(QuantizedConfig):
 
 
 @dataclass(frozen=True)
-class ReconstructedConfig(QuantizedConfig):
-    """How blocks learn to give what they gave; a method's Config extends this."""
+class RoundedConfig(QuantizedConfig):
+    """How blocks learn to round; a method's Config extends this."""
 
     iterations: int = option(400, "Steps of learned rounding of each block; 0: none.")
+    batch_size: int = option(32, "Evaluations in each of these steps.")
+    rounding_rate: float = option(1e-2, "Step size of Adam for learned rounding.")
+
+
+@dataclass(frozen=True)
+class ReconstructedConfig(RoundedConfig):
+    """How blocks learn to give what they gave; a method's Config extends this."""
+
     activation_iterations: int = option(
         100, "Steps in which each block learns the ranges of what it reads; 0: none."
     )
-    batch_size: int = option(32, "Evaluations in each of these steps.")
-    rounding_rate: float = option(1e-2, "Step size of Adam for learned rounding.")
     step_rate: float = option(1e-3, "Step size of Adam for logarithms of ranges.")
 
 
@@ -78,6 +84,72 @@ class QDiffusionConfig(ReconstructedConfig):
     calibrated_steps: int = option(
         10, "Steps of each trajectory that are calibrated on, the last one besides."
     )
+
+
+@dataclass(frozen=True)
+class TFMQConfig(RoundedConfig):
+    """Layers of time are rounded as one, ranges are by step (2311.16503)."""
+
+    rounding_rate: float = option(3e-2, "Step size of Adam for learned rounding.")
+    iterations: int = option(300, "Steps of learned rounding of each block; 0: none.")
+    temporal_iterations: int = option(
+        800, "Steps in which all layers of time and class learn to round; 0: none."
+    )
+    temporal_batch: int = option(256, "Timesteps in each of these.")
+    step_ranges: bool = option(
+        True, "Each step of calibration has ranges of activations of its own."
+    )
+    split: bool = option(
+        True,
+        "Both halves of what the decoder's projections read have ranges and scales of "
+        "their own.",
+    )
+    calibration_images: int = option(
+        16, "Pictures whose trajectories the ranges of activations are measured on."
+    )
+    calibration_steps: int = option(
+        50, "Steps of DDIM of these trajectories, best as many as will be sampled with."
+    )
+    calibrated_steps: int = option(
+        10, "Steps of each trajectory that blocks learn on, the last one besides."
+    )
+
+
+@dataclass(frozen=True)
+class TemporalCacheConfig(TFMQConfig):
+    """As tfmq_dm, what is made of the timestep is looked up by step (2407.19547)."""
+
+    cache_bits: int = option(8, "Bits of the tables, 2 to 8; 32 leaves them float32.")
+    cached_steps: tuple[int, ...] = option(
+        (50,),
+        "Numbers of steps of a sampler whose timesteps tables hold; sampling takes no "
+        "others.",
+    )
+
+
+@dataclass(frozen=True)
+class EDADMConfig(RoundedConfig):
+    """Calibrates on dense and varied steps, blocks learn with layers (2401.04585)."""
+
+    iterations: int = option(250, "Steps in which each block learns; 0: none.")
+    batch_size: int = option(16, "Evaluations in each of these steps.")
+    rounding_rate: float = option(5e-2, "Step size of Adam for learned rounding.")
+    step_rate: float = option(1e-3, "Step size of Adam for logarithms of ranges.")
+    layer_weight: float = option(
+        0.8,
+        "Weight of the layers' own errors beside that of their block; 0: none.",
+        low=0,
+    )
+    variety_weight: float = option(
+        1.2,
+        "Weight of a step's variety beside its density where evaluations are allotted "
+        "to steps.",
+        low=0,
+    )
+    allotted: bool = option(
+        True, "Evaluations are allotted to steps by their features; no: evenly."
+    )
+    evaluations: int = option(256, "Evaluations of the network that blocks learn on.")
 
 
 @dataclass(frozen=True)
@@ -290,6 +362,9 @@ METHODS: dict[str, type] = {
     "min_max": MinMaxConfig,
     "ptq4dm": PTQ4DMConfig,
     "q_diffusion": QDiffusionConfig,
+    "tfmq_dm": TFMQConfig,
+    "temporal_cache": TemporalCacheConfig,
+    "eda_dm": EDADMConfig,
     "low_bit_float": LowBitFloatConfig,
     "dgq": DGQConfig,
     "svdquant": SVDQuantConfig,

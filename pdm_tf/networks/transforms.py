@@ -22,7 +22,12 @@ class LayerTransform:
 
     Variables are attributes of the instance. They are float32 whatever the layer
     computes in; a transform casts them to the type of what it is given.
+
+    Attributes:
+      timesteps: those that it is made for; None: all.
     """
+
+    timesteps: frozenset[int] | None = None
 
     @property
     def variables(self) -> Mapping[str, tf.Variable]:

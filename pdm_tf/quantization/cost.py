@@ -10,12 +10,14 @@ from pdm_tf.denoisers.denoiser import Denoiser
 from pdm_tf.denoisers.network import NetworkDenoiser
 from pdm_tf.networks.constant_weights import input_specs
 from pdm_tf.networks.transforms import (
+    TIME,
     LayerPlan,
     LayerTransform,
     Stacked,
     layers_of,
     transformed,
 )
+from pdm_tf.quantization.cached_feature import CachedFeature, CachedTimes
 from pdm_tf.quantization.layer import QuantizedLayer
 
 FLOAT = 32
@@ -40,11 +42,7 @@ def stored_bytes(denoise: Denoiser) -> float:
     out; codes, scales, zeros, ranges, biases, norms and embeddings count."""
     total = 0
     for network in networks_of(denoise):
-        replaced = {
-            id(layers_of(network.network)[path].kernel)
-            for path, change in network.plan.items()
-            if _weight_bits(change) < FLOAT
-        }
+        replaced = _replaced(network)
         kept = [v for v in network.network.variables if id(v) not in replaced]
         total += sum(4 * prod(v.shape) for v in kept)
         for change in network.plan.values():
@@ -52,11 +50,32 @@ def stored_bytes(denoise: Denoiser) -> float:
     return total
 
 
+def _replaced(network: NetworkDenoiser) -> set[int]:
+    """Identities of variables of a network that its plan computes without."""
+    layers, plan = layers_of(network.network), network.plan
+    coded = [path for path, change in plan.items() if _weight_bits(change) < FLOAT]
+    left = [path for path in layers if is_left_out(plan, path)]
+    variables = [layers[path].kernel for path in coded]
+    variables += [v for path in left for v in (layers[path].kernel, layers[path].bias)]
+    return {id(variable) for variable in variables}
+
+
+def is_left_out(plan: LayerPlan, path: str) -> bool:
+    """Whether a layer is not computed at all, since tables stand in its place."""
+    if path in ("time_1", "time_2"):
+        return isinstance(_uppermost(plan.get(TIME)), CachedTimes)
+    return isinstance(_uppermost(plan.get(path)), CachedFeature)
+
+
+def _uppermost(change: Any) -> Any:
+    return change.members[-1] if isinstance(change, Stacked) else change
+
+
 def _last(change: LayerTransform) -> Iterator[tf.Variable]:
     """The variables that a layer is computed with: codes hold what was below them."""
-    if isinstance(change, Stacked) and isinstance(change.members[-1], QuantizedLayer):
-        change = change.members[-1]
-    yield from change.variables.values()
+    upper = _uppermost(change)
+    alone = isinstance(upper, QuantizedLayer | CachedFeature)
+    yield from (upper if alone else change).variables.values()
 
 
 def bit_operations(denoise: Denoiser) -> float:
@@ -67,6 +86,8 @@ def bit_operations(denoise: Denoiser) -> float:
     total = 0.0
     for network in networks_of(denoise):
         for path, count in multiplications(network).items():
+            if is_left_out(network.plan, path):
+                continue
             change = network.plan.get(path)
             total += count * _weight_bits(change) * _activation_bits(change)
             layer = _quantized(change)

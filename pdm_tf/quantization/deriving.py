@@ -93,10 +93,13 @@ def _layer_of(
 
 
 def step_groups(timesteps: int, groups: int) -> np.ndarray | None:
-    """The group of each timestep, int32 [T]: equal runs of them; None for one group."""
+    """The group of each timestep, int32 [T], None for one group: that of the nearest of
+    so many timesteps spread evenly, those that as many steps of a sampler visit."""
     if groups == 1:
         return None
-    return (np.arange(timesteps) * groups // timesteps).astype(np.int32)
+    visited = np.round(np.linspace(0, timesteps - 1, groups))
+    middles = 0.5 * (visited[1:] + visited[:-1])
+    return np.searchsorted(middles, np.arange(timesteps)).astype(np.int32)
 
 
 def seams_of(network: Any) -> dict[str, int]:

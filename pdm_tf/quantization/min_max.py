@@ -23,8 +23,16 @@ PAPER = (
 )
 
 
-def fit_nearest(fitting: Fitting, search: Search = "min_max") -> None:
-    """Weights to nearest, activations by what was observed of them."""
+def fit_nearest(
+    fitting: Fitting, search: Search = "min_max", of_inputs: Search | None = None
+) -> None:
+    """Weights to nearest, activations by what was observed of them.
+
+    Args:
+      fitting: of the network.
+      search: how ranges are found, see `uniform.find_grid`.
+      of_inputs: those of activations; None: as those of weights.
+    """
     watched = [p for p, layer in fitting.plan.items() if layer.spec.activations]
     seen = observe(fitting.denoise, fitting.rows, watched)
     for path, layer in fitting.plan.items():
@@ -32,7 +40,7 @@ def fit_nearest(fitting: Fitting, search: Search = "min_max") -> None:
             round_to_nearest(layer, fitting.kernel(path), search)
         if layer.spec.activations:
             steps = by_step(fitting.rows, layer.step_of)
-            fit_ranges(layer, seen[path], steps, search)
+            fit_ranges(layer, seen[path], steps, of_inputs or search)
 
 
 def derive(base: Denoiser, config: Config, context: Context) -> Derivation:

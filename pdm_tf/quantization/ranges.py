@@ -48,11 +48,18 @@ def _find(
     search: Search,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Scale and zero, [] each, for some rows and channels."""
-    centres, counts, ends = histogram_of(seen, rows, channels)
     if search == "min_max" or form.bits > SEARCHED:
-        return grid_of(ends[0][0], ends[1][0], form)
+        return grid_of(*ends_of(seen, rows, channels), form)
+    centres, counts, ends = histogram_of(seen, rows, channels)
     scale, zero = find_grid(centres[:, None], form, search, ends, counts)
     return scale[0], zero[0]
+
+
+def ends_of(
+    seen: InputStatistics, rows: np.ndarray, channels: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The least and the largest of what a layer read in some rows and channels."""
+    return seen.low[rows][:, channels].min(), seen.high[rows][:, channels].max()
 
 
 def histogram_of(

@@ -22,6 +22,7 @@ from pdm_tf.quantization.learned_step import LearnedStep
 
 # Variables that a stage learns: the others are as they were found.
 LEARNED = {"weights": ("codes",), "activations": ("low", "high")}
+LEARNED["fine"] = ("codes", "low", "high")
 
 
 class Recipe(NamedTuple):
@@ -73,7 +74,7 @@ def reconstruct_weights(fitting: Fitting, recipe: Recipe) -> None:
             rounded.store()
         return before, error_of(block, fitting.denoise.plan, hard, data)
 
-    _block_by_block(fitting, "weights", weights_only(fitting.plan), learn)
+    learn_in_turn(fitting, "weights", weights_only(fitting.plan), learn)
 
 
 def reconstruct_activations(fitting: Fitting, recipe: Recipe) -> None:
@@ -91,7 +92,7 @@ def reconstruct_activations(fitting: Fitting, recipe: Recipe) -> None:
             learned.store()
         return before, error_of(block, fitting.denoise.plan, own, data)
 
-    _block_by_block(fitting, "activations", fitting.plan, learn)
+    learn_in_turn(fitting, "activations", fitting.plan, learn)
 
 
 def soft_of(layer: QuantizedLayer, kernel: np.ndarray) -> SoftRounded:
@@ -101,13 +102,34 @@ def soft_of(layer: QuantizedLayer, kernel: np.ndarray) -> SoftRounded:
     return SoftRounded(layer, kernel)
 
 
-Learn = Callable[[Any, Plan, BlockData], tuple[float, float]]
+def _data_of(fitting: Fitting, before: LayerPlan, block: Any) -> BlockData:
+    """What the block reads after quantised ones, and what it shall give."""
+    denoise, rows = fitting.denoise, fitting.rows
+    wanted = read_block(denoise, {}, rows, block.name)
+    given = read_block(denoise, before, rows, block.name)
+    return given._replace(output=wanted.output)
 
 
-def _block_by_block(
-    fitting: Fitting, stage: str, before: LayerPlan, learn: Learn
+Read = Callable[[Fitting, LayerPlan, Any], Any]
+Learn = Callable[[Any, Plan, Any], tuple[float, float]]
+
+
+def learn_in_turn(
+    fitting: Fitting,
+    stage: str,
+    before: LayerPlan,
+    learn: Learn,
+    read: Read = _data_of,
 ) -> None:
-    """Learns every block, or takes what an earlier command has learned of it."""
+    """Learns every block, or takes what an earlier command has learned of it.
+
+    Args:
+      fitting: of the network.
+      stage: a word for what is learned.
+      before: the plan under which blocks read.
+      learn: (block, its layers, its data) -> error before and after.
+      read: makes the data of a block.
+    """
     context, began, done = fitting.context, time.monotonic(), 0
     blocks = [
         b for b in blocks_of(fitting.denoise.network) if layers_in(fitting.plan, b)
@@ -119,11 +141,11 @@ def _block_by_block(
         )
         kept = context.kept(name)
         if kept is not None:
-            _assign(own, kept)
+            assign_kept(own, kept)
             continue
-        data = _data_of(fitting, before, block)
+        data = read(fitting, before, block)
         first, last = learn(block, own, data)
-        context.keep(name, _values(own, LEARNED[stage]))
+        context.keep(name, values_of(own, LEARNED[stage]))
         done += 1
         left = (time.monotonic() - began) / done * (len(blocks) - i - 1)
         context.note(
@@ -132,24 +154,18 @@ def _block_by_block(
         )
 
 
-def _data_of(fitting: Fitting, before: LayerPlan, block: Any) -> BlockData:
-    """What the block reads after quantised ones, and what it shall give."""
-    denoise, rows = fitting.denoise, fitting.rows
-    wanted = read_block(denoise, {}, rows, block.name)
-    given = read_block(denoise, before, rows, block.name)
-    return given._replace(output=wanted.output)
-
-
-def _values(own: Plan, names: Sequence[str]) -> dict[str, np.ndarray]:
+def values_of(own: Plan, names: Sequence[str] | None = None) -> dict[str, np.ndarray]:
+    """What the layers of a plan hold under some names, None for all, to be kept."""
     return {
-        f"{path}:{name}": layer.variables[name].numpy()
+        f"{path}:{name}": variable.numpy()
         for path, layer in own.items()
-        for name in names
-        if name in layer.variables
+        for name, variable in layer.variables.items()
+        if names is None or name in names
     }
 
 
-def _assign(own: Plan, kept: Mapping[str, np.ndarray]) -> None:
+def assign_kept(own: Plan, kept: Mapping[str, np.ndarray]) -> None:
+    """Gives layers what `values_of` returned."""
     for key, value in kept.items():
         path, _, name = key.rpartition(":")
         own[path].variables[name].assign(value)
@@ -184,7 +200,7 @@ def learn_rounding(
         made = compute_block(block, base, plan, rows)
         return distance(made, rows.output) + penalty(beta, counts)
 
-    _train(loss, variables, data, recipe, recipe.iterations, recipe.rate)
+    train(loss, variables, data, recipe, recipe.iterations, recipe.rate)
 
 
 def learn_steps(
@@ -201,25 +217,33 @@ def learn_steps(
         return distance(compute_block(block, base, plan, rows), rows.output)
 
     count = recipe.activation_iterations
-    _train(loss, variables, data, recipe, count, recipe.activation_rate)
+    train(loss, variables, data, recipe, count, recipe.activation_rate)
 
 
-def _train(
-    loss: Callable[[BlockData, tf.Tensor, tf.Tensor], tf.Tensor],
+def train(
+    loss: Callable[[Any, tf.Tensor, tf.Tensor], tf.Tensor],
     variables: list[tf.Variable],
-    data: BlockData,
+    data: Any,
     recipe: Recipe,
     iterations: int,
-    rate: float,
+    rate: float | Sequence[float],
 ) -> None:
+    """Trains variables of a block on batches of its rows.
+
+    Args:
+      loss: (some of the data, exponent of the penalty, whether it counts) -> loss.
+      variables: what learns.
+      data: `BlockData`, or another tuple of arrays by row that can be `taken`.
+      recipe: batch size, warm-up and seed.
+      iterations: how many batches.
+      rate: step size of Adam, of all or of each.
+    """
     if not variables or not iterations:
         return
     adam, rng = Adam(variables, rate), np.random.default_rng(recipe.seed)
 
     @tf.function(autograph=False)
-    def step(
-        rows: BlockData, beta: tf.Tensor, counts: tf.Tensor, count: tf.Tensor
-    ) -> None:
+    def step(rows: Any, beta: tf.Tensor, counts: tf.Tensor, count: tf.Tensor) -> None:
         with tf.GradientTape() as tape:
             total = loss(rows, beta, counts)
         adam.apply(tape.gradient(total, variables), count)
@@ -228,5 +252,5 @@ def _train(
     for i in range(iterations):
         beta, active = temperature(i, iterations, recipe.warm_up)
         chosen = rng.choice(len(data.t), size, replace=False)
-        rows = BlockData(*map(tf.constant, data.taken(chosen)))
+        rows = type(data)(*map(tf.constant, data.taken(chosen)))
         step(rows, *map(tf.constant, (beta, float(active), float(i + 1))))

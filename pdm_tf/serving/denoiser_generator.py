@@ -10,7 +10,9 @@ import tensorflow as tf
 from pdm_tf.config import SamplingConfig
 from pdm_tf.denoisers.counted import counted
 from pdm_tf.denoisers.denoiser import Denoiser
+from pdm_tf.denoisers.network import timesteps_of
 from pdm_tf.diffusion import respacing
+from pdm_tf.errors import SettingError
 from pdm_tf.samplers import SAMPLERS, SPACINGS, evaluations, open_samplers
 from pdm_tf.serving.description import describe
 from pdm_tf.serving.generator import Steps
@@ -56,9 +58,19 @@ class DenoiserGenerator:
         return self._sampling
 
     def check(self, sampler: str, steps: Steps) -> None:
-        """Raises SettingError for a sampler that does not exist, or steps beyond T."""
+        """Raises SettingError for a sampler that does not exist, or steps beyond T, or
+        timesteps that the model is not made for."""
         open_samplers([sampler], self._sampling.variance)
-        self._timesteps(steps)
+        visited, taken = set(self._timesteps(steps)), timesteps_of(self.denoiser)
+        if taken is None:
+            return
+        if str(steps).isdecimal():
+            grid = self.denoiser.schedule.grid(int(steps), SPACINGS[sampler])
+            visited = set(grid.t.numpy().tolist())
+        if not visited <= taken:
+            own = self._sampling.sample_steps
+            remedy = f"the model is made for other timesteps; give {own} steps of ddim"
+            raise SettingError("steps", steps, remedy)
 
     def evaluations(self, sampler: str, steps: Steps) -> int:
         """Evaluations of the model for one picture, guidance not counted."""
