@@ -19,4 +19,5 @@ COMPARED = SamplerDefault("ddim", 50)  # same seeds, two models: no noise in bet
 CACHED = SamplerDefault("ddim", 100)  # as many as DeepCache's paper counts keys in
 METRICS = SamplerDefault("ddpm", 250)  # the paper's, of which published figures are
 FEW = SamplerDefault("lcm", 4)  # what consistency models are for
+HALVED = "ddim_trailing"  # that progressive distillation teaches
 EXPORTED = ("ddpm", "ddim", "dpm_solver", "dpm_solver_sde")  # that a SavedModel holds

@@ -4,5 +4,6 @@ Loaded by name, so that a command line can list them without TensorFlow.
 """
 
 METHODS: dict[str, str] = {
-    name: f"pdm_tf.distillation.{name}" for name in ("guidance_lora", "lcm_lora")
+    name: f"pdm_tf.distillation.{name}"
+    for name in ("guidance_lora", "lcm_lora", "progressive")
 }

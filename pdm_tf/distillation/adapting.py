@@ -21,7 +21,9 @@ class Adapted(NamedTuple):
     variables: Mapping[str, tf.Variable]  # of the adapters, by name
 
 
-def adapt(base: Denoiser, rank: int, seed: int, layers: str) -> Adapted:
+def adapt(
+    base: Denoiser, rank: int, seed: int, layers: str, again: bool = False
+) -> Adapted:
     """New adapters on the networks of a base, each part of a split for itself.
 
     Args:
@@ -29,12 +31,14 @@ def adapt(base: Denoiser, rank: int, seed: int, layers: str) -> Adapted:
       rank: of the adapters, see `lora_plan`.
       seed: what their starts are drawn from.
       layers: regular expression for those that are adapted; empty: all.
+      again: whether the base may be distilled already.
 
     Raises:
       InputError: a base without networks, or one that is distilled already.
       SettingError: a rank or layers that do not exist.
     """
-    refuse_distilled(base)
+    if not again:
+        refuse_distilled(base)
 
     def adapted(denoise: Denoiser) -> Denoiser:
         network = _network_of(denoise)

@@ -18,6 +18,7 @@ from pdm_tf.samplers.sampler import Sampler
 SAMPLERS: dict[str, Callable[[], Sampler]] = {
     "ddpm": DDPM,
     "ddim": DDIM,
+    "ddim_trailing": DDIM,
     "heun": Heun,
     "linear_heun": LinearHeun,
     "dpm_solver": DPMSolver,
@@ -30,8 +31,8 @@ SAMPLERS: dict[str, Callable[[], Sampler]] = {
 
 # How each spaces its steps where nothing else is given (docs/samplers.md).
 SPACINGS: dict[str, Spacing] = dict.fromkeys(SAMPLERS, "uniform")
-# Its last level is denoised in one step: the noise left there must be worth one.
-SPACINGS["lcm"] = "trailing"
+# Where steps are few, the last one, to the clean picture, is as long as the others.
+SPACINGS |= {"lcm": "trailing", "ddim_trailing": "trailing"}
 
 
 def open_sampler(

@@ -28,6 +28,7 @@ from pdm_tf.objectives.feature_distillation import (
     principal_axes,
 )
 from pdm_tf.objectives.guidance_distillation import GuidanceDistillation
+from pdm_tf.objectives.progressive import ProgressiveDistillation
 from pdm_tf.training.accumulation import accumulated
 from pdm_tf.training.ema import MovingAverage
 from pdm_tf.training.optimizer import Adam, LinearWarmup
@@ -113,6 +114,22 @@ def feature_distillation():
     return objective, student
 
 
+def progressive():
+    """A student of the teacher's own network, some transforms of which learn."""
+    plan = {path: Scaled() for path in PATHS}
+    teacher, student = inlined(), inlined(plan)
+    objective = ProgressiveDistillation(
+        teacher=teacher,
+        student=student,
+        variables=plan_variables(plan),
+        guidance=2.0,
+        sampling=SamplingConfig(thresholding="static"),
+        label_dropout=0.2,
+        steps=4,
+    )
+    return objective, student
+
+
 # Each returns a fresh objective, and a denoiser that holds all variables it reads.
 OBJECTIVES = {
     "DenoisingObjective": denoising,
@@ -120,6 +137,7 @@ OBJECTIVES = {
     "GuidanceDistillation": guidance_distillation,
     "ConsistencyDistillation": consistency,
     "FeatureDistillation": feature_distillation,
+    "ProgressiveDistillation": progressive,
 }
 
 every = pytest.mark.parametrize("make", OBJECTIVES.values(), ids=OBJECTIVES)
