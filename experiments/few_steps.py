@@ -17,7 +17,6 @@ import pdm_tf as pdm
 from experiments.digits import BATCH, CLASSES, SHAPE, TrainingDigits
 from experiments.pages import (
     DOCS,
-    IMAGES,
     read_record,
     table,
     write_page,
@@ -261,7 +260,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     rows += [{"share": share_of(models["lcm"], models["base"])}]
     rows += [measure_style(words.base, out, fast)]
     write_record(file, rows)
-    draw_sheet(models, ways, out, IMAGES / "few_steps.png")
+    draw_sheet(models, ways, out, words.docs / "images" / "few_steps.png")
     write_page(words.docs / "few_steps.md", "few_steps", text_of(rows))
     if words.docs == DOCS:
         figure, holds = verdict(rows)
