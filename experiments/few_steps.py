@@ -110,11 +110,12 @@ def measure_all(
     models: dict[str, OpenedModel], ways: Sequence[Way], out: Path, file: Path
 ) -> list[dict[str, Any]]:
     """Rows of all ways at all numbers of steps, those on record kept."""
-    rows = [row for row in read_record(file) if "way" in row]
+    rows = read_record(file)
     real = TrainingDigits()
-    asked = [(way, steps) for way in ways for steps in FEW] + [(TEACHER[0], MANY)]
+    asked = [(LCM, 4), (TEACHER[0], 4), (TEACHER[0], MANY)]  # those that decide
+    asked += [(way, steps) for way in ways for steps in FEW]
     for way, steps in asked:
-        if any((row["way"], row["steps"]) == (way.name, steps) for row in rows):
+        if any((row.get("way"), row.get("steps")) == (way.name, steps) for row in rows):
             continue
         sets = SETS if (way.name, steps) in DECIDING else 1
         model = models[way.model]
@@ -145,6 +146,13 @@ def measure_style(base: str, out: Path, fast: str) -> dict[str, Any]:
         row[name] = float(each.mean())
         row[f"{name}_error"] = float(each.std() / np.sqrt(len(each)))
     return row
+
+
+def measure_once(file: Path, key: str, make: Callable[[], dict[str, Any]]) -> None:
+    """Adds a row with this key to the record where there is none."""
+    rows = read_record(file)
+    if not any(key in row for row in rows):
+        write_record(file, [*rows, make()])
 
 
 def share_of(model: OpenedModel, base: OpenedModel) -> float:
@@ -258,10 +266,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     models = {"base": open_model(words.base), "lcm": open_model(fast)}
     ways = (LCM, *TEACHER)
     file = words.docs / "few_steps.json"
+    measure_once(
+        file, "share", lambda: {"share": share_of(models["lcm"], models["base"])}
+    )
+    measure_all(models, (), out, file)
+    measure_once(file, "style", lambda: measure_style(words.base, out, fast))
     rows = measure_all(models, ways, out, file)
-    rows += [{"share": share_of(models["lcm"], models["base"])}]
-    rows += [measure_style(words.base, out, fast)]
-    write_record(file, rows)
     draw_sheet(models, ways, out, words.docs / "images" / "few_steps.png")
     write_page(words.docs / "few_steps.md", "few_steps", text_of(rows))
     if words.docs == DOCS:

@@ -10,6 +10,7 @@ from small_networks import SCHEDULE, noisy, small_denoiser
 from tiny_runs import make_run
 
 from pdm_tf import assemble
+from pdm_tf.assemble import training, validating
 from pdm_tf.assemble.generators import generator_of
 from pdm_tf.assemble.models import open_model
 from pdm_tf.config import Config, InputError, SamplingConfig
@@ -21,6 +22,7 @@ from pdm_tf.evaluation.comparison import CompareConfig, compare
 from pdm_tf.serving import SavedModelGenerator
 from pdm_tf.storage.arrays import read_arrays
 from pdm_tf.training.averages import load_average, load_averages_of
+from pdm_tf.training.train_loop import Ending
 
 LABELS = tf.constant([0, 1, 2, 3])  # the last is the null label
 QUICK = Settings(
@@ -109,3 +111,41 @@ def test_it_is_compared_with_its_base_each_by_its_own_sampler(model, run, tmp_pa
     rows = found["model"], found["reference"]
     assert [row["sampler"] for row in rows] == ["lcm", "ddim"]
     assert [row["evaluations_per_picture"] for row in rows] == [4, 6]
+
+
+@pytest.mark.slow  # tests/assemble stops and goes on in the quick set
+def test_killed_in_training_and_in_validation_it_ends_with_the_same_bits(
+    run, model, monkeypatch
+):
+    out, config = run.parent / "killed", replace(QUICK, validation_images=8)
+
+    def go():
+        return assemble.derive("lcm_lora", run, out, config, note=lambda line: None)
+
+    whole = training.run
+
+    def stopped(settings, *others):
+        assert whole(replace(settings, iterations=2), *others)
+        return Ending.INTERRUPTED
+
+    with monkeypatch.context() as patched:
+        patched.setattr(training, "run", stopped)
+        assert go() is Ending.INTERRUPTED
+
+    drawn = []
+
+    def killed(*given):
+        drawn.append(given)
+        if len(drawn) == 2:
+            raise KeyboardInterrupt
+        return draw(*given)
+
+    draw = validating._draw
+    with monkeypatch.context() as patched:
+        patched.setattr(validating, "_draw", killed)
+        with pytest.raises(KeyboardInterrupt):
+            go()
+    assert go()
+    first, second = (assemble.lineage.read(place) for place in (model, out))
+    assert first["sha256"] == second["sha256"]
+    assert first["trained"] == second["trained"]
