@@ -19,7 +19,9 @@ Variance = Literal["learned", "large", "small"]
 Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
 Architecture = Literal["unet", "jit"]
 ForwardProcess = Literal["vp", "linear"]
-Spacing = Literal["uniform", "log_snr", "karras", "quadratic", "trailing"]
+Spacing = Literal[
+    "uniform", "log_snr", "karras", "quadratic", "trailing", "trailing_dense"
+]
 
 LAST_SEED = 2**31 - 1  # seeds are int32
 

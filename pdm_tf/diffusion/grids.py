@@ -1,6 +1,6 @@
 """Other spacings of the timesteps that a sampler visits than ADM's.
 
-All visit T - 1 first and, from two steps on, all but trailing visit 0 last; no timestep
+All visit T - 1 first and, from two steps on, 0 last, but for the trailing ones; none
 comes twice. Where neighbours would round to the same one, the noisier makes room.
 """
 
@@ -14,6 +14,7 @@ from pdm_tf.errors import SettingError
 
 SPACINGS = get_args(Spacing)
 _RHO = 7.0  # arXiv 2206.00364, table 1
+_TRAILING = {"trailing": 1.0, "trailing_dense": 1.5}  # powers with which t rises
 
 
 def check_count(count: int | str, timesteps: int, spacing: str) -> int:
@@ -41,7 +42,7 @@ def spaced(log_snr: np.ndarray, count: int | tf.Tensor, spacing: str) -> tf.Tens
     steps of sigma^(1/7), sigma = noise / signal (arXiv 2206.00364, equation 5);
     quadratic: t rises as a square (arXiv 2010.02502, appendix D.2); trailing: equal
     steps of t, of which the last leads from the last level to the clean picture (arXiv
-    2305.08891, section 3.3).
+    2305.08891, section 3.3); trailing_dense: the same, t rising as the power 3/2.
 
     Args:
       log_snr: of each timestep, float64 [T], falling.
@@ -54,9 +55,10 @@ def spaced(log_snr: np.ndarray, count: int | tf.Tensor, spacing: str) -> tf.Tens
     i = tf.range(count)
     gaps = tf.cast(tf.maximum(count - 1, 1), tf.float64)
     from_noise = tf.cast(count - 1 - i, tf.float64) / gaps  # 0 at the noisiest
-    if spacing == "trailing":
-        step = timesteps / tf.cast(count, tf.float64)
-        return tf.cast(tf.round(tf.cast(i + 1, tf.float64) * step), tf.int32) - 1
+    if spacing in _TRAILING:
+        share = tf.cast(i + 1, tf.float64) / tf.cast(count, tf.float64)
+        t = tf.cast(tf.round(timesteps * share ** _TRAILING[spacing]), tf.int32) - 1
+        return _distinct(tf.maximum(t, 0), i, timesteps - count)
     if spacing == "quadratic":
         t = tf.cast(tf.round((timesteps - 1) * tf.square(1.0 - from_noise)), tf.int32)
     else:

@@ -32,7 +32,7 @@ SAMPLERS: dict[str, Callable[[], Sampler]] = {
 # How each spaces its steps where nothing else is given (docs/samplers.md).
 SPACINGS: dict[str, Spacing] = dict.fromkeys(SAMPLERS, "uniform")
 # Where steps are few, the last one, to the clean picture, is as long as the others.
-SPACINGS |= {"lcm": "trailing", "ddim_trailing": "trailing"}
+SPACINGS |= {"lcm": "trailing_dense", "ddim_trailing": "trailing"}
 
 
 def open_sampler(

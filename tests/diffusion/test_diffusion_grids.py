@@ -20,7 +20,8 @@ def test_visits_as_many_as_asked_and_none_twice(spacing):
         assert len(t) == count
         assert (np.diff(t) < 0).all()
         assert t[0] == 999
-        last = round(1000 / count) - 1 if spacing == "trailing" else 0
+        power = {"trailing": 1.0, "trailing_dense": 1.5}.get(spacing)
+        last = max(round(1000 * count**-power) - 1, 0) if power else 0
         assert t[-1] == last
 
 
@@ -53,7 +54,9 @@ def even_in(spacing, grid):
         "karras": np.exp(-0.5 * log_snr) ** (1 / 7),
         "quadratic": np.sqrt(grid.t.numpy()),
         "uniform": grid.t.numpy().astype(np.float64),
-        "trailing": np.append(grid.t.numpy(), -1.0),  # the last step ends clean
+        # The last step of these ends clean.
+        "trailing": np.append(grid.t.numpy(), -1.0),
+        "trailing_dense": np.append(grid.t.numpy() + 1.0, 0.0) ** (2 / 3),
     }[spacing]
 
 

@@ -30,8 +30,11 @@ def test_in_one_step_it_is_the_estimate_of_pure_noise():
     np.testing.assert_allclose(found, wanted, atol=1e-6)
 
 
-@pytest.mark.parametrize(
-    "steps, t", [(1, [999]), (2, [999, 499]), (4, [999, 749, 499, 249])]
-)
-def test_its_levels_are_those_of_equal_steps_that_end_clean(steps, t):
-    assert TOY.schedule.grid(steps, SPACINGS["lcm"]).t.numpy().tolist() == t
+@pytest.mark.parametrize("t", [[999], [999, 353], [999, 649, 353, 124]], ids=len)
+def test_its_levels_are_denser_towards_the_picture_and_end_before_it(t):
+    assert TOY.schedule.grid(len(t), SPACINGS["lcm"]).t.numpy().tolist() == t
+
+
+def test_trailing_levels_are_equal_steps_that_end_at_the_picture():
+    grid = TOY.schedule.grid(4, SPACINGS["ddim_trailing"])
+    assert grid.t.numpy().tolist() == [999, 749, 499, 249]
