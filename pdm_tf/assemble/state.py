@@ -101,12 +101,7 @@ def build_progress(
     """
     training, variables = config.training, objective.variables
     with strategy.scope():
-        rate = LinearWarmup(
-            training.learning_rate,
-            training.warmup,
-            training.iterations,
-            training.cooldown,
-        )
+        rate = LinearWarmup(training.learning_rate, training.warmup)
         optimizer = Adam(variables, rate, training.beta_1, training.beta_2)
         first = tf.VariableAggregation.ONLY_FIRST_REPLICA
         step = tf.Variable(0, dtype=tf.int64, trainable=False, aggregation=first)

@@ -74,10 +74,7 @@ class LcmLoraConfig(TrainedConfig):
     learning_rate: float = option(
         4e-4, "Step size of Adam; at 1e-3 the student drifts.", low=0
     )
-    iterations: int = option(1600, "Training steps, of all commands together.")
-    cooldown: int = option(
-        400, "Last steps, over which the learning rate falls to 0.", low=0
-    )
+    iterations: int = option(1200, "Training steps, of all commands together.")
     microbatch: int = option(
         0, "Pictures taken at a time, gradients added up; 0: all at once."
     )

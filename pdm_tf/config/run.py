@@ -122,11 +122,6 @@ class TrainingConfig:
         "Steps over which the learning rate rises from 0; not given: a fiftieth of the "
         "iterations, at most 5000.",
     )
-    cooldown: int = option(
-        0,
-        "Last steps, over which the learning rate falls to 0; 0: it stays.",
-        low=0,
-    )
     clip_norm: float = option(
         0.0, "Largest global norm of the gradients; 0 leaves them alone.", low=0
     )

@@ -10,31 +10,16 @@ import tensorflow as tf
 
 
 class LinearWarmup(tf.Module):
-    """A learning rate that rises linearly over the first steps, then stays.
+    """A learning rate that rises linearly over the first steps, then stays."""
 
-    Args:
-      learning_rate: after the first steps.
-      steps: over which it rises.
-      end: step at which training ends.
-      cooldown: steps before the end over which it falls linearly to 0 (a trapezoid,
-        arXiv 2405.18392); 0: it stays.
-    """
-
-    def __init__(
-        self, learning_rate: float, steps: int, end: int = 0, cooldown: int = 0
-    ) -> None:
+    def __init__(self, learning_rate: float, steps: int) -> None:
         super().__init__()
         self.learning_rate, self.steps = learning_rate, steps
-        self.end, self.cooldown = end, cooldown
 
     def __call__(self, step: tf.Tensor) -> tf.Tensor:
         """Rate of the step that follows `step` finished ones, float32 []."""
         risen = tf.cast(step + 1, tf.float32) / max(self.steps, 1)
-        share = tf.minimum(risen, 1.0)
-        if self.cooldown:
-            left = tf.cast(self.end - step, tf.float32) / self.cooldown
-            share = tf.minimum(share, tf.maximum(left, 0.0))
-        return self.learning_rate * share
+        return self.learning_rate * tf.minimum(risen, 1.0)
 
 
 class Adam(tf.Module):
