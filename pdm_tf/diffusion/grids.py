@@ -14,7 +14,7 @@ from pdm_tf.errors import SettingError
 
 SPACINGS = get_args(Spacing)
 _RHO = 7.0  # arXiv 2206.00364, table 1
-_TRAILING = {"trailing": 1.0, "trailing_dense": 1.5}  # powers with which t rises
+_TRAILING = {"trailing": 1.0, "trailing_dense": 1.3}  # powers with which t rises
 
 
 def check_count(count: int | str, timesteps: int, spacing: str) -> int:
@@ -42,7 +42,7 @@ def spaced(log_snr: np.ndarray, count: int | tf.Tensor, spacing: str) -> tf.Tens
     steps of sigma^(1/7), sigma = noise / signal (arXiv 2206.00364, equation 5);
     quadratic: t rises as a square (arXiv 2010.02502, appendix D.2); trailing: equal
     steps of t, of which the last leads from the last level to the clean picture (arXiv
-    2305.08891, section 3.3); trailing_dense: the same, t rising as the power 3/2.
+    2305.08891, section 3.3); trailing_dense: the same, t rising as the power 1.3.
 
     Args:
       log_snr: of each timestep, float64 [T], falling.

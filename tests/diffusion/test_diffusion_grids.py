@@ -20,7 +20,7 @@ def test_visits_as_many_as_asked_and_none_twice(spacing):
         assert len(t) == count
         assert (np.diff(t) < 0).all()
         assert t[0] == 999
-        power = {"trailing": 1.0, "trailing_dense": 1.5}.get(spacing)
+        power = {"trailing": 1.0, "trailing_dense": 1.3}.get(spacing)
         last = max(round(1000 * count**-power) - 1, 0) if power else 0
         assert t[-1] == last
 
@@ -56,7 +56,7 @@ def even_in(spacing, grid):
         "uniform": grid.t.numpy().astype(np.float64),
         # The last step of these ends clean.
         "trailing": np.append(grid.t.numpy(), -1.0),
-        "trailing_dense": np.append(grid.t.numpy() + 1.0, 0.0) ** (2 / 3),
+        "trailing_dense": np.append(grid.t.numpy() + 1.0, 0.0) ** (1 / 1.3),
     }[spacing]
 
 

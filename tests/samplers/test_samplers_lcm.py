@@ -30,7 +30,7 @@ def test_in_one_step_it_is_the_estimate_of_pure_noise():
     np.testing.assert_allclose(found, wanted, atol=1e-6)
 
 
-@pytest.mark.parametrize("t", [[999], [999, 353], [999, 649, 353, 124]], ids=len)
+@pytest.mark.parametrize("t", [[999], [999, 405], [999, 687, 405, 164]], ids=len)
 def test_its_levels_are_denser_towards_the_picture_and_end_before_it(t):
     assert TOY.schedule.grid(len(t), SPACINGS["lcm"]).t.numpy().tolist() == t
 
