@@ -13,7 +13,7 @@ from pdm_tf.denoisers.objective import Loss
 from pdm_tf.diffusion import NoiseLevel
 from pdm_tf.diffusion.gaussian import eps_from_x, noised
 from pdm_tf.diffusion.losses import weight
-from pdm_tf.objectives.draws import Draws, draw, drop_labels, timesteps
+from pdm_tf.objectives.draws import Draws, draw, drop_labels
 from pdm_tf.objectives.guided_target import (
     clipped,
     guided_target,
@@ -62,7 +62,9 @@ class ProgressiveDistillation:
     def __call__(self, x: tf.Tensor, labels: tf.Tensor, draws: Draws) -> Loss:
         """Losses of pictures x [B, H, W, C] in [-1, 1] with labels int32 [B]."""
         schedule, student = self.student.schedule, self.student
-        level, middle, to = self.levels(timesteps(draws.u, 0, self.steps - 1))
+        i = tf.cast(draws.u * float(self.steps), tf.int32)
+        i = tf.minimum(i, self.steps - 1)  # u close to 1 may be rounded up
+        level, middle, to = self.levels(i)
         z = noised(x, seeds.normal(draws.keys, tuple(x.shape[1:])), level.per_pixel())
         if student.num_classes:
             null = student.num_classes
