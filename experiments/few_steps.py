@@ -231,9 +231,9 @@ def verdict(rows: Sequence[dict[str, Any]]) -> tuple[str, bool]:
     style = next(row for row in rows if "style" in row)
     thick = style["added"] / style["tuned"] - 1.0
     said = (
-        f"4 steps: FD {own:.2f} (mean of {SETS} sets of {COUNT:,}), {to_many:.2f} times "
-        f"DDIM-50 and {to_few:.2f} times DDIM-4; {share:.1%} of the parameters; added to thick digits: strokes "
-        f"{thick:+.1%}"
+        f"4 steps: FD {own:.2f} (mean of {SETS} sets of {COUNT:,}), {to_many:.2f} "
+        f"times DDIM-50 and {to_few:.2f} times DDIM-4; {share:.1%} of the parameters; "
+        f"added to thick digits: strokes {thick:+.1%}"
     )
     holds = to_many <= 1.3 and to_few <= 0.5 and share <= 0.2 and abs(thick) <= 0.1
     return said, holds
