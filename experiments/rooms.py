@@ -23,7 +23,7 @@ ROWS = (
     ("samplers",),
     ("acceleration", "adapters", "quantization", "objectives", "editing", "inverse"),
     ("distillation", "training"),
-    ("serving", "pretrained"),
+    ("serving", "pretrained", "convert"),
     ("export", "evaluation"),
     ("assemble",),
     ("doctor", "analysis"),

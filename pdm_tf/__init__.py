@@ -21,6 +21,7 @@ _HOMES = {
     "InputError": "errors",
     "JiT": "networks",
     "JiTConfig": "config",
+    "LCM": "samplers",
     "LinearFlow": "diffusion.flow",
     "LinearHeun": "samplers.linear_heun",
     "NetworkDenoiser": "denoisers",

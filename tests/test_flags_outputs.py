@@ -13,6 +13,8 @@ COMMANDS = {
     "split": (f"split --parts={MISSING},{MISSING}", "out"),
     "acceleration": (f"acceleration deepcache --base={MISSING}", "out"),
     "distillation": (f"distillation guidance_lora --base={MISSING}", "out"),
+    "adapters": (f"adapters add --base={MISSING} --adapter={MISSING}", "out"),
+    "convert": (f"convert jit --checkpoint={MISSING}", "out"),
     "quantization": (f"quantization min_max --base={MISSING}", "out"),
     "analysis": ("analysis figure2", "out"),
     "data": (f"data prepare --source={MISSING}", "out"),

@@ -134,8 +134,7 @@ def export_network(
     runtime.check(config)
     config = replace(config, float_layers=_float_layers(config))
     _refuse_others(place, runtime)
-    with locked_place("export_dir", place):
-        return place, _export(config, changes, runtime, place)
+    return place, _export(config, changes, runtime, place)
 
 
 def _export(
@@ -154,7 +153,7 @@ def _export(
     _check(config, original, sampling)
     extractor = open_features(config.features)
     reference = _reference(config, settings, extractor)
-    with runtime.appearing(place) as new:
+    with locked_place("export_dir", place), runtime.appearing(place) as new:
         runtime.write(denoiser, new, sampling, config)
         network = callback_denoiser(runtime.open(new, config), description)
         altered = DenoiserGenerator(network, sampling, description)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from pdm_tf.config.options import option
+from pdm_tf.config.sampling import JIT_GUIDANCE
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,10 @@ class ConvertJiTConfig:
         low=0,
     )
     guidance: float = option(
-        2.9, "Guidance weight w that samples have by default.", low=-100, high=100
+        JIT_GUIDANCE,
+        "Guidance weight w that samples have by default.",
+        low=-100,
+        high=100,
     )
     class_names: str = option(
         "", "Text file with the name of a class in each line, in the order of labels."

@@ -48,11 +48,6 @@ class DataConfig:
 class UNetConfig:
     """The network; without others the patched U-Net (Appendix C, Tables 3 and 4)."""
 
-    architecture: Architecture = option(
-        "unet",
-        "The network: unet, the paper's, or jit, a transformer on patches.",
-        sealed="run",
-    )
     image_shape: tuple[int, ...] = option(
         (32, 32, 1), "Height, width [pixels] and channels of a picture.", sealed="run"
     )
@@ -91,6 +86,11 @@ class UNetConfig:
         "float32",
         "Arithmetic of the network; patches and output stay in float32.",
         sealed="model",
+    )
+    architecture: Architecture = option(
+        "unet",
+        "The network: unet, the paper's, or jit, a transformer on patches.",
+        sealed="run",
     )
 
 

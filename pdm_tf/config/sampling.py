@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 GUIDANCE = 1.5  # weight w of every command that guides; the paper's is of this size
 
+JIT_GUIDANCE = 2.9  # that the authors of JiT sample with (arXiv 2511.13720)
+
 
 class SamplerDefault(NamedTuple):
     """A sampler by its name, and its steps."""

@@ -93,7 +93,8 @@ def test_a_grid_that_only_falls_is_sampled_as_ever(name):
     np.testing.assert_allclose(x, y, rtol=0, atol=2e-6)
 
 
-@pytest.mark.parametrize("name", SAMPLERS)
+# lcm draws all noise anew in each step, wherever it begins.
+@pytest.mark.parametrize("name", [name for name in SAMPLERS if name != "lcm"])
 def test_sdedit_lies_between_its_input_and_free_sampling(name):
     sampler = SAMPLERS[name]()
     none = sdedit(TOY, sampler, GRID, SEEDS, PICTURE, 0.0)

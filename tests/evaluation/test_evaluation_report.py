@@ -87,7 +87,7 @@ def test_what_no_evaluation_wrote_is_not_replaced(tmp_path):
     mine, pictures = tmp_path / "notes.txt", tmp_path / "pictures.npz"
     mine.write_text("mine")
     np.savez(pictures, np.zeros((2, 8, 8, 1), np.uint8))
-    report.write_report(tmp_path / "e.json", {"a": 1})
+    report.write_report(tmp_path / "e.json", {"versions": {}, "settings": {}})
     save_statistics(
         str(tmp_path / "s.npz"),
         Statistics(FeatureGaussian(np.zeros(2), np.eye(2)), None),

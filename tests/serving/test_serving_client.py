@@ -94,7 +94,7 @@ def test_sections_and_strides_serve_every_sampler(model, tmp_path):
     "settings, words",
     [
         ({"sampler": "plms"}, "sampler=plms: the SavedModel holds ddpm, ddim;"),
-        ({"sampler": ""}, "sampler=: the SavedModel holds ddpm, ddim;"),
+        ({"sampler": ""}, "sampler=dpm_solver_sde: the SavedModel holds ddpm, ddim;"),
         ({"steps": "1001"}, "choose 1 to 1000"),
         ({"steps": "many"}, "give a number"),
         ({"num_images": 0}, "num_images=0"),
