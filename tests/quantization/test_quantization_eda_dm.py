@@ -23,7 +23,7 @@ from pdm_tf.quantization.reconstruction import distance, values_of
 from pdm_tf.quantization.spec import spec_of
 
 RNG = np.random.default_rng(0)
-CONFIG = EDADMConfig(weight_bits=3, outer_bits=3, iterations=20, batch_size=8)
+CONFIG = EDADMConfig(weight_bits=3, outer_bits=3, iterations=60, batch_size=8)
 
 
 @pytest.fixture(scope="module")
