@@ -134,7 +134,8 @@ def export_network(
     runtime.check(config)
     config = replace(config, float_layers=_float_layers(config))
     _refuse_others(place, runtime)
-    return place, _export(config, changes, runtime, place)
+    with locked_place("export_dir", place):
+        return place, _export(config, changes, runtime, place)
 
 
 def _export(
@@ -153,7 +154,7 @@ def _export(
     _check(config, original, sampling)
     extractor = open_features(config.features)
     reference = _reference(config, settings, extractor)
-    with locked_place("export_dir", place), runtime.appearing(place) as new:
+    with runtime.appearing(place) as new:
         runtime.write(denoiser, new, sampling, config)
         network = callback_denoiser(runtime.open(new, config), description)
         altered = DenoiserGenerator(network, sampling, description)

@@ -163,3 +163,18 @@ class Wrapper(StatefulDenoiser):
 
     def map_innermost(self, change: Callable[[Denoiser], Denoiser]) -> Self:
         return self.wrapping(self.denoise.map_innermost(change))
+
+
+def timesteps_of(denoise: Denoiser) -> frozenset[int] | None:
+    """The timesteps that all networks of a composition are made for; None: any."""
+    found: list[frozenset[int]] = []
+
+    def look(inner: Denoiser) -> Denoiser:
+        for change in getattr(inner, "plan", {}).values():
+            for member in getattr(change, "members", (change,)):
+                if member.timesteps is not None:
+                    found.append(member.timesteps)
+        return inner
+
+    denoise.map_innermost(look)
+    return frozenset.intersection(*found) if found else None

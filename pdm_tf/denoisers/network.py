@@ -135,18 +135,3 @@ class NetworkDenoiser(Denoiser):
 
     def __call__(self, z: tf.Tensor, level: NoiseLevel) -> Prediction:
         return self.prediction_of(z, level, *self._evaluate(*self.inputs(z, level)))
-
-
-def timesteps_of(denoise: Denoiser) -> frozenset[int] | None:
-    """The timesteps that all networks of a composition are made for; None: any."""
-    found: list[frozenset[int]] = []
-
-    def look(inner: Denoiser) -> Denoiser:
-        for change in getattr(inner, "plan", {}).values():
-            for member in getattr(change, "members", (change,)):
-                if member.timesteps is not None:
-                    found.append(member.timesteps)
-        return inner
-
-    denoise.map_innermost(look)
-    return frozenset.intersection(*found) if found else None

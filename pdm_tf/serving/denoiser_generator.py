@@ -9,8 +9,7 @@ import tensorflow as tf
 
 from pdm_tf.config import SamplingConfig
 from pdm_tf.denoisers.counted import counted
-from pdm_tf.denoisers.denoiser import Denoiser
-from pdm_tf.denoisers.network import timesteps_of
+from pdm_tf.denoisers.denoiser import Denoiser, timesteps_of
 from pdm_tf.diffusion import respacing
 from pdm_tf.errors import SettingError
 from pdm_tf.samplers import SAMPLERS, SPACINGS, evaluations, open_samplers
