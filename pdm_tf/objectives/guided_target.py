@@ -10,8 +10,6 @@ from pdm_tf.denoisers.guidance import check_interval
 from pdm_tf.denoisers.threshold import clip_dynamically, clip_statically
 from pdm_tf.diffusion import NoiseLevel
 
-_SAME = 1e-5  # of pictures in [-1, 1]
-
 
 def guided_target(
     teacher: Denoiser,
@@ -68,14 +66,23 @@ def clipped(x: tf.Tensor, sampling: SamplingConfig) -> tf.Tensor:
 
 
 def visible_error(
-    own: tf.Tensor, target: tf.Tensor, sampling: SamplingConfig
+    own: tf.Tensor,
+    target: tf.Tensor,
+    sampling: SamplingConfig,
+    rounding: float = 0.0,
 ) -> tf.Tensor:
-    """A student's error; none where static clipping would hide it."""
+    """A student's error; none where static clipping would hide it.
+
+    Args:
+      own: the student's estimate.
+      target: what it should be.
+      sampling: of the run.
+      rounding: by how much a target at the end of the range may be off.
+    """
     if sampling.thresholding != "static":
         return own - target
     target = clip_statically(target)
-    # A target at the border comes there by rounding: to the bit few would be equal.
-    hidden = tf.abs(clip_statically(own) - target) < _SAME
+    hidden = tf.abs(clip_statically(own) - target) <= rounding
     return tf.where(hidden, 0.0, own - target)
 
 

@@ -21,6 +21,8 @@ from pdm_tf.objectives.guided_target import (
     visible_error,
 )
 
+_ROUNDING = 1e-4  # of a target, which is a quotient of differences
+
 
 @dataclass(frozen=True, eq=False)
 class ProgressiveDistillation:
@@ -72,7 +74,7 @@ class ProgressiveDistillation:
             student = student.conditioned(labels)
         target, variance = self.target(z, labels, level, middle, to)
         own = student(z, level)
-        error = visible_error(own.x, target, self.sampling)
+        error = visible_error(own.x, target, self.sampling, _ROUNDING)
         halved = weight("truncated_snr", level) * mean_square(error)
         kept = mean_square(own.variance - variance)
         bucket = level.t * self.buckets // schedule.timesteps

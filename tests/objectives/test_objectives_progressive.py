@@ -99,3 +99,19 @@ def test_a_student_that_gives_the_target_has_no_loss():
 
     loss = replace(objective, student=Perfect())(Z, LABELS, draws)
     np.testing.assert_allclose(loss.total, 0.0, atol=1e-9)
+
+
+class Saturated(Toy):
+    """Estimates far below the range of pictures, as a background often is."""
+
+    def __call__(self, z, level):
+        return Prediction(tf.fill(tf.shape(z), -1.4), 0.5 * tf.ones_like(z))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_clipping_hides_counts_nothing_though_the_target_is_rounded(seed):
+    static = SamplingConfig(thresholding="static")
+    objective = objective_of(Saturated(), Saturated(), sampling=static, steps=16)
+    draws = objective.draw(seed, tf.constant(3), 4)
+    loss = objective(Z, LABELS, draws)
+    np.testing.assert_array_equal(loss.terms["halved"], 0.0)
