@@ -8,7 +8,40 @@ from pdm_tf.config.sampling import FEW, GUIDANCE
 
 
 @dataclass(frozen=True)
-class GuidanceLoraConfig(TrainedConfig):
+class AdaptedConfig(TrainedConfig):
+    """How a student learns in adapters; a method's own Config extends this."""
+
+    rank: int = option(16, "Rank of the adapters; small layers take less.", low=1)
+    layers: str = option(
+        "",
+        "Regular expression for the paths of the layers that are adapted, such as "
+        '"attention|skip"; empty: all of them.',
+    )
+    microbatch: int = option(
+        0, "Pictures taken at a time, gradients added up; 0: all at once."
+    )
+    label_dropout: float = option(
+        0.1,
+        "Share of labels replaced by the null label, whose target is unguided.",
+        low=0,
+        high=1,
+    )
+
+
+@dataclass(frozen=True)
+class ChosenConfig(AdaptedConfig):
+    """Of the last checkpoints the best is the model."""
+
+    validation_images: int = option(
+        300,
+        "Pictures of each kept checkpoint whose distance to the training pictures says "
+        "which is the best; 0: the last is.",
+        low=0,
+    )
+
+
+@dataclass(frozen=True)
+class GuidanceLoraConfig(AdaptedConfig):
     """One evaluation learns what guidance needs two for, in adapters (2312.06899)."""
 
     guidance: float = option(
@@ -17,12 +50,7 @@ class GuidanceLoraConfig(TrainedConfig):
         low=-100,
         high=100,
     )
-    rank: int = option(8, "Rank of the adapters; small layers take less.")
-    layers: str = option(
-        "",
-        "Regular expression for the paths of the layers that are adapted, such as "
-        '"attention|skip"; empty: all of them.',
-    )
+    rank: int = option(8, "Rank of the adapters; small layers take less.", low=1)
     trajectory_steps: int = option(
         4,
         "Steps of DDIM by which half of the z that are trained on are drawn from noise "
@@ -35,17 +63,11 @@ class GuidanceLoraConfig(TrainedConfig):
         "Pictures taken at a time, gradients added up: what a step computes must not "
         "outweigh the second model that adapters spare; 0: all at once.",
     )
-    label_dropout: float = option(
-        0.1,
-        "Share of labels replaced by the null label, whose target is unguided.",
-        low=0,
-        high=1,
-    )
     ema_every: int = option(10, "Steps between two updates of the averaged weights.")
 
 
 @dataclass(frozen=True)
-class LcmLoraConfig(TrainedConfig):
+class LcmLoraConfig(ChosenConfig):
     """Pictures in 1 to 8 evaluations, by adapters alone (LCM-LoRA, 2311.05556)."""
 
     guidance: float = option(
@@ -54,12 +76,6 @@ class LcmLoraConfig(TrainedConfig):
         "none; the student is never guided again.",
         low=-100,
         high=100,
-    )
-    rank: int = option(16, "Rank of the adapters; small layers take less.", low=1)
-    layers: str = option(
-        "",
-        "Regular expression for the paths of the layers that are adapted, such as "
-        '"attention|skip"; empty: all of them.',
     )
     solver_steps: int = option(
         25,
@@ -75,29 +91,14 @@ class LcmLoraConfig(TrainedConfig):
         4e-4, "Step size of Adam; at 1e-3 the student drifts.", low=0
     )
     iterations: int = option(1200, "Training steps, of all commands together.")
-    microbatch: int = option(
-        0, "Pictures taken at a time, gradients added up; 0: all at once."
-    )
-    label_dropout: float = option(
-        0.1,
-        "Share of labels replaced by the null label, whose teacher is unguided.",
-        low=0,
-        high=1,
-    )
     ema_every: int = option(3, "Steps between two updates of the averaged weights.")
     keep: int = option(
         6, "Last checkpoints that are kept; the best of them is the model.", low=1
     )
-    validation_images: int = option(
-        300,
-        "Pictures of each kept checkpoint whose distance to the training pictures says "
-        "which is the best; 0: the last is.",
-        low=0,
-    )
 
 
 @dataclass(frozen=True)
-class ProgressiveConfig(TrainedConfig):
+class ProgressiveConfig(ChosenConfig):
     """Half as many steps as the base takes (progressive distillation, 2202.00512)."""
 
     steps: int = option(
@@ -112,33 +113,12 @@ class ProgressiveConfig(TrainedConfig):
         low=-100,
         high=100,
     )
-    rank: int = option(16, "Rank of the adapters; small layers take less.", low=1)
-    layers: str = option(
-        "",
-        "Regular expression for the paths of the layers that are adapted, such as "
-        '"attention|skip"; empty: all of them.',
-    )
     learning_rate: float = option(5e-4, "Step size of Adam.", low=0)
     iterations: int = option(300, "Training steps, of all commands together.")
-    microbatch: int = option(
-        0, "Pictures taken at a time, gradients added up; 0: all at once."
-    )
-    label_dropout: float = option(
-        0.1,
-        "Share of labels replaced by the null label, whose teacher is unguided.",
-        low=0,
-        high=1,
-    )
     ema_every: int = option(2, "Steps between two updates of the averaged weights.")
     save_every: int = option(100, "Steps between checkpoints.")
     keep: int = option(
         3, "Last checkpoints that are kept; the best of them is the model.", low=1
-    )
-    validation_images: int = option(
-        300,
-        "Pictures of each kept checkpoint whose distance to the training pictures says "
-        "which is the best; 0: the last is.",
-        low=0,
     )
 
 

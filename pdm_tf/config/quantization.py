@@ -22,8 +22,8 @@ from pdm_tf.config.post_training import (
 from pdm_tf.config.quantization_aware import (
     BinaryDMConfig,
     EfficientDMConfig,
+    GroupedConfig,
     QuESTConfig,
-    TunedConfig,
 )
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "DGQConfig",
     "EDADMConfig",
     "EfficientDMConfig",
+    "GroupedConfig",
     "LowBitFloatConfig",
     "MinMaxConfig",
     "MixDQConfig",
@@ -46,7 +47,6 @@ __all__ = [
     "SVDQuantConfig",
     "TFMQConfig",
     "TemporalCacheConfig",
-    "TunedConfig",
 ]
 
 

@@ -38,8 +38,8 @@ class BinaryDMConfig(TrainedConfig, QuantizedConfig):
 
 
 @dataclass(frozen=True)
-class TunedConfig(QuantizedConfig):
-    """How a whole network is tuned; a method's Config extends this."""
+class GroupedConfig(QuantizedConfig):
+    """Few bits of both, ranges by groups of timesteps; learned by what is estimated."""
 
     weight_bits: int = option(4, "Bits of weights, 2 to 16.")
     activation_bits: int = option(
@@ -51,28 +51,8 @@ class TunedConfig(QuantizedConfig):
         "ranges at all.",
         low=1,
     )
-    iterations: int = option(1000, "Steps of tuning the whole network; 0: none.", low=0)
-    batch_size: int = option(32, "Evaluations in each of these steps.", low=1)
     snr_ceiling: float = option(
         10.0, "Squared errors of x count min(sqrt(SNR), this) times.", low=0
-    )
-    as_sampled: bool = option(
-        False,
-        "Errors count by their part in guided estimates, and what static thresholding "
-        "clips is none.",
-    )
-
-
-@dataclass(frozen=True)
-class EfficientDMConfig(TunedConfig):
-    """Tuned without pictures, by adapters within the rounding (2310.03270)."""
-
-    rank: int = option(32, "Rank of the adapters; small layers take less.")
-    adapter_rate: float = option(
-        0.02, "Step size of Adam for adapters, in steps of each layer's weights."
-    )
-    scale_rate: float = option(
-        1e-3, "Step size of Adam for logarithms of the weights' scales."
     )
     range_rate: float = option(
         2e-3, "Step size of Adam for ends of ranges, in widths of these."
@@ -80,19 +60,29 @@ class EfficientDMConfig(TunedConfig):
 
 
 @dataclass(frozen=True)
-class QuESTConfig(QDiffusionConfig):
+class EfficientDMConfig(GroupedConfig):
+    """Tuned without pictures, by adapters within the rounding (2310.03270)."""
+
+    iterations: int = option(1000, "Steps of tuning the whole network; 0: none.", low=0)
+    batch_size: int = option(32, "Evaluations in each of these steps.", low=1)
+    as_sampled: bool = option(
+        False,
+        "Errors count by their part in guided estimates, and what static thresholding "
+        "clips is none.",
+    )
+    rank: int = option(32, "Rank of the adapters; small layers take less.")
+    adapter_rate: float = option(
+        0.02, "Step size of Adam for adapters, in steps of each layer's weights."
+    )
+    scale_rate: float = option(
+        1e-3, "Step size of Adam for logarithms of the weights' scales."
+    )
+
+
+@dataclass(frozen=True)
+class QuESTConfig(GroupedConfig, QDiffusionConfig):
     """A few layers learn again, and all ranges of each group of steps (2402.03666)."""
 
-    weight_bits: int = option(4, "Bits of weights, 2 to 16.")
-    activation_bits: int = option(
-        4, "Bits of what layers read, 2 to 16; 32 leaves it float32."
-    )
-    step_groups: int = option(
-        20,
-        "Groups of timesteps with ranges of activations of their own; 1: the same "
-        "ranges at all.",
-        low=1,
-    )
     tuned: Literal["attention", "time", "both"] = option(
         "attention",
         "Layers whose weights learn again: attention's, the skips' and the output's; "
@@ -105,12 +95,6 @@ class QuESTConfig(QDiffusionConfig):
         0.02, "Step size of Adam for weights, in steps of each layer's weights."
     )
     bias_rate: float = option(1e-4, "Step size of Adam for biases.")
-    range_rate: float = option(
-        2e-3, "Step size of Adam for ends of ranges, in widths of these."
-    )
-    snr_ceiling: float = option(
-        10.0, "Squared errors of x count min(sqrt(SNR), this) times.", low=0
-    )
     as_sampled: bool = option(
         True,
         "Errors count by their part in guided estimates, and what static thresholding "

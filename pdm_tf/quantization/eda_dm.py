@@ -12,14 +12,13 @@ import numpy as np
 from pdm_tf.config.quantization import EDADMConfig as Config
 from pdm_tf.denoisers.denoiser import Denoiser
 from pdm_tf.denoisers.derivation import Context, Derivation
-from pdm_tf.errors import SettingError
 from pdm_tf.quantization.blocks import blocks_of, read_block
 from pdm_tf.quantization.calibration import Rows
 from pdm_tf.quantization.cost import compare_costs as measure
 from pdm_tf.quantization.deriving import Fitting, quantized
 from pdm_tf.quantization.fine_grained import reconstruct_finely
 from pdm_tf.quantization.min_max import fit_nearest
-from pdm_tf.quantization.reconstruction import Recipe
+from pdm_tf.quantization.reconstruction import Recipe, check_counts
 from pdm_tf.quantization.spec import spec_of
 
 __all__ = ["KIND", "PAPER", "Config", "allot", "derive", "draw_rows", "measure"]
@@ -137,9 +136,7 @@ def recipe_of(config: Config) -> Recipe:
     Raises:
       SettingError: a negative number of iterations, or an empty batch.
     """
-    for name, least in (("iterations", 0), ("batch_size", 1), ("evaluations", 1)):
-        if getattr(config, name) < least:
-            raise SettingError(name, getattr(config, name), f"give {least} or more")
+    check_counts(config, iterations=0, batch_size=1, evaluations=1)
     return Recipe(
         config.iterations,
         0,

@@ -12,13 +12,13 @@ from pdm_tf.config.quantization import LowBitFloatConfig
 from pdm_tf.config.quantization import QDiffusionConfig as Config
 from pdm_tf.denoisers.denoiser import Denoiser
 from pdm_tf.denoisers.derivation import Context, Derivation
-from pdm_tf.errors import SettingError
 from pdm_tf.quantization.calibration import Choice
 from pdm_tf.quantization.cost import compare_costs as measure
 from pdm_tf.quantization.deriving import Fitting, quantized
 from pdm_tf.quantization.min_max import fit_nearest
 from pdm_tf.quantization.reconstruction import (
     Recipe,
+    check_counts,
     reconstruct_activations,
     reconstruct_weights,
 )
@@ -66,14 +66,13 @@ def recipe_of(config: Config | LowBitFloatConfig) -> Recipe:
     Raises:
       SettingError: a negative number of iterations, or an empty batch.
     """
-    for name, least in (
-        ("iterations", 0),
-        ("activation_iterations", 0),
-        ("batch_size", 1),
-        ("calibrated_steps", 1),
-    ):
-        if getattr(config, name) < least:
-            raise SettingError(name, getattr(config, name), f"give {least} or more")
+    check_counts(
+        config,
+        iterations=0,
+        activation_iterations=0,
+        batch_size=1,
+        calibrated_steps=1,
+    )
     return Recipe(
         config.iterations,
         config.activation_iterations,

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from pdm_tf.errors import SettingError
 from pdm_tf.networks.transforms import LayerPlan, LayerTransform
 from pdm_tf.quantization.adaround import Adam, SoftRounded, temperature
 from pdm_tf.quantization.blocks import BlockData, blocks_of, compute_block, read_block
@@ -36,6 +37,14 @@ class Recipe(NamedTuple):
     strength: float = 0.01  # of the penalty on weights between two codes
     warm_up: float = 0.2  # share of iterations without it
     seed: int = 0
+
+
+def check_counts(config: Any, **least: int) -> None:
+    """Raises SettingError for a setting of a method that is below its least value."""
+    for name, low in least.items():
+        value = getattr(config, name)
+        if value < low:
+            raise SettingError(name, value, f"give {low} or more")
 
 
 class WeightsOnly(LayerTransform):

@@ -11,13 +11,12 @@ import numpy as np
 from pdm_tf.config.quantization import TFMQConfig as Config
 from pdm_tf.denoisers.denoiser import Denoiser
 from pdm_tf.denoisers.derivation import Context, Derivation
-from pdm_tf.errors import SettingError
 from pdm_tf.quantization.calibration import Rows
 from pdm_tf.quantization.cost import compare_costs as measure
 from pdm_tf.quantization.deriving import Fitting, network_of, quantized
 from pdm_tf.quantization.min_max import fit_nearest
 from pdm_tf.quantization.q_diffusion import steps_taken
-from pdm_tf.quantization.reconstruction import Recipe, reconstruct_weights
+from pdm_tf.quantization.reconstruction import Recipe, check_counts, reconstruct_weights
 from pdm_tf.quantization.spec import LayerSpec, QuantizationSpec, spec_of
 from pdm_tf.quantization.temporal import (
     check_network,
@@ -77,15 +76,14 @@ def recipe_of(config: Config) -> Recipe:
     Raises:
       SettingError: a negative number of iterations, or an empty batch.
     """
-    for name, least in (
-        ("iterations", 0),
-        ("temporal_iterations", 0),
-        ("temporal_batch", 1),
-        ("batch_size", 1),
-        ("calibrated_steps", 1),
-    ):
-        if getattr(config, name) < least:
-            raise SettingError(name, getattr(config, name), f"give {least} or more")
+    check_counts(
+        config,
+        iterations=0,
+        temporal_iterations=0,
+        temporal_batch=1,
+        batch_size=1,
+        calibrated_steps=1,
+    )
     return Recipe(
         config.iterations,
         0,

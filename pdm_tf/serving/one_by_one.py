@@ -1,5 +1,6 @@
 """A network that another runtime computes, one picture after the other."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,7 +9,7 @@ import numpy as np
 from pdm_tf.errors import InputError
 
 
-class OneByOneNetwork:
+class OneByOneNetwork(ABC):
     """What a network estimates, one picture at a time.
 
     So no picture depends on its neighbours: a runtime chooses its kernels by shapes.
@@ -47,9 +48,9 @@ class OneByOneNetwork:
             variance[i] = found["variance"][0] if "variance" in found else 1.0
         return x, variance
 
+    @abstractmethod
     def evaluate(self, row: Mapping[str, np.ndarray]) -> Mapping[str, Any]:
         """`x` and `variance` of one picture: z, t and labels with one row each."""
-        raise NotImplementedError
 
 
 def highest_inputs(description: Mapping[str, Any]) -> dict[str, int]:

@@ -11,6 +11,7 @@ import resource
 import signal
 import socket
 import stat
+import sys
 import zipfile
 
 import numpy as np
@@ -250,11 +251,10 @@ def try_case(case, given, tmp_path, monkeypatch, capsys):
     """Runs a command; returns its exit code and what is wrong with its end."""
     way, name, kind = case
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(train_digits, "train", lambda *_: pytest.skip("five minutes"))
+    # What would take minutes ends where it would begin: the place was accepted.
+    monkeypatch.setattr(train_digits, "train", lambda *_: sys.exit(0))
     if name == "analysis" and way == "writing":
-        monkeypatch.setattr(
-            "pdm_tf.analysis.making._write", lambda *_: pytest.skip("minutes")
-        )
+        monkeypatch.setattr("pdm_tf.analysis.making._write", lambda *_: sys.exit(0))
     it, new = tmp_path / "it", tmp_path / "new"
     TYPES[kind](it)
     before, memory = seen(it), peak()

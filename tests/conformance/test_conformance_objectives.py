@@ -60,18 +60,25 @@ def denoising_of_an_adapter():
     return objective, denoise
 
 
+def taught(plan):
+    """What all objectives with a teacher are given; the student is its own network."""
+    return {
+        "teacher": inlined(),
+        "variables": plan_variables(plan),
+        "guidance": 2.0,
+        "sampling": SamplingConfig(thresholding="static"),
+        "label_dropout": 0.2,
+    }
+
+
 def guidance_distillation():
     """A student of the teacher's own network, some transforms of which learn."""
     plan = {path: Scaled() for path in PATHS}
-    teacher, student = inlined(), inlined(plan)
+    student = inlined(plan)
     objective = GuidanceDistillation(
-        teacher=teacher,
+        **taught(plan),
         student=student,
-        variables=plan_variables(plan),
-        guidance=2.0,
-        sampling=SamplingConfig(thresholding="static"),
         weighting="sqrt_snr",
-        label_dropout=0.2,
         t_range=(0, 999),
         trajectory_steps=2,
     )
@@ -81,14 +88,10 @@ def guidance_distillation():
 def consistency():
     """A student of the teacher's own network, some transforms of which learn."""
     plan = {path: Scaled() for path in PATHS}
-    teacher, student = inlined(), Consistent(inlined(plan))
+    student = Consistent(inlined(plan))
     objective = ConsistencyDistillation(
-        teacher=teacher,
+        **taught(plan),
         student=student,
-        variables=plan_variables(plan),
-        guidance=2.0,
-        sampling=SamplingConfig(thresholding="static"),
-        label_dropout=0.2,
         solver_steps=10,
     )
     return objective, student
@@ -117,14 +120,10 @@ def feature_distillation():
 def progressive():
     """A student of the teacher's own network, some transforms of which learn."""
     plan = {path: Scaled() for path in PATHS}
-    teacher, student = inlined(), inlined(plan)
+    student = inlined(plan)
     objective = ProgressiveDistillation(
-        teacher=teacher,
+        **taught(plan),
         student=student,
-        variables=plan_variables(plan),
-        guidance=2.0,
-        sampling=SamplingConfig(thresholding="static"),
-        label_dropout=0.2,
         steps=4,
     )
     return objective, student
