@@ -105,7 +105,7 @@ def adapted(base):
 
 # Whose layers are like those of another method that is tried: that one is quick.
 ALIKE = {"min_max", "ptq4dm", "q_diffusion", "dgq", "low_bit_float", "mixdq"}
-ALIKE |= {"binarydm", "tfmq_dm", "eda_dm"}
+ALIKE |= {"binarydm", "tfmq_dm", "eda_dm", "efficientdm", "quest"}
 SHELVED = [
     pytest.param(name, marks=[pytest.mark.slow] * (name in ALIKE))
     for name in sorted(set(FOUND) - set(TOYS))

@@ -57,7 +57,10 @@ def values_of(fitting):
     }
 
 
-@pytest.mark.parametrize("tuned", ["attention", "time", "both"])
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("time", "both")]
+
+
+@pytest.mark.parametrize("tuned", ["attention", *SLOW])
 def test_what_changes_is_what_was_selected(base, rows, tuned):
     config = replace(CONFIG, tuned=tuned, tuning_rate=1.0, bias_rate=0.1)
     start, fitting = fitting_of(base, rows, config), fitting_of(base, rows, config)
