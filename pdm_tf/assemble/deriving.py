@@ -21,7 +21,7 @@ from pdm_tf.assemble.progress import Progress
 from pdm_tf.assemble.settings import check_settings
 from pdm_tf.assemble.training import open_pictures, train_objective
 from pdm_tf.assemble.validating import load_best
-from pdm_tf.config import Config, TrainingConfig
+from pdm_tf.config import Config, LearningConfig, TrainingConfig
 from pdm_tf.denoisers.derivation import Context, Derivation
 from pdm_tf.errors import SettingError
 from pdm_tf.storage.arrays import write_arrays
@@ -83,7 +83,9 @@ def _derive(
         note(f"{directory} is complete")
         return Ending.COMPLETE
     training = training_of(opened.settings, config, directory)
-    check_settings(replace(opened.settings, training=training))
+    # Methods chose their learning rates for a constant one without decay of weights.
+    learner = replace(opened.settings, training=training, learning=LearningConfig())
+    check_settings(learner)
     names = opened.class_names
     progress = Progress(directory, lambda: write_json(directory / BEGUN, entry))
     context = Context(
@@ -99,8 +101,7 @@ def _derive(
     if derivation.facts:
         entry["facts"] = json.loads(json.dumps(dict(derivation.facts)))
     if derivation.objective is not None:
-        settings = replace(opened.settings, training=training)
-        ending = _train(derivation, settings, entry, names)
+        ending = _train(derivation, learner, entry, names)
         if not ending:
             return ending
     if derivation.finish is not None:

@@ -25,7 +25,8 @@ from pdm_tf.training.checkpoints import Checkpoints
 from pdm_tf.training.coordination import is_chief
 from pdm_tf.training.ema import MovingAverage
 from pdm_tf.training.loss_scale import Guarded, LossScale, Unscaled
-from pdm_tf.training.optimizer import Adam, LinearWarmup
+from pdm_tf.training.optimizer import Adam
+from pdm_tf.training.rates import LearningRate, open_rate
 from pdm_tf.training.train_step import Trainer
 
 
@@ -34,7 +35,7 @@ class Progress:
     """What a training of any objective keeps in a checkpoint."""
 
     objective: Objective
-    rate: LinearWarmup
+    rate: LearningRate
     optimizer: Adam
     average: MovingAverage
     step: tf.Variable
@@ -101,8 +102,14 @@ def build_progress(
     """
     training, variables = config.training, objective.variables
     with strategy.scope():
-        rate = LinearWarmup(training.learning_rate, training.warmup)
-        optimizer = Adam(variables, rate, training.beta_1, training.beta_2)
+        rate = open_rate(training, config.learning)
+        optimizer = Adam(
+            variables,
+            rate,
+            training.beta_1,
+            training.beta_2,
+            weight_decay=config.learning.weight_decay,
+        )
         first = tf.VariableAggregation.ONLY_FIRST_REPLICA
         step = tf.Variable(0, dtype=tf.int64, trainable=False, aggregation=first)
         scale = LossScale() if config.network.precision == "mixed_float16" else None

@@ -24,6 +24,7 @@ from pdm_tf.config.evaluating import (
     TrainDigitsConfig,
 )
 from pdm_tf.config.exporting import ExportConfig, Quantisation
+from pdm_tf.config.learning import LearningConfig
 from pdm_tf.config.options import (
     Precision,
     Prediction,
@@ -61,6 +62,7 @@ __all__ = [
     "InputError",
     "InterpolateConfig",
     "JiTConfig",
+    "LearningConfig",
     "LikelihoodConfig",
     "MeasureConfig",
     "Precision",

@@ -18,6 +18,7 @@ Thresholding = Literal["dynamic", "static", "none"]
 Variance = Literal["learned", "large", "small"]
 Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
 Architecture = Literal["unet", "jit"]
+Decay = Literal["constant", "cosine", "linear", "inverse_sqrt"]
 ForwardProcess = Literal["vp", "linear"]
 Spacing = Literal[
     "uniform", "log_snr", "karras", "quadratic", "trailing", "trailing_dense"

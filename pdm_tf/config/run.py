@@ -7,6 +7,7 @@ from typing import Literal
 
 from pdm_tf.config.diffusion import DiffusionConfig
 from pdm_tf.config.fitting import fitted
+from pdm_tf.config.learning import LearningConfig
 from pdm_tf.config.options import (
     Architecture,
     Precision,
@@ -261,4 +262,5 @@ class Config:
     network: UNetConfig = UNetConfig()
     transformer: TransformerConfig = TransformerConfig()
     training: TrainingConfig = TrainingConfig()
+    learning: LearningConfig = LearningConfig()
     sampling: SamplingConfig = SamplingConfig()

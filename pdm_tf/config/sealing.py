@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
+from pdm_tf.config.learning import LearningConfig
 from pdm_tf.config.run import (
     Config,
     DataConfig,
@@ -34,6 +35,7 @@ _ROOMS = (
     UNetConfig,
     TransformerConfig,
     TrainingConfig,
+    LearningConfig,
     SamplingConfig,
 )
 

@@ -1,4 +1,4 @@
-"""Adam (arXiv 1412.6980) with a warm-up, its slots keyed by variable name.
+"""Adam (arXiv 1412.6980), its slots keyed by variable name; weights may decay.
 
 Keras' optimisers clip before gradients are summed over replicas and store their
 slots by index, where a change of order restores them to the wrong variable.
@@ -7,19 +7,6 @@ slots by index, where a change of order restores them to the wrong variable.
 from collections.abc import Callable, Mapping
 
 import tensorflow as tf
-
-
-class LinearWarmup(tf.Module):
-    """A learning rate that rises linearly over the first steps, then stays."""
-
-    def __init__(self, learning_rate: float, steps: int) -> None:
-        super().__init__()
-        self.learning_rate, self.steps = learning_rate, steps
-
-    def __call__(self, step: tf.Tensor) -> tf.Tensor:
-        """Rate of the step that follows `step` finished ones, float32 []."""
-        risen = tf.cast(step + 1, tf.float32) / max(self.steps, 1)
-        return self.learning_rate * tf.minimum(risen, 1.0)
 
 
 class Adam(tf.Module):
@@ -31,6 +18,8 @@ class Adam(tf.Module):
       beta_1: decay of the mean of gradients.
       beta_2: decay of the mean of squared gradients.
       epsilon: added to the denominator.
+      weight_decay: share of the kernels, variables of two axes or more, that a step
+        at a learning rate of 1 takes away (AdamW, arXiv 1711.05101).
     """
 
     def __init__(
@@ -40,10 +29,12 @@ class Adam(tf.Module):
         beta_1: float = 0.9,
         beta_2: float = 0.99,
         epsilon: float = 1e-8,
+        weight_decay: float = 0.0,
     ) -> None:
         super().__init__(name="adam")
         self.learning_rate = learning_rate
         self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
+        self.weight_decay = weight_decay
         # In a closure: as an attribute the variables would be saved a second time.
         pairs = tuple(variables.items())
         self._variables = lambda: pairs
@@ -59,18 +50,19 @@ class Adam(tf.Module):
         """
         t = tf.cast(step + 1, tf.float32)
         correction = tf.sqrt(1.0 - self.beta_2**t) / (1.0 - self.beta_1**t)
-        rate = self.learning_rate(step) * correction
+        rate = self.learning_rate(step)
+        rates = rate * correction, rate * self.weight_decay
         if tf.distribute.in_cross_replica_context():
-            self._update_all(tf.distribute.get_strategy(), gradients, rate)
+            self._update_all(tf.distribute.get_strategy(), gradients, rates)
         else:
             context = tf.distribute.get_replica_context()
-            context.merge_call(self._update_all, args=(gradients, rate))
+            context.merge_call(self._update_all, args=(gradients, rates))
 
     def _update_all(
-        self, strategy: tf.distribute.Strategy, gradients: list, rate: tf.Tensor
+        self, strategy: tf.distribute.Strategy, gradients: list, rates: tuple
     ) -> None:
         for (path, variable), g in zip(self._variables(), gradients, strict=True):
-            given = (g, self.m[path], self.v[path], rate)
+            given = (g, self.m[path], self.v[path], *rates)
             strategy.extended.update(variable, self._update, args=given, group=False)
 
     def _update(
@@ -80,7 +72,12 @@ class Adam(tf.Module):
         m: tf.Variable,
         v: tf.Variable,
         rate: tf.Tensor,
+        decay: tf.Tensor,
     ) -> tf.Operation:
+        if self.weight_decay and variable.shape.rank > 1:
+            # Beside the gradient, or Adam's denominator would weaken it.
+            kept = tf.cast(1.0 - decay, variable.dtype)
+            variable.assign(variable * kept, read_value=False)
         # In one pass over each variable. The rate is corrected already, which is what
         # powers of 0 say; written out, a step would take 8 passes.
         return tf.raw_ops.ResourceApplyAdam(

@@ -31,7 +31,8 @@ from pdm_tf.objectives.guidance_distillation import GuidanceDistillation
 from pdm_tf.objectives.progressive import ProgressiveDistillation
 from pdm_tf.training.accumulation import accumulated
 from pdm_tf.training.ema import MovingAverage
-from pdm_tf.training.optimizer import Adam, LinearWarmup
+from pdm_tf.training.optimizer import Adam
+from pdm_tf.training.rates import LearningRate
 from pdm_tf.training.train_step import Trainer
 
 BATCH = 8
@@ -168,7 +169,7 @@ def loss_of(objective, step=5):
 
 def trainer_of(objective, microbatch=0, remat=False):
     variables, step = objective.variables, tf.Variable(0, dtype=tf.int64)
-    adam = Adam(variables, LinearWarmup(1e-2, 0))
+    adam = Adam(variables, LearningRate(1e-2, 0))
     average = MovingAverage(variables, every=1)
     device = tf.distribute.get_strategy()
     settings = {"microbatch": microbatch, "remat": remat}

@@ -76,12 +76,13 @@ def checkpoint():
     from pdm_tf.training.averages import load_average
     from pdm_tf.training.checkpoints import Checkpoints
     from pdm_tf.training.ema import MovingAverage
-    from pdm_tf.training.optimizer import Adam, LinearWarmup
+    from pdm_tf.training.optimizer import Adam
+    from pdm_tf.training.rates import LearningRate
 
     w = tf.Variable(tf.zeros([5]))
     step = tf.Variable(0, dtype=tf.int64)
     average = MovingAverage({"w": w})
-    adam = Adam({"w": w}, LinearWarmup(1e-3, 1), 0.9, 0.99)
+    adam = Adam({"w": w}, LearningRate(1e-3, 1), 0.9, 0.99)
 
     def save(folder, value):
         step.assign(value)

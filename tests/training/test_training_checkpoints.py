@@ -17,7 +17,8 @@ from pdm_tf.training.averages import load_average
 from pdm_tf.training.checkpoints import Checkpoints, NotSaved
 from pdm_tf.training.ema import MovingAverage
 from pdm_tf.training.lock import locked
-from pdm_tf.training.optimizer import Adam, LinearWarmup
+from pdm_tf.training.optimizer import Adam
+from pdm_tf.training.rates import LearningRate
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = {"name": "digits", "pictures": 7, "classes": ["a"], "probe": "01"}
@@ -26,11 +27,11 @@ DATA = {"name": "digits", "pictures": 7, "classes": ["a"], "probe": "01"}
 class Toy:
     """A state whose every number is a function of the step."""
 
-    def __init__(self, run_dir, size=40, keep=3, data=DATA):
+    def __init__(self, run_dir, size=40, keep=3, data=DATA, rate=None, **adam):
         tf.random.set_seed(0)
         self.w = {"unet/w": tf.Variable(tf.zeros([size])), "unet/b": tf.Variable(1.0)}
         self.step = tf.Variable(0, dtype=tf.int64)
-        self.adam = Adam(self.w, LinearWarmup(1e-2, 3))
+        self.adam = Adam(self.w, rate or LearningRate(1e-2, 3), **adam)
         self.ema = MovingAverage(self.w, every=1)
         self.directory = Path(run_dir) / "checkpoints"
         self.saved = Checkpoints(

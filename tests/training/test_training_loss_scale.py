@@ -23,7 +23,8 @@ from pdm_tf.objectives.draws import draw
 from pdm_tf.training.checkpoints import Checkpoints
 from pdm_tf.training.ema import MovingAverage
 from pdm_tf.training.loss_scale import LossScale
-from pdm_tf.training.optimizer import Adam, LinearWarmup
+from pdm_tf.training.optimizer import Adam
+from pdm_tf.training.rates import LearningRate
 from pdm_tf.training.train_step import Trainer
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -125,7 +126,7 @@ def training(
         else:
             network = Tiny(precision)
         named = {v.path: v.value for v in network.trainable_variables}
-        adam = Adam(named, LinearWarmup(1e-2, 2))
+        adam = Adam(named, LearningRate(1e-2, 2))
         first = tf.VariableAggregation.ONLY_FIRST_REPLICA
         step = tf.Variable(0, False, dtype=tf.int64, aggregation=first)
         scale = make_scale() if make_scale else None

@@ -17,7 +17,8 @@ from pdm_tf.training.coordination import Coordination
 from pdm_tf.training.ema import MovingAverage
 from pdm_tf.training.loss_scale import Guarded
 from pdm_tf.training.metrics import no_metrics
-from pdm_tf.training.optimizer import Adam, LinearWarmup
+from pdm_tf.training.optimizer import Adam
+from pdm_tf.training.rates import LearningRate
 from pdm_tf.training.reports import NullReporter
 from pdm_tf.training.train_loop import run
 from pdm_tf.training.train_step import Trainer
@@ -47,7 +48,7 @@ class Breaking:
 def training(run_dir, bad_step, scale=None, learning_rate=1e-2):
     network = Tiny("float32")
     named = {v.path: v.value for v in network.trainable_variables}
-    adam = Adam(named, LinearWarmup(learning_rate, 2))
+    adam = Adam(named, LearningRate(learning_rate, 2))
     step = tf.Variable(0, dtype=tf.int64)
     ema = MovingAverage(named, every=2)
     objective = Breaking(network, named, step, bad_step)
