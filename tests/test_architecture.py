@@ -40,7 +40,8 @@ BELOW = {
     | {"denoisers", "samplers", "adapters", "acceleration", "objectives"},
     "distillation": LEAVES | {"denoisers", "samplers", "adapters", "objectives"},
     "training": LEAVES | {"denoisers", "data"},
-    "editing": LEAVES | {"denoisers", "samplers", "data"},
+    "inverse": LEAVES | {"denoisers", "samplers", "data"},
+    "editing": LEAVES | {"denoisers", "samplers", "data", "inverse"},
     "serving": LEAVES | {"denoisers", "samplers", "data"},
     "litert": {"serving"},
     "export": LEAVES

@@ -27,9 +27,9 @@ from pdm_tf.assemble.models import settings_of
 from pdm_tf.assemble.runs import read_settings
 from pdm_tf.assemble.settings import check_settings
 from pdm_tf.config import Config, InputError, SampleConfig
+from pdm_tf.data.fitting import read_exactly
 from pdm_tf.data.images import read_picture
 from pdm_tf.data.sources import open_source
-from pdm_tf.editing.reading import read_exactly
 from pdm_tf.evaluation.npz import picture_shape, read_arrays, read_pictures
 from pdm_tf.networks import shapes
 from pdm_tf.serving import open_generator, write_samples

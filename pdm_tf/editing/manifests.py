@@ -7,7 +7,6 @@ from typing import Any
 
 from pdm_tf.config import EditingConfig
 from pdm_tf.editing.reading import picture_files
-from pdm_tf.errors import SettingError, as_text
 from pdm_tf.storage.files import checksum
 
 
@@ -34,34 +33,5 @@ def describe_edits(
     }
 
 
-def refuse_others(
-    directory: Path, there: Mapping[str, Any], wanted: Mapping[str, Any]
-) -> None:
-    """Raises SettingError where the pictures that are there are of something else."""
-    names = [n for n in wanted if n not in ("files", "path", "inputs")]
-    found = [
-        f"{name} {_shown(there.get(name))} there, {_shown(wanted[name])} now"
-        for name in names
-        if there.get(name) != wanted[name]
-    ]
-    inputs = there["inputs"] if isinstance(there["inputs"], dict) else {}
-    found += [
-        f"another {name}"
-        for name, content in wanted["inputs"].items()
-        if inputs.get(name) != content
-    ]
-    if found:
-        raise SettingError(
-            "out",
-            directory,
-            f"holds what another command made: {'; '.join(found)}; name another "
-            "directory",
-        )
-
-
 def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
-
-
-def _shown(value: Any) -> str:
-    return as_text(value)[:40]

@@ -15,6 +15,7 @@ from pdm_tf.config import (
     SuperResolveConfig,
     VariationsConfig,
 )
+from pdm_tf.data.fitting import read_exactly
 from pdm_tf.data.images import to_float
 from pdm_tf.data.labels import find_labels
 from pdm_tf.denoisers import Denoiser
@@ -22,7 +23,7 @@ from pdm_tf.denoisers.guidance import for_sampling
 from pdm_tf.diffusion import Grid
 from pdm_tf.editing.inpaint import inpaint, resampled_grid
 from pdm_tf.editing.interpolate import ROUNDS, Interpolation, evenly_spaced
-from pdm_tf.editing.reading import read_exactly, read_small
+from pdm_tf.editing.reading import read_small
 from pdm_tf.editing.sdedit import check_strength, sdedit
 from pdm_tf.editing.super_resolve import enlarge, factor_between, super_resolve
 from pdm_tf.editing.variations import variations

@@ -9,10 +9,10 @@ import tensorflow as tf
 
 from pdm_tf.config import EditingConfig
 from pdm_tf.data.images import contact_sheet, save_png, to_uint8
-from pdm_tf.editing.manifests import describe_edits, is_of_edits, refuse_others
+from pdm_tf.editing.manifests import describe_edits, is_of_edits
 from pdm_tf.editing.tasks import Model, Task, prepare
 from pdm_tf.storage.files import write_json
-from pdm_tf.storage.outputs import MANIFEST, locked_directory
+from pdm_tf.storage.outputs import MANIFEST, locked_directory, refuse_others
 
 _SHEET = "sheet.png"
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pdm_tf.errors import MissingSetting, SettingError, is_full
+from pdm_tf.errors import MissingSetting, SettingError, as_text, is_full
 from pdm_tf.storage.files import try_writing
 from pdm_tf.storage.locks import locked_file
 from pdm_tf.storage.reading import read_json
@@ -62,6 +62,41 @@ def check_directory(setting: str, path: str, ours: Ours) -> dict[str, Any] | Non
             )
         try_writing(directory / MANIFEST)
     return found
+
+
+def refuse_others(
+    directory: Path, there: Mapping[str, Any], wanted: Mapping[str, Any]
+) -> None:
+    """Raises SettingError where what is there was made by another command.
+
+    Args:
+      directory: where it is.
+      there: its manifest: settings, and `inputs`, the content of files by setting.
+      wanted: the manifest of the command that wants to write there.
+    """
+    names = [n for n in wanted if n not in ("files", "path", "inputs")]
+    found = [
+        f"{name} {_shown(there.get(name))} there, {_shown(wanted[name])} now"
+        for name in names
+        if there.get(name) != wanted[name]
+    ]
+    inputs = there["inputs"] if isinstance(there["inputs"], dict) else {}
+    found += [
+        f"another {name}"
+        for name, content in wanted["inputs"].items()
+        if inputs.get(name) != content
+    ]
+    if found:
+        raise SettingError(
+            "out",
+            directory,
+            f"holds what another command made: {'; '.join(found)}; name another "
+            "directory",
+        )
+
+
+def _shown(value: Any) -> str:
+    return as_text(value)[:40]
 
 
 def _check_parent(setting: str, directory: Path) -> None:

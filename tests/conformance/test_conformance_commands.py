@@ -150,6 +150,9 @@ READING = {
     "--steps=2 --count=1 --resamplings=1 --out={new}",
     "editing second": "editing interpolate --model={run} --image={png} "
     "--second_image={it} --steps=2 --count=2 --out={new}",
+    "simulate image": "inverse simulate --operator=box --image={it} --out={new}",
+    "simulate mask": "inverse simulate --operator=inpaint:{it} --image={png} "
+    "--out={new}",
     "convert": "convert jit --checkpoint={it} --out={new}",
     "deepcache": "acceleration deepcache --base={it} --out={new}",
     "ptq4dm": "quantization ptq4dm --base={it} --out={new}",
@@ -180,6 +183,7 @@ WRITING = {
     "--check_images=2 --check_steps=1 --reference={png_folder} --min_sqnr=0",
     "editing": "editing variations --model={run} --image={png} --out={it} --count=1 "
     "--steps=2",
+    "simulate": "inverse simulate --operator=box --image={png} --out={it}",
     "convert": "convert jit --checkpoint={png} --out={it}",
     "deepcache": "acceleration deepcache --base={run} --out={it} --report_images=0",
     "analysis": "analysis figure1 --out={it} --judged=2 --pictures=4",

@@ -10,10 +10,10 @@ from toys import MixtureToy
 
 from pdm_tf import assemble, flags
 from pdm_tf.config import Config
+from pdm_tf.data.fitting import read_exactly
 from pdm_tf.data.images import save_png
 from pdm_tf.editing import TASKS
 from pdm_tf.editing.__main__ import main
-from pdm_tf.editing.reading import read_exactly
 
 SHAPE = (16, 24, 3)
 

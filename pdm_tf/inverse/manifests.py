@@ -1,0 +1,46 @@
+"""What solutions and measurements on disk are of; loads no TensorFlow."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from pdm_tf.config.inverse import ProblemConfig
+from pdm_tf.errors import SettingError
+from pdm_tf.storage.files import checksum
+
+
+def is_of_inverse(manifest: Mapping[str, Any]) -> bool:
+    """Whether a manifest is of this room."""
+    return {"solver", "operator", "inputs"} <= manifest.keys()
+
+
+def describe(
+    solver: str, config: ProblemConfig, others: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The manifest: the solver, all settings, and the content of what is read.
+
+    Raises:
+      SettingError: a file that is not there.
+    """
+    settings = {**asdict(config), **others}
+    files = {n: settings.pop(n, "") for n in ("image", "measurement")}
+    files |= {f"{n} of operator": p for n, p in files_of(config.operator).items()}
+    settings.pop("out")
+    return {
+        "solver": solver,
+        **{n: list(v) if isinstance(v, tuple) else v for n, v in settings.items()},
+        "inputs": {name: _content(name, path) for name, path in files.items() if path},
+    }
+
+
+def files_of(text: str) -> dict[str, str]:
+    """The files that an operator reads: its name -> file."""
+    parts = (part.partition(":") for part in text.split("+"))
+    return {name: rest for name, _, rest in parts if name == "inpaint" and rest}
+
+
+def _content(name: str, path: str) -> str:
+    if not Path(path).is_file():
+        raise SettingError(name.rpartition(" ")[2], path, "no such file")
+    return checksum(Path(path))
