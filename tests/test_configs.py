@@ -26,6 +26,7 @@ PAPER = {
     "ffhq_1024": 162_645_344,
     "imagenet_high_noise": 202_148_704,
     "imagenet_low_noise": 202_148_704,
+    "jit_b16_imagenet256": 131_123_712,
 }
 
 

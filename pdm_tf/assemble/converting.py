@@ -32,6 +32,7 @@ from pdm_tf.storage.places import open_place
 from pdm_tf.storage.reading import read_regular
 
 _BEGIN = 0.1  # of t, from where on the authors guide
+_FLOOR = 0.05  # of 1 - t, where the authors divide by it
 _NEVER = 1e9  # an SNR that no level has
 _BASE = 256  # pixels, at which the noise has standard deviation 1
 
@@ -145,5 +146,6 @@ def _settings(config: ConvertJiTConfig, known: JiTConfig, run_dir: str) -> Confi
             sample_guidance=config.guidance,
             thresholding="none",
             guidance_interval=interval,
+            velocity_floor=_FLOOR,
         ),
     )

@@ -246,6 +246,14 @@ class SamplingConfig:
         low=0,
         sealed="run",
     )
+    velocity_floor: float = option(
+        0.0,
+        "Least 1 - t that a velocity is divided by, t being 1 at the picture; the "
+        "authors of JiT sample with 0.05, which leaves a little noise; 0: none.",
+        low=0,
+        high=0.99,
+        sealed="run",
+    )
     variance: Variance = option(
         "learned",
         "Variance of DDPM's steps: learned, large (beta), small (beta-tilde).",

@@ -26,6 +26,7 @@ LATER: dict[str, Any] = {
     "architecture": "unet",
     "process": "vp",
     "noise_scale": 1,
+    "velocity_floor": 0,
     **{field.name: field.default for field in dataclasses.fields(TransformerConfig)},
 }
 

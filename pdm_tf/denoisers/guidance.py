@@ -5,6 +5,7 @@ import math
 import tensorflow as tf
 
 from pdm_tf.config import InputError, SamplingConfig
+from pdm_tf.denoisers.damped import damped
 from pdm_tf.denoisers.denoiser import Denoiser, Prediction, Wrapper
 from pdm_tf.denoisers.threshold import (
     check_percentile,
@@ -132,7 +133,8 @@ def for_sampling(
     weight: float | tf.Tensor,
     sampling: SamplingConfig,
 ) -> Denoiser:
-    """The denoiser as a run samples with it: guided if it has classes, thresholded.
+    """The denoiser as a run samples with it: guided where it has classes, damped,
+    thresholded.
 
     One that guides by itself is not guided again, whatever the weight.
 
@@ -140,7 +142,7 @@ def for_sampling(
       denoise: a trained denoiser.
       labels: classes, int32 [B]; not looked at without classes.
       weight: w, see `guided`.
-      sampling: thresholding, percentile and guidance interval of the run.
+      sampling: thresholding, percentile, guidance interval and floor of velocities.
 
     Raises:
       InputError: a percentile or an interval that makes no sense.
@@ -152,6 +154,7 @@ def for_sampling(
         threshold = sampling.percentile if dynamic else None
         interval = check_interval(sampling.guidance_interval)
         denoise = guided(denoise, labels, weight, threshold, interval)
+    denoise = damped(denoise, sampling.velocity_floor)
     return thresholded(denoise) if sampling.thresholding == "static" else denoise
 
 

@@ -194,7 +194,8 @@ def _sampled(
     model: Model,
 ) -> tuple[Denoiser, Sampler, Grid, range]:
     """Denoiser, sampler, grid and seeds of a task that samples."""
-    sampler = open_sampler(own.sampler)
+    scale = model.denoise.schedule.noise_scale
+    sampler = open_sampler(own.sampler, noise_scale=scale)
     labels = np.resize(_labels(config, model), config.count)
     weight = own.guidance if config.labels else 1.0
     denoise = _conditioned(model, labels, weight)

@@ -124,7 +124,8 @@ def export_saved_model(
       InputError: the directory holds something else, or no such sampler.
     """
     directory, sampling = check_directory(directory), sampling or SamplingConfig()
-    opened = open_samplers(samplers, sampling.variance)
+    scale = denoiser.schedule.noise_scale
+    opened = open_samplers(samplers, sampling.variance, scale)
     module, signatures = build_module(
         denoiser, record, sampling, opened, lineage, class_names, sealed
     )

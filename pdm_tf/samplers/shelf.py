@@ -36,7 +36,10 @@ SPACINGS |= {"lcm": "trailing_dense", "ddim_trailing": "trailing"}
 
 
 def open_sampler(
-    name: str, variance: Variance = "learned", setting: str = "sampler"
+    name: str,
+    variance: Variance = "learned",
+    setting: str = "sampler",
+    noise_scale: float = 1.0,
 ) -> Sampler:
     """The sampler of a name.
 
@@ -44,16 +47,21 @@ def open_sampler(
       name: a key of `SAMPLERS`.
       variance: of DDPM's steps.
       setting: what an error calls the setting that gave the name.
+      noise_scale: of the model's process, which linear_heun steps along.
 
     Raises:
       SettingError: a name that is not on the shelf.
     """
     if name not in SAMPLERS:
         raise SettingError(setting, name, f"choose from {', '.join(SAMPLERS)}")
+    if name == "linear_heun":
+        return LinearHeun(noise_scale)
     return DDPM(variance) if name == "ddpm" else SAMPLERS[name]()
 
 
-def open_samplers(names: Sequence[str], variance: Variance) -> dict[str, Sampler]:
+def open_samplers(
+    names: Sequence[str], variance: Variance, noise_scale: float = 1.0
+) -> dict[str, Sampler]:
     """The samplers of these names, each once, in this order.
 
     Raises:
@@ -62,4 +70,6 @@ def open_samplers(names: Sequence[str], variance: Variance) -> dict[str, Sampler
     if not names:
         remedy = f"is empty; choose from {', '.join(SAMPLERS)}"
         raise SettingError("sampler", None, remedy)
-    return {name: open_sampler(name, variance) for name in names}
+    return {
+        name: open_sampler(name, variance, noise_scale=noise_scale) for name in names
+    }

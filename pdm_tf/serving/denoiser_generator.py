@@ -103,7 +103,8 @@ class DenoiserGenerator:
     def _opened(self, name: str) -> tuple[Callable, Callable]:
         """The functions of a sampler, made on first use."""
         if name not in self._signatures:
-            sampler = open_samplers([name], self._sampling.variance)[name]
+            scale = self.denoiser.schedule.noise_scale
+            sampler = open_samplers([name], self._sampling.variance, scale)[name]
             self._signatures[name] = sample_signatures(
                 counted(self.denoiser, self._count),
                 self._sampling,

@@ -24,6 +24,7 @@ from pdm_tf.denoisers import (
     split,
     thresholded,
 )
+from pdm_tf.denoisers.damped import damped
 from pdm_tf.samplers import DDIM, sample
 
 LABELS = tf.constant([2, 0, 1])
@@ -31,6 +32,7 @@ OTHERS = tf.constant([1, 1, 3])
 WRAPPERS = {
     "Guided": lambda d: guided(d, LABELS, weight=2.0, threshold=None),
     "Thresholded": lambda d: thresholded(d),
+    "Damped": lambda d: damped(d, 0.5),
     "Constrained": lambda d: constrained(d, lambda x: 0.5 * x),
     "Split": lambda d: split(d, d, snr=1.0),
 }
@@ -53,7 +55,9 @@ PAIRS = {
     if "Guided" not in (inner,) or outer != "Guided"
 }
 PAIRS |= {f"{name}(DeepCached)": (name, "DeepCached") for name in WRAPPERS}
-WHOLE = {"all": ("Split", "Guided", "Thresholded", "Constrained", "DeepCached")}
+WHOLE = {
+    "all": ("Split", "Guided", "Thresholded", "Constrained", "Damped", "DeepCached")
+}
 
 SAVED = {(WHOLE["all"], False)}
 

@@ -9,6 +9,7 @@ import pdm_tf
 from pdm_tf.config import SamplingConfig, sampling
 from pdm_tf.errors import SettingError
 from pdm_tf.samplers import DDPM, SAMPLERS, open_sampler, open_samplers
+from pdm_tf.samplers.linear_heun import LinearHeun
 
 CONFIG = Path(pdm_tf.__file__).parent / "config"
 
@@ -23,6 +24,12 @@ def test_a_name_opens_its_sampler(name):
 def test_the_variance_is_that_of_ddpm(variance):
     assert open_sampler("ddpm", variance) == DDPM(variance)
     assert open_samplers(["ddim", "ddpm"], variance)["ddpm"] == DDPM(variance)
+
+
+def test_the_sampler_of_the_straight_way_has_the_scale_of_its_process():
+    assert open_sampler("linear_heun", noise_scale=2.0) == LinearHeun(2.0)
+    opened = open_samplers(["ddim", "linear_heun"], "small", 2.0)
+    assert opened["linear_heun"] == LinearHeun(2.0)
 
 
 def test_an_unknown_name_is_about_the_setting_that_gave_it():
