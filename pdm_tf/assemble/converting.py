@@ -1,6 +1,6 @@
 """Weights of other programs -> the directory of a run."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,11 @@ from pdm_tf.config import (
     TransformerConfig,
     UNetConfig,
 )
-from pdm_tf.config.converting import ConvertJiTConfig
-from pdm_tf.convert import jit
+from pdm_tf.config.converting import ConvertJiTConfig, ConvertPatchDiffusionConfig
+from pdm_tf.convert import jit, patch_diffusion
 from pdm_tf.convert.torch_file import StoredTensor, TorchFile
 from pdm_tf.errors import MissingSetting, SettingError
-from pdm_tf.networks import JiT
+from pdm_tf.networks import JiT, PatchedUNet
 from pdm_tf.progress import say
 from pdm_tf.storage.arrays import read_arrays, write_arrays
 from pdm_tf.storage.locks import locked_place
@@ -34,6 +34,8 @@ from pdm_tf.storage.reading import read_regular
 _BEGIN = 0.1  # of t, from where on the authors guide
 _FLOOR = 0.05  # of 1 - t, where the authors divide by it
 _NEVER = 1e9  # an SNR that no level has
+Converting = ConvertJiTConfig | ConvertPatchDiffusionConfig
+
 _BASE = 256  # pixels, at which the noise has standard deviation 1
 
 
@@ -60,6 +62,34 @@ def convert_jit(config: ConvertJiTConfig) -> str:
       InputError: no such checkpoint, one that is not of a JiT, or a place that is
         taken.
     """
+
+    def make(weights: Mapping[str, np.ndarray], out: Path) -> tuple[Any, Config]:
+        network = JiT(jit.config_of(weights, config.context_start))
+        jit.assign(network, weights)
+        return network, _jit_settings(config, network.config, str(out))
+
+    return _converted(config, make)
+
+
+def convert_patch_diffusion(config: ConvertPatchDiffusionConfig) -> str:
+    """Makes a run of a checkpoint of the paper's authors' PyTorch code.
+
+    Raises:
+      InputError: no such checkpoint, one that is not of such a network, or a place
+        that is taken.
+    """
+
+    def make(weights: Mapping[str, np.ndarray], out: Path) -> tuple[Any, Config]:
+        known = patch_diffusion.config_of(weights, config.image_shape)
+        network = PatchedUNet(known)
+        patch_diffusion.assign(network, weights)
+        return network, _unet_settings(config, known, str(out))
+
+    return _converted(config, make)
+
+
+def _converted(config: Converting, make: Callable[..., tuple[Any, Config]]) -> str:
+    """A run of what `make` makes of the weights and of the place."""
     if not config.checkpoint:
         raise MissingSetting("checkpoint", "name the file")
     out = open_place("out", config.out)
@@ -68,20 +98,18 @@ def convert_jit(config: ConvertJiTConfig) -> str:
             raise SettingError("out", out, "is not empty; name another directory")
         names = _class_names(config)
         say(f"reading {config.checkpoint} …")
-        weights = _weights(config)
-        network = JiT(jit.config_of(weights, config.context_start))
-        known = network.config
-        if names and len(names) != known.num_classes:
-            remedy = f"holds {len(names)} names, the model has {known.num_classes}"
+        network, settings = make(_weights(config), out)
+        classes = network.config.num_classes
+        if names and len(names) != classes:
+            remedy = f"holds {len(names)} names, the model has {classes}"
             raise SettingError("class_names", config.class_names, remedy)
-        jit.assign(network, weights)
         say(f"{network.count_params():,} parameters; writing {out} …")
         write_arrays(
             out / WEIGHTS,
             {name: v.numpy() for name, v in named_variables(network).items()},
         )
         write_class_names(out, names)
-        write_settings(_settings(config, known, str(out)))
+        write_settings(settings)
     return (
         f"done: {out} is the directory of a run; "
         f"python sample.py --model={out} samples from it"
@@ -92,23 +120,24 @@ def _visible(directory: Path) -> list[Path]:
     return [path for path in directory.iterdir() if path.name[:1] != "."]
 
 
-def _weights(config: ConvertJiTConfig) -> Mapping[str, np.ndarray]:
+def _weights(config: Converting) -> Mapping[str, np.ndarray]:
     path = Path(config.checkpoint).expanduser()
     if path.suffix == ".safetensors":
         return read_arrays(path)
     file = TorchFile("checkpoint", path)
-    content = file.content
-    if not isinstance(content, dict) or config.weights not in content:
-        held = ", ".join(map(str, content))[:120] if isinstance(content, dict) else "-"
-        remedy = f"the checkpoint does not hold it; it holds {held or 'nothing'}"
-        raise SettingError("weights", config.weights, remedy)
-    chosen = content[config.weights]
+    chosen = file.content
+    if config.weights:
+        if not isinstance(chosen, dict) or config.weights not in chosen:
+            held = ", ".join(map(str, chosen))[:120] if isinstance(chosen, dict) else ""
+            remedy = f"the checkpoint does not hold it; it holds {held or 'nothing'}"
+            raise SettingError("weights", config.weights, remedy)
+        chosen = chosen[config.weights]
     if not isinstance(chosen, dict):
         chosen = {}
     return _Lazy(file, {k: v for k, v in chosen.items() if type(v) is StoredTensor})
 
 
-def _class_names(config: ConvertJiTConfig) -> tuple[str, ...]:
+def _class_names(config: Converting) -> tuple[str, ...]:
     if not config.class_names:
         return ()
     try:
@@ -121,7 +150,7 @@ def _class_names(config: ConvertJiTConfig) -> tuple[str, ...]:
     return tuple(line.strip() for line in text.splitlines() if line.strip())
 
 
-def _settings(config: ConvertJiTConfig, known: JiTConfig, run_dir: str) -> Config:
+def _jit_settings(config: ConvertJiTConfig, known: JiTConfig, run_dir: str) -> Config:
     """The settings that the authors trained and sample with."""
     scale = config.noise_scale
     if scale is None:
@@ -148,4 +177,19 @@ def _settings(config: ConvertJiTConfig, known: JiTConfig, run_dir: str) -> Confi
             guidance_interval=interval,
             velocity_floor=_FLOOR,
         ),
+    )
+
+
+def _unet_settings(
+    config: ConvertPatchDiffusionConfig, known: UNetConfig, run_dir: str
+) -> Config:
+    """The settings that the authors trained and sample with (Appendix C)."""
+    return Config(
+        data=DataConfig(dataset="tfds:imagenet2012" if known.num_classes else ""),
+        diffusion=DiffusionConfig(beta_end=config.beta_end),
+        network=known,
+        training=TrainingConfig(
+            run_dir=run_dir, snr_low=config.snr_low, snr_high=config.snr_high
+        ),
+        sampling=SamplingConfig(sample_guidance=config.guidance),
     )

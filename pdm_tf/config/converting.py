@@ -1,9 +1,10 @@
 """The command line of `python -m pdm_tf.convert`."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from pdm_tf.config.options import option
-from pdm_tf.config.sampling import JIT_GUIDANCE
+from pdm_tf.config.sampling import GUIDANCE, JIT_GUIDANCE
 
 
 @dataclass(frozen=True)
@@ -48,4 +49,99 @@ class ConvertJiTConfig:
     )
 
 
-KINDS = {"jit": ConvertJiTConfig}
+@dataclass(frozen=True)
+class ConvertPatchDiffusionConfig:
+    """A checkpoint of the paper's authors' PyTorch code, or its weights as safetensors.
+
+    What no weight tells is given: the size of pictures, the schedule, and of the two
+    networks of ImageNet which levels each is for.
+    """
+
+    checkpoint: str = option(
+        "",
+        "File that torch.save wrote (lsun_weights_p4.pt), or a *.safetensors file with "
+        "the same names. PyTorch is not needed, and nothing in it is executed.",
+    )
+    out: str = option(
+        "",
+        "Directory of the run that is made: it samples, is edited, exported and "
+        "derived from, and train.py --init_from starts from it.",
+    )
+    weights: str = option(
+        "", "Entry of the file that holds the weights; empty: the file is the weights."
+    )
+    image_shape: tuple[int, ...] = option(
+        (256, 256, 3), "Height, width [pixels] and channels of a picture."
+    )
+    beta_end: float = option(
+        0.02,
+        "Last beta of the linear schedule (0.025 for 1024-pixel FFHQ).",
+        low=0,
+        high=1,
+    )
+    snr_low: float = option(
+        0.0,
+        "Lowest signal-to-noise ratio that it is for: 0.25 for imagenet_weights_0.pt.",
+        low=0,
+    )
+    snr_high: float = option(
+        0.0,
+        "Highest one; 0: no upper end. 0.25 for imagenet_weights_1.pt; pdm-tf split "
+        "joins both.",
+        low=0,
+    )
+    guidance: float = option(
+        GUIDANCE,
+        "Guidance weight w that samples have by default.",
+        low=-100,
+        high=100,
+    )
+    class_names: str = option(
+        "", "Text file with the name of a class in each line, in the order of labels."
+    )
+
+
+@dataclass(frozen=True)
+class ConvertSafetensorsConfig:
+    """The weights of any model as one safetensors file, for other programs."""
+
+    model: str = option(
+        "",
+        "Model: the directory of a run, of a split or of a derived model, or "
+        "pretrained:NAME.",
+    )
+    out: str = option(
+        "",
+        "Directory that is made: model.safetensors, and config.json with what the "
+        "weights mean.",
+    )
+    names: Literal["own", "authors"] = option(
+        "own",
+        "own: as pdm_tf names them, kernels [..., in, out]; authors: as the PyTorch "
+        "code of the network's authors does, kernels [out, in, ...], so that it loads "
+        "them. A network's own weights alone have these.",
+    )
+
+
+@dataclass(frozen=True)
+class ConvertKerasConfig:
+    """The weights of a network as Keras keeps them, model.weights.h5."""
+
+    model: str = option(
+        "",
+        "Model with one network and nothing added to its layers: the directory of a "
+        "run, or pretrained:NAME.",
+    )
+    out: str = option(
+        "",
+        "Directory that is made: model.weights.h5, which load_weights of the same "
+        "network reads, and config.json with the settings to make that network of.",
+    )
+
+
+KINDS = {
+    "jit": ConvertJiTConfig,
+    "patch_diffusion": ConvertPatchDiffusionConfig,
+    "safetensors": ConvertSafetensorsConfig,
+    "keras": ConvertKerasConfig,
+}

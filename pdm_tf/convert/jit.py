@@ -1,11 +1,13 @@
 """Weights of JiT by the names that its authors' code gives them."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 
 from pdm_tf.config.transformer import JiTConfig
+from pdm_tf.convert import assigning
+from pdm_tf.convert.assigning import Chosen, paths_of
 from pdm_tf.errors import InputError
 from pdm_tf.networks.jit import JiT
 
@@ -36,6 +38,7 @@ _WHOLE = {
     "y_embedder.embedding_table.weight": "classes/embeddings",
     "in_context_posemb": "context",
 }
+_KINDS = ("weight", "bias")
 _PUBLISHED = {12: 4, 24: 8, 32: 10}  # first block with tokens of the class, by depth
 
 
@@ -54,6 +57,8 @@ def path_of(name: str) -> str | None:
     if path is None or kind not in ("weight", "bias"):
         return None
     gain = path.rpartition("/")[2].startswith(("norm", "query_norm", "key_norm"))
+    if gain and kind == "bias":
+        return None
     return f"{path}/{'gamma' if gain else {'weight': 'kernel'}.get(kind, kind)}"
 
 
@@ -109,37 +114,39 @@ def config_of(
     )
 
 
+def names_of(network: JiT) -> dict[str, str]:
+    """The authors' name of each of a network's weights, by our path."""
+    known = [*(f"{layer}.{kind}" for layer in _AROUND for kind in _KINDS), *_WHOLE]
+    for i in range(network.config.depth):
+        known += [f"blocks.{i}.{layer}.{kind}" for layer in _BLOCK for kind in _KINDS]
+    named = {path_of(name): name for name in known}
+    return {path: PREFIX + named[path] for path in paths_of(network)}
+
+
 def assign(network: JiT, weights: Mapping[str, np.ndarray]) -> None:
     """Gives a network the weights of the authors' code.
 
     Raises:
       InputError: names that are missing, too many, or of other shapes; all are said.
     """
-    variables = {v.path.partition("/")[2]: v for v in network.variables}
-    found, wrong = {}, []
-    for name, value in weights.items():
-        path = path_of(name)
-        if name.removeprefix(PREFIX) == FIXED:
-            continue
-        if path is None or path not in variables:
-            wrong.append(f"{name} is not of this network")
-            continue
-        value = _as_ours(path, value)
-        if value.shape != tuple(variables[path].shape):
-            wrong.append(f"{name} is {value.shape}, not {tuple(variables[path].shape)}")
-        found[path] = value
-    wrong += [f"{path} is missing" for path in _missing(variables, found)]
-    if wrong:
-        raise InputError(f"the weights do not fit: {'; '.join(wrong)}")
-    for path, value in found.items():
-        variables[path].assign(value)
+    names = [name for name in weights if name.removeprefix(PREFIX) != FIXED]
+    assigning.assign(network, Chosen(weights, names), path_of, as_ours)
 
 
-def _as_ours(path: str, value: np.ndarray) -> np.ndarray:
+def as_ours(path: str, value: np.ndarray) -> np.ndarray:
+    """A weight of theirs in our layout."""
     if path.endswith("kernel"):
         return turned_over(value)
     return value[0] if path == "context" else value
 
 
-def _missing(variables: Mapping, found: Mapping) -> Iterator[str]:
-    return (path for path in variables if path not in found)
+def as_theirs(path: str, value: np.ndarray, patch_size: int) -> np.ndarray:
+    """A weight of ours in their layout."""
+    if path == "patches_in/kernel":
+        over = value.T.reshape(value.shape[1], patch_size, patch_size, -1)
+        return over.transpose(0, 3, 1, 2)
+    if path == "tokens_in/kernel":
+        return value.T[..., None, None]  # a convolution of 1×1
+    if path.endswith("kernel"):
+        return value.T
+    return value[None] if path == "context" else value

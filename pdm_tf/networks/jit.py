@@ -45,7 +45,7 @@ class JiT(keras.Model):
         self.grid_height, self.grid_width = _grid_shape(config)
         self._make_embeddings()
         grid = self.grid_height, self.grid_width
-        self._position = sine_code(*grid, config.hidden_size)
+        self.position = sine_code(*grid, config.hidden_size)
         self.blocks = [
             TransformerBlock(
                 config.hidden_size,
@@ -151,7 +151,7 @@ class JiT(keras.Model):
     def _tokens(self, z: tf.Tensor) -> tf.Tensor:
         patches = tf.reshape(patchify(z, self.config.patch_size), [-1, self._pixels])
         x = self.tokens_in(self.patches_in(patches))
-        x = tf.reshape(x, [-1, *self._position.shape]) + self._position
+        x = tf.reshape(x, [-1, *self.position.shape]) + self.position
         return tf.cast(x, self.compute_dtype)
 
     @staticmethod
@@ -171,7 +171,7 @@ class JiT(keras.Model):
         return made
 
     def _picture(self, x: tf.Tensor, c: tf.Tensor) -> tf.Tensor:
-        x = tf.cast(x[:, x.shape[1] - len(self._position) :], tf.float32)
+        x = tf.cast(x[:, x.shape[1] - len(self.position) :], tf.float32)
         shift, scale = self.modulation(c)
         x = tf.reshape(self.norm(x, scale, shift), [-1, self.config.hidden_size])
         grid = self.grid_height, self.grid_width, self._pixels

@@ -14,7 +14,7 @@ from pdm_tf.convert import jit
 from pdm_tf.convert.__main__ import main
 from pdm_tf.denoisers import guided
 from pdm_tf.samplers.sampler import sample_from
-from pdm_tf.storage.arrays import write_arrays
+from pdm_tf.storage.arrays import read_arrays, write_arrays
 
 # Parameters of the published networks, without the position code. B/16 has those of
 # B/32 but for what patches of 16 pixels leave out of the first and the last layer.
@@ -164,3 +164,14 @@ def test_what_cannot_be_converted_writes_nothing(words, said, tmp_path):
     with pytest.raises(InputError, match=said):
         main(["", "jit", *words, f"--out={tmp_path / 'new'}"])
     assert not [path for path in (tmp_path / "new").glob("*") if path.name[0] != "."]
+
+
+def test_weights_go_out_as_the_authors_have_them(converted, tmp_path):
+    run, _, golden = converted
+    words = [f"--model={run}", f"--out={tmp_path / 'out'}", "--names=authors"]
+    assert main(["", "safetensors", *words]) == 0
+    given = read_arrays(tmp_path / "out" / "model.safetensors")
+    assert given.keys() == {*golden.weights, "net.pos_embed"}
+    for name, value in golden.weights.items():
+        np.testing.assert_array_equal(given[name], value, err_msg=name)
+    assert given["net.pos_embed"].shape == (1, 16, 64)
