@@ -16,26 +16,30 @@ from typing import Any
 import numpy as np
 
 from experiments.cached_sampling import Bench, Record
+from experiments.int8_pictures import ratio_with_interval
 from experiments.pages import DOCS, read_record, write_page
 from experiments.quantization_attention import measure_attention
 from experiments.quantization_selection import SELECTIONS, make_selection
-from experiments.quantization_table import ATTENTION, BASE, VERDICTS, text_of
+from experiments.quantization_table import ATTENTION, VERDICTS, base_name, text_of
 from experiments.quantization_temporal import FEATURES, NEEDED, measure_features
 from experiments.quantization_temporal import VERDICTS as OF_TIME
 from experiments.quantization_training import TRAINING, train_quantized
 from experiments.quantization_tuned import TUNED
-from experiments.quantization_variants import VARIANTS, Variant
+from experiments.quantization_variants import STEPS, VARIANTS, Variant
 from experiments.systems import record_system
 from pdm_tf.assemble import derive, open_model
 from pdm_tf.assemble.methods import open_method
+from pdm_tf.data.images import to_uint8
 from pdm_tf.evaluation.metrics import sqnr
 from pdm_tf.quantization.cost import stored_bytes
+from pdm_tf.storage.files import write_npy
 
 __all__ = ["main", "text_of"]
 
 ARGUMENTS = ("pretrained:mnist",)
-STEPS, SEEDS = 50, 64
+SEEDS = 64
 TRAINED = (1000,)  # steps of full training
+TRAINED_STEPS = 20  # of DDIM, for pictures of what was trained
 
 
 class Measured:
@@ -59,12 +63,42 @@ class Measured:
             self._unaltered = made[:SEEDS]
         return self._unaltered
 
-    def base(self) -> None:
+    def base(self, steps: int) -> None:
         """The base's own distance."""
-        if "distance" not in self.record.find(BASE):
-            found = self.bench.quality(self.bench.base, STEPS, STEPS)
-            size = stored_bytes(self.bench.base)
-            self.record.write(BASE, bytes=size, **found)
+        name = base_name(steps)
+        if "distance" not in self.record.find(name):
+            made = self.original(steps)
+            self.record.write(
+                name,
+                bytes=stored_bytes(self.bench.base),
+                steps=steps,
+                guidance=self.bench.guidance,
+                pictures=len(made),
+                distance=self.bench.distance(made),
+            )
+
+    def original(self, steps: int) -> np.ndarray:
+        """The base's pictures for distances, kept from an earlier command."""
+        count = self.bench.count
+        file = self.work / self.bench.data / f"float32_{steps}_{count}.npy"
+        if not file.is_file():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            write_npy(file, self.bench.pictures(self.bench.base, steps, count))
+        return np.load(file)
+
+    def _distance(self, denoise: Any, steps: int) -> dict[str, Any]:
+        """A model's distance, and over that of its base, with an interval."""
+        count = self.bench.count
+        made = self.bench.pictures(denoise, steps, count)
+        own, cheaper = (np.asarray(to_uint8(x)) for x in (self.original(steps), made))
+        bench = self.bench
+        ratio = ratio_with_interval(own, cheaper, bench.real, bench.extract)
+        return {
+            "pictures": count,
+            "steps": steps,
+            "distance": self.bench.distance(made),
+            "ratio": [round(value, 4) for value in ratio],
+        }
 
     def attention(self) -> None:
         """What 6 bits make of attention's probabilities, if not on record yet."""
@@ -89,8 +123,7 @@ class Measured:
         found = train_quantized(bench, self.work, iterations)
         model = found.pop("denoiser")
         self.record.write(name, bytes=stored_bytes(model), **found)
-        distance = bench.distance(bench.pictures(model, STEPS, bench.count))
-        self.record.write(name, pictures=bench.count, distance=distance)
+        self.record.write(name, **self._distance(model, TRAINED_STEPS))
 
     def features(self) -> None:
         """Errors of temporal features and sizes of exports, if models are there."""
@@ -120,10 +153,8 @@ class Measured:
     def distance(self, variant: Variant) -> None:
         """Fréchet distance, if it is wanted and not on record yet."""
         if variant.distance and "distance" not in self.record.find(variant.name):
-            count = self.bench.count
-            made = self.bench.pictures(self._derived(variant), STEPS, count)
-            distance = self.bench.distance(made)
-            self.record.write(variant.name, pictures=count, distance=distance)
+            found = self._distance(self._derived(variant), variant.steps)
+            self.record.write(variant.name, **found)
 
     def _derived(self, variant: Variant) -> Any:
         out = self.work / self.bench.data / variant.name.replace(" ", "_")
@@ -168,10 +199,10 @@ def main(argv: Sequence[str] | None = None) -> None:
                 measured.training(count)
         if FEATURES.startswith(words.only):
             measured.features()
-        if BASE.startswith(words.only):
-            measured.base()
         for variant in variants:
             measured.distance(variant)
+            if variant.distance:
+                measured.base(variant.steps)
     rows = read_record(record)
     write_page(words.docs / "quantization.md", "quantization", text_of(rows))
     if words.docs == DOCS:

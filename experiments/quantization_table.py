@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from experiments.pages import table
+from experiments.quantization_variants import STEPS
 
 Row = dict[str, Any]
 BASE, ATTENTION = "float32", "attention in 6 bits"
@@ -23,9 +24,14 @@ def find(rows: Sequence[Row], name: str, data: str = "mnist") -> Row:
     return next(found, {})
 
 
+def base_name(steps: int) -> str:
+    """Name of the base's row with its distance at so many steps."""
+    return BASE if steps == STEPS else f"{BASE}, {steps} steps"
+
+
 def ratio_of(rows: Sequence[Row], row: Row) -> float | None:
     """Fréchet distance over that of the base."""
-    base = find(rows, BASE, row["data"]) if row else {}
+    base = find(rows, base_name(row.get("steps", STEPS)), row["data"]) if row else {}
     if "distance" not in row or "distance" not in base:
         return None
     return row["distance"] / base["distance"]
@@ -33,13 +39,14 @@ def ratio_of(rows: Sequence[Row], row: Row) -> float | None:
 
 def _line(rows: Sequence[Row], row: Row) -> list[str]:
     base, ratio = find(rows, BASE, row["data"]), ratio_of(rows, row)
+    between = "({:.3f} to {:.3f})".format(*row["ratio"][1:]) if "ratio" in row else ""
     smaller = row["bytes"] / base["bytes"] if "bytes" in base else None
     return [
         row["data"],
         row["name"],
         "{:.1f} ± {:.1f}".format(*mean_of(row["sqnr"])) if "sqnr" in row else "",
         f"{row['distance']:.3g}" if "distance" in row else "",
-        f"{ratio:.3f}" if ratio and row["name"] != BASE else "",
+        f"{ratio:.3f} {between}".strip() if ratio and BASE not in row["name"] else "",
         f"{row['bytes']:,.0f}" + (f" ({smaller:.3f})" if smaller else ""),
         f"{row['processor_seconds']:.0f}" if "processor_seconds" in row else "",
     ]
@@ -154,13 +161,20 @@ def low_bit_float(rows: Sequence[Row]) -> dict[str, Any] | None:
 def distance_of(rows: Sequence[Row], row: Row) -> str:
     """The ratio of distances in words."""
     ratio = ratio_of(rows, row)
-    return "FD not measured yet" if ratio is None else f"FD ratio {ratio:.3f}"
+    if ratio is None:
+        return "FD not measured yet"
+    between = " ({:.3f} to {:.3f})".format(*row["ratio"][1:]) if "ratio" in row else ""
+    return f"FD ratio {ratio:.3f}{between}"
 
 
 def near_enough(rows: Sequence[Row], row: Row, bar: float) -> Verdict:
-    """Whether a ratio of distances is within a bar; undecided if it is not known."""
+    """Whether a ratio of distances is within a bar; undecided if it is not known, or if
+    the bar lies within its interval."""
     ratio = ratio_of(rows, row)
-    return "undecided" if ratio is None else ratio <= bar
+    if ratio is None:
+        return "undecided"
+    _, low, high = row.get("ratio", (ratio, ratio, ratio))
+    return "undecided" if low <= bar < high else ratio <= bar
 
 
 def dgq(rows: Sequence[Row]) -> dict[str, Any] | None:

@@ -148,6 +148,11 @@ class EDADMConfig(RoundedConfig):
         True, "Evaluations are allotted to steps by their features; no: evenly."
     )
     evaluations: int = option(256, "Evaluations of the network that blocks learn on.")
+    split: bool = option(
+        True,
+        "Both halves of what the decoder's projections read have ranges and scales of "
+        "their own.",
+    )
 
 
 @dataclass(frozen=True)

@@ -63,10 +63,13 @@ class GroupedConfig(QuantizedConfig):
 class EfficientDMConfig(GroupedConfig):
     """Tuned without pictures, by adapters within the rounding (2310.03270)."""
 
-    iterations: int = option(1000, "Steps of tuning the whole network; 0: none.", low=0)
+    iterations: int = option(600, "Steps of tuning the whole network; 0: none.", low=0)
     batch_size: int = option(32, "Evaluations in each of these steps.", low=1)
+    calibration_images: int = option(
+        96, "Pictures whose trajectories the network is tuned on."
+    )
     as_sampled: bool = option(
-        False,
+        True,
         "Errors count by their part in guided estimates, and what static thresholding "
         "clips is none.",
     )

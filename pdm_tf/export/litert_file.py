@@ -21,7 +21,7 @@ from pdm_tf.storage.files import write_bytes
 # What stays float32 with fixed ranges, besides: 8-bit layers of LiteRT round what they
 # give as well as what they read, each on one range.
 EXAMPLES = 800  # evaluations that its ranges are read from, each in float32
-STATIC_FLOAT = (r"up_0_\d+/.*", r"up_1_sample/conv")
+STATIC_FLOAT = (r"(down|up)_0_\d+/.*", r"up_1_sample/conv")
 
 
 def check_packages(config: ExportConfig) -> None:

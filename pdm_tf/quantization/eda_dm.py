@@ -19,7 +19,7 @@ from pdm_tf.quantization.deriving import Fitting, quantized
 from pdm_tf.quantization.fine_grained import reconstruct_finely
 from pdm_tf.quantization.min_max import fit_nearest
 from pdm_tf.quantization.reconstruction import Recipe, check_counts
-from pdm_tf.quantization.spec import spec_of
+from pdm_tf.quantization.spec import LayerSpec, spec_of
 
 __all__ = ["KIND", "PAPER", "Config", "allot", "derive", "draw_rows", "measure"]
 
@@ -144,6 +144,7 @@ def recipe_of(config: Config) -> Recipe:
         config.rounding_rate,
         config.step_rate,
         seed=config.seed,
+        annealed=True,
     )
 
 
@@ -160,5 +161,5 @@ def derive(base: Denoiser, config: Config, context: Context) -> Derivation:
       SettingError: settings that there cannot be.
     """
     recipe_of(config)
-    spec = spec_of(config)
+    spec = spec_of(config, inner=LayerSpec(split=config.split))
     return quantized(base, config, context, spec, lambda f: fit(f, config))

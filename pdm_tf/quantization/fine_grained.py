@@ -27,6 +27,8 @@ from pdm_tf.quantization.reconstruction import (
 )
 
 MIXED = 0.5  # share of the numbers that a block reads as they were
+# Last layers of blocks, the first that is there: their errors are the block's already.
+LAST = ("skip", "conv_out", "out", "conv")
 
 
 class BothData(NamedTuple):
@@ -123,20 +125,28 @@ def learn_block(
       layer_weight: of the layers' own errors; 0: plain reconstruction of the block.
     """
     plan: dict[str, LayerTransform] = {**soft, **steps}
+    inner = inner_of(soft)
     draws = tf.random.Generator.from_seed(recipe.seed)
 
     def loss(rows: BothData, beta: tf.Tensor, counts: tf.Tensor) -> tf.Tensor:
         kept = draws.uniform(tf.shape(rows.x)) < MIXED
         given = rows.given()._replace(x=tf.where(kept, rows.clean_x, rows.x))
-        if not (layer_weight and soft):
+        if not (layer_weight and inner):
             return distance(compute_block(block, base, plan, given), rows.output)
-        output, inner = layer_distance(block, base, plan, soft, rows, given)
-        return output + layer_weight * inner
+        output, errors = layer_distance(block, base, plan, inner, rows, given)
+        return output + layer_weight * errors
 
     rates = [recipe.rate] * len(soft) + [recipe.activation_rate] * len(steps)
     variables = [rounded.v for rounded in soft.values()]
     variables += [learned.log_step for learned in steps.values()]
     train(loss, variables, data, recipe, recipe.iterations, rates)
+
+
+def inner_of(paths: Iterable[str]) -> list[str]:
+    """The layers of a block but for the last one."""
+    found = {path.rpartition("/")[2]: path for path in paths}
+    last = next((name for name in LAST if name in found), None)
+    return [path for name, path in found.items() if name != last]
 
 
 def read_both(fitting: Fitting, before: LayerPlan, block: Any) -> BothData:

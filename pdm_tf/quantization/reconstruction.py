@@ -36,6 +36,7 @@ class Recipe(NamedTuple):
     activation_rate: float  # of logarithms of steps
     strength: float = 0.01  # of the penalty on weights between two codes
     warm_up: float = 0.2  # share of iterations without it
+    annealed: bool = False  # rates fall to 0 as a cosine
     seed: int = 0
 
 
@@ -252,14 +253,16 @@ def train(
     adam, rng = Adam(variables, rate), np.random.default_rng(recipe.seed)
 
     @tf.function(autograph=False)
-    def step(rows: Any, beta: tf.Tensor, counts: tf.Tensor, count: tf.Tensor) -> None:
+    def step(rows: Any, beta: tf.Tensor, on: tf.Tensor, *moved: tf.Tensor) -> None:
         with tf.GradientTape() as tape:
-            total = loss(rows, beta, counts)
-        adam.apply(tape.gradient(total, variables), count)
+            total = loss(rows, beta, on)
+        adam.apply(tape.gradient(total, variables), *moved)
 
     size = min(recipe.batch_size, len(data.t))
     for i in range(iterations):
         beta, active = temperature(i, iterations, recipe.warm_up)
         chosen = rng.choice(len(data.t), size, replace=False)
         rows = type(data)(*map(tf.constant, data.taken(chosen)))
-        step(rows, *map(tf.constant, (beta, float(active), float(i + 1))))
+        share = 0.5 + 0.5 * np.cos(np.pi * i / iterations) if recipe.annealed else 1.0
+        numbers = beta, float(active), float(i + 1), float(share)
+        step(rows, *map(tf.constant, numbers))

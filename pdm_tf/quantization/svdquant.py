@@ -6,7 +6,7 @@ lose; then the largest directions of the weights go into a 16-bit branch of low 
 
 import re
 from collections.abc import Callable, Iterator
-from math import ceil, prod
+from math import ceil
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -43,7 +43,8 @@ NOT_REPRODUCED = (
     "fused kernels of 4 bits, and with them the speed; the paper's transformers: here "
     "it is convolutions, whose width makes the branch a larger part of the file"
 )
-ROWS = 12  # of calibration, that candidates are tried on
+# Of calibration, that candidates are tried on: on 12 the gain is 1 dB less.
+ROWS = 36
 EXPONENTS = np.arange(1, 20) / 20
 AFTER_SILU = ("conv_in", "conv_out")
 
@@ -116,18 +117,26 @@ def _fit_layer(trial: _Trial, smoothing: bool, rounds: int) -> None:
         _fit_branch(trial, smooth, smoothed(smooth), min(errors), rounds)
 
 
+def _branch(
+    layer: LowRankLayer, kernel: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A and B, float16, nearest to a kernel, and their product in its shape."""
+    a, b = low_rank(kernel.reshape(-1, kernel.shape[-1]), layer.rank)
+    a, b = a.astype(np.float16), b.astype(np.float16)
+    product = a.astype(np.float32) @ b.astype(np.float32)
+    return a, b, product.reshape(kernel.shape)
+
+
 def _fit_branch(
     trial: _Trial, smooth: np.ndarray, whole: np.ndarray, least: float, rounds: int
 ) -> None:
     """Branch and residual in turn, until the error of the output grows."""
     layer = trial.layer
-    weights, shape = layer.spec.weights, whole.shape
+    weights = layer.spec.weights
     assert weights is not None
     rounded, last = np.zeros_like(whole), np.inf
     for _ in range(rounds):
-        a, b = low_rank((whole - rounded).reshape(prod(shape[:-1]), -1), layer.rank)
-        a, b = a.astype(np.float16), b.astype(np.float16)
-        branch = (a.astype(np.float32) @ b.astype(np.float32)).reshape(shape)
+        a, b, branch = _branch(layer, whole - rounded)
         residual = whole - branch
         error = trial.error(smooth, residual, branch)
         if error >= last:

@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from tiny_models import small_denoiser
 
 from pdm_tf.config import Config, InputError
@@ -14,12 +15,13 @@ from pdm_tf.quantization.blocks import blocks_of, compute_block
 from pdm_tf.quantization.calibration import Rows
 from pdm_tf.quantization.deriving import Fitting, plan_of
 from pdm_tf.quantization.fine_grained import (
+    inner_of,
     layer_distance,
     read_both,
     reconstruct_finely,
 )
 from pdm_tf.quantization.min_max import fit_nearest
-from pdm_tf.quantization.reconstruction import distance, values_of
+from pdm_tf.quantization.reconstruction import Recipe, distance, train, values_of
 from pdm_tf.quantization.spec import spec_of
 
 RNG = np.random.default_rng(0)
@@ -122,6 +124,23 @@ def test_layers_errors_are_those_of_each_layer_beside_the_blocks(base, rows):
         block, base.plan, own, [*layers, "middle_0/time"], data, data.given()
     )[1]
     assert 0 < float(inner) < float(more)
+
+
+def test_the_last_layers_error_is_the_blocks():
+    paths = ["up/skip", "up/gate", "up/conv_out", "up/time", "up/conv_in"]
+    assert inner_of(paths) == paths[1:]
+    assert inner_of(paths[1:]) == ["up/gate", "up/time", "up/conv_in"]
+    assert inner_of(["a/out", "a/qkv"]) == ["a/qkv"]
+    assert inner_of(["down/conv"]) == []
+
+
+@pytest.mark.parametrize("annealed", [False, True])
+def test_rates_fall_to_0_as_a_cosine(rows, annealed):
+    # Adam moves by its rate where the slope is always the same.
+    moved, recipe = tf.Variable(0.0), Recipe(8, 0, 4, 0.1, 0.0, annealed=annealed)
+    train(lambda *_: -moved, [moved], rows, recipe, 8, 0.1)
+    shares = 0.5 + 0.5 * np.cos(np.pi * np.arange(8) / 8) if annealed else np.ones(8)
+    assert float(moved) == pytest.approx(0.1 * shares.sum(), rel=1e-4)
 
 
 @pytest.fixture(scope="module")

@@ -130,6 +130,16 @@ def test_clipped_values_move_their_end_alone():
 # --- the whole network ----------------------------------------------------------------
 
 
+def test_layers_around_blocks_and_between_levels_have_8_bits():
+    spec = efficientdm.rules(EfficientDMConfig())
+    for path in ("up_0_1/skip", "down_2_sample/conv"):
+        found = spec.of(path)
+        assert (found.weights.bits, found.activations.bits) == (8, 8)
+        assert found.split and found.steps == 20
+    assert spec.of("up_1_sample/conv").weights.bits == 4
+    assert spec.of("middle_attention/softmax").activations.bits == 8
+
+
 def test_without_iterations_it_is_the_naive_model(base, rows):
     naive, tuned = (fitting_of(base, rows) for _ in range(2))
     efficientdm.fit(tuned, replace(CONFIG, iterations=0))
