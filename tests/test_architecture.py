@@ -38,7 +38,8 @@ BELOW = {
     "objectives": LEAVES | {"denoisers", "samplers"},
     "quantization": LEAVES
     | {"denoisers", "samplers", "adapters", "acceleration", "objectives"},
-    "distillation": LEAVES | {"denoisers", "samplers", "adapters", "objectives"},
+    "distillation": LEAVES
+    | {"denoisers", "samplers", "adapters", "objectives", "data"},  # what it looks like
     "training": LEAVES | {"denoisers", "data"},
     "inverse": LEAVES | {"denoisers", "samplers", "data"},
     "editing": LEAVES | {"denoisers", "samplers", "data", "inverse"},

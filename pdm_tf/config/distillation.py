@@ -1,10 +1,11 @@
 """Settings of the methods that distil a model."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from pdm_tf.config.deriving import TrainedConfig
 from pdm_tf.config.options import option
-from pdm_tf.config.sampling import FEW, GUIDANCE
+from pdm_tf.config.sampling import FEW, GUIDANCE, HALVED
 
 
 @dataclass(frozen=True)
@@ -122,8 +123,62 @@ class ProgressiveConfig(ChosenConfig):
     )
 
 
+@dataclass(frozen=True)
+class MMDConfig(ChosenConfig):
+    """Few steps whose pictures are distributed as the data (MMD-DDM, 2301.07969)."""
+
+    steps: int = option(5, "Steps of the sampler that it is tuned for.", low=1)
+    sampler: str = option(
+        "",
+        "Sampler that it is tuned for; empty: the one that the base was made for, "
+        f"{HALVED} for most.",
+    )
+    kernel: Literal["cubic", "gaussian"] = option(
+        "cubic", "Similarity of features x, y: (x·y / d + 1)³ or exp(-|x - y|² / d)."
+    )
+    features: int = option(
+        256, "Features: principal axes of what a network sees of a picture.", low=1
+    )
+    classifier: int = option(
+        6,
+        "Rounds through the pictures in which a small classifier learns them, whose "
+        "features are compared; 0, or without classes: those of the base's network.",
+        low=0,
+    )
+    reference_images: int = option(
+        1000, "Training pictures that the generated ones are compared with.", low=2
+    )
+    label_weight: float = option(
+        0.3,
+        "What x·y / d gains where labels are the same; 0: labels do not count.",
+        low=0,
+    )
+    recompute: bool = option(
+        False,
+        "Keep of each step but its input, and compute it again for gradients: memory "
+        "of one step for a third more time.",
+    )
+    layers: str = option(
+        "^(?!variance)",
+        "Regular expression for the paths of the layers that are adapted; by default "
+        "all but the head of variances, which no sampler of few steps looks at.",
+    )
+    learning_rate: float = option(5e-4, "Step size of Adam.", low=0)
+    clip_norm: float = option(
+        1.0, "Largest global norm of the gradients; 0: any.", low=0
+    )
+    iterations: int = option(200, "Training steps, of all commands together.")
+    warmup: int = option(20, "Steps over which the step size grows to its full size.")
+    ema_every: int = option(2, "Steps between two updates of the averaged weights.")
+    save_every: int = option(50, "Steps between checkpoints.")
+    keep: int = option(
+        4, "Last checkpoints that are kept; the best of them is the model.", low=1
+    )
+
+
 METHODS: dict[str, type] = {
     "guidance_lora": GuidanceLoraConfig,
     "lcm_lora": LcmLoraConfig,
+    "mmd": MMDConfig,
     "progressive": ProgressiveConfig,
 }

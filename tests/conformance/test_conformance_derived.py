@@ -32,6 +32,7 @@ SETTINGS: dict[str, dict] = {  # of a method: those that suit a tiny base
     "guidance_lora": {"rank": 2, "microbatch": 2, "trajectory_steps": 1},
     "mixdq": {"sensitivity_rows": 2, "sensitivity_images": 1, "sensitivity_steps": 1},
     "lcm_lora": {"rank": 2, "keep": 1},
+    "mmd": {"rank": 2, "keep": 1, "steps": 2, "reference_images": 4, "features": 3},
     "temporal_cache": {"cached_steps": (5, 6)},
     "progressive": {"rank": 2, "keep": 1},
 }
@@ -105,7 +106,7 @@ def adapted(base):
 
 # Whose layers are like those of another method that is tried: that one is quick.
 ALIKE = {"min_max", "ptq4dm", "q_diffusion", "dgq", "low_bit_float", "mixdq"}
-ALIKE |= {"binarydm", "tfmq_dm", "eda_dm", "efficientdm", "quest"}
+ALIKE |= {"binarydm", "tfmq_dm", "eda_dm", "efficientdm", "quest", "mmd"}
 SHELVED = [
     pytest.param(name, marks=[pytest.mark.slow] * (name in ALIKE))
     for name in sorted(set(FOUND) - set(TOYS))

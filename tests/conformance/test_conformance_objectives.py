@@ -28,7 +28,9 @@ from pdm_tf.objectives.feature_distillation import (
     principal_axes,
 )
 from pdm_tf.objectives.guidance_distillation import GuidanceDistillation
+from pdm_tf.objectives.mean_discrepancy import MeanDiscrepancy, Reference
 from pdm_tf.objectives.progressive import ProgressiveDistillation
+from pdm_tf.samplers import DDIM
 from pdm_tf.training.accumulation import accumulated
 from pdm_tf.training.ema import MovingAverage
 from pdm_tf.training.optimizer import Adam
@@ -130,6 +132,26 @@ def progressive():
     return objective, student
 
 
+def mean_discrepancy():
+    """All steps of a sampler, some transforms of whose network learn."""
+    plan = {path: Scaled() for path in PATHS[:2]}
+    student, rng = inlined(plan), np.random.default_rng(0)
+    features = rng.normal(size=(6, 64)).astype(np.float32)
+    objective = MeanDiscrepancy(
+        student=student,
+        variables=plan_variables(plan),
+        sampler=DDIM(),
+        grid=student.schedule.grid(2, "trailing"),
+        features=lambda pictures: tf.reshape(pictures, [-1, 64]),
+        reference=Reference(features, np.arange(6, dtype=np.int32) % 3, 1.0),
+        kernel="cubic",
+        label_weight=1.0,
+        sampling=SamplingConfig(thresholding="none"),
+        label_dropout=0.2,
+    )
+    return objective, student
+
+
 # Each returns a fresh objective, and a denoiser that holds all variables it reads.
 OBJECTIVES = {
     "DenoisingObjective": denoising,
@@ -138,14 +160,17 @@ OBJECTIVES = {
     "ConsistencyDistillation": consistency,
     "FeatureDistillation": feature_distillation,
     "ProgressiveDistillation": progressive,
+    "MeanDiscrepancy": mean_discrepancy,
 }
+OF_BATCH = {"MeanDiscrepancy"}  # whose loss is one of the whole batch
 
 every = pytest.mark.parametrize("make", OBJECTIVES.values(), ids=OBJECTIVES)
-# Steps are dear; of the two that move transforms alone, one is quick.
+# Steps are dear; of those that move transforms alone, some are quick.
+SLOW = {"DenoisingObjective of an adapter", "MeanDiscrepancy"}
 stepped = pytest.mark.parametrize(
     "make",
     [
-        pytest.param(make, marks=[pytest.mark.slow] * name.endswith("adapter"))
+        pytest.param(make, marks=[pytest.mark.slow] * (name in SLOW))
         for name, make in OBJECTIVES.items()
     ],
     ids=OBJECTIVES,
@@ -227,7 +252,9 @@ def test_losses_have_the_form_that_is_recorded(make):
     assert np.min(loss.bucket) >= 0 and np.max(loss.bucket) < objective.buckets
 
 
-@every
+@pytest.mark.parametrize(
+    "make", [make for name, make in OBJECTIVES.items() if name not in OF_BATCH]
+)
 def test_losses_of_an_example_do_not_depend_on_its_batch(make):
     objective, _ = make()
     draws, (x, labels) = objective.draw(0, tf.constant(5), BATCH), floats()
@@ -264,7 +291,8 @@ def test_all_of_its_variables_learn_and_no_other(make):
 @stepped
 def test_parts_of_a_batch_and_blocks_computed_again_teach_the_same(make):
     metrics, learnt, _ = trained(make)
-    others, again, _ = trained(make, microbatch=4, remat=True)
+    parts = 0 if make in map(OBJECTIVES.get, OF_BATCH) else 4
+    others, again, _ = trained(make, microbatch=parts, remat=True)
     for name, value in metrics.terms.items():
         np.testing.assert_allclose(value, others.terms[name], rtol=1e-4)
     # Adam's first step is the sign of the gradient: compare where it is not rounding.
