@@ -30,10 +30,10 @@ from pdm_tf.config import Config, InputError, SampleConfig
 from pdm_tf.data.fitting import read_exactly
 from pdm_tf.data.images import read_picture
 from pdm_tf.data.sources import open_source
-from pdm_tf.evaluation.npz import picture_shape, read_arrays, read_pictures
 from pdm_tf.networks import shapes
 from pdm_tf.serving import open_generator, write_samples
 from pdm_tf.serving.client import assign_labels
+from pdm_tf.storage.picture_npz import picture_shape, read_arrays, read_pictures
 from pdm_tf.training.checkpoint_files import find_newest
 
 ROOT = Path(__file__).resolve().parent.parent

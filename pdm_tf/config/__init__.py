@@ -6,7 +6,7 @@ command-line flag of the same name; the text given to `option` is what `--help` 
 """
 
 from pdm_tf.config.analysing import AnalysisConfig
-from pdm_tf.config.commands import DoctorConfig, SampleConfig, SplitConfig
+from pdm_tf.config.commands import DoctorConfig, MergeConfig, SampleConfig, SplitConfig
 from pdm_tf.config.deriving import DeriveConfig, TrainedConfig
 from pdm_tf.config.editing import (
     EditingConfig,
@@ -65,6 +65,7 @@ __all__ = [
     "LearningConfig",
     "LikelihoodConfig",
     "MeasureConfig",
+    "MergeConfig",
     "Precision",
     "Prediction",
     "PrepareConfig",

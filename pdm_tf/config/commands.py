@@ -47,6 +47,24 @@ class SampleConfig:
     batch_size: int = option(
         64, "Pictures computed at once; changes no picture.", low=1
     )
+    shard: str = option(
+        "",
+        "Sample one part alone, as i/n: the i-th of n parts, 1/4 to 4/4, each in its "
+        "own `out_dir`, on as many machines; `pdm-tf merge` puts them together to "
+        "what one run gives, to the bit. Empty: all pictures.",
+    )
+
+
+@dataclass(frozen=True)
+class MergeConfig:
+    """The command line of `pdm-tf merge`."""
+
+    shards: tuple[str, ...] = option(
+        (),
+        "Directories of all parts that `pdm-tf sample` made by its `shard`, in any "
+        "order, separated by commas, or the folder that they lie in.",
+    )
+    out_dir: str = option("samples", "Where pictures, grid, npz and manifest go.")
 
 
 @dataclass(frozen=True)

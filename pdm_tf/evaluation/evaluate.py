@@ -12,7 +12,7 @@ from pdm_tf.config import EvaluationConfig
 from pdm_tf.config.evaluating import PAPER_IMAGES
 from pdm_tf.config.sampling import METRICS
 from pdm_tf.errors import SettingError
-from pdm_tf.evaluation import npz, report
+from pdm_tf.evaluation import report
 from pdm_tf.evaluation.choosing_features import (
     check_features,
     choose_features,
@@ -41,6 +41,7 @@ from pdm_tf.evaluation.stored_images import ImageSource
 from pdm_tf.evaluation.summary import summarise
 from pdm_tf.evaluation.versions import versions
 from pdm_tf.profiling.peak_memory import peak_memory
+from pdm_tf.storage import picture_npz as npz
 
 SETS = ("samples", "reference")
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from pdm_tf.errors import InputError, SettingError
-from pdm_tf.evaluation import npz
 from pdm_tf.evaluation.metrics.moments import FeatureGaussian
+from pdm_tf.storage import picture_npz as npz
 from pdm_tf.storage.files import write_npz
 
 _LARGEST = 8192  # features, of any network that features are taken from

@@ -10,8 +10,8 @@ from pdm_tf.data.pipeline import pictures_in_order
 from pdm_tf.data.sources import Source
 from pdm_tf.data.sources import open_source as open_data
 from pdm_tf.errors import SettingError
-from pdm_tf.evaluation import npz
 from pdm_tf.evaluation.locations import Location
+from pdm_tf.storage import picture_npz as npz
 
 Batches = Iterator[tuple[np.ndarray, np.ndarray]]
 

@@ -18,10 +18,10 @@ import tensorflow as tf
 from pdm_tf.data.sources import open_source
 from pdm_tf.errors import InputError
 from pdm_tf.evaluation.features import digits
-from pdm_tf.evaluation.npz import list_members
 from pdm_tf.evaluation.report import check_writable
 from pdm_tf.storage.files import write_npz
 from pdm_tf.storage.locks import locked_place
+from pdm_tf.storage.picture_npz import list_members
 
 EPOCHS = 80
 BATCH_SIZE = 64

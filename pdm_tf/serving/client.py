@@ -16,9 +16,8 @@ import numpy as np
 
 from pdm_tf.config import SampleConfig
 from pdm_tf.config.sampling import BEST
-from pdm_tf.data.images import contact_sheet, save_png
-from pdm_tf.data.labelled_sheet import labelled_sheet
-from pdm_tf.data.labels import find_labels, name_of
+from pdm_tf.data.images import save_png
+from pdm_tf.data.labels import find_labels
 from pdm_tf.errors import SettingError
 from pdm_tf.progress import progress
 from pdm_tf.serving.generator import ImageGenerator, choose_sampler
@@ -28,40 +27,51 @@ from pdm_tf.serving.samples import (
     differences,
     is_known,
     is_of_samples,
+    write_collection,
 )
+from pdm_tf.serving.shards import own_numbers
 from pdm_tf.serving.watching import generate_watched
 from pdm_tf.storage.files import write_json, write_npy
-from pdm_tf.storage.npz import Blocks, read_shapes, write_npz_in_blocks
+from pdm_tf.storage.npz import read_shapes
 from pdm_tf.storage.outputs import MANIFEST, locked_directory
 
-GRID_PICTURES = 100  # at most, in grid.png
 _BATCHES = ".parts"  # folder of finished batches
 
 
 class Request(NamedTuple):
-    """What is to be generated: settings, and a seed and a label for each picture."""
+    """What is to be generated: settings, and a seed and a label for each picture.
+
+    Attributes:
+      numbers: of the pictures, all of them or a part's; files are named after them.
+    """
 
     config: SampleConfig
     generator: ImageGenerator
+    numbers: range
     seeds: np.ndarray
     labels: np.ndarray
 
     @property
     def firsts(self) -> range:
         """The first picture of each batch."""
-        return range(0, self.config.num_images, self.config.batch_size)
+        return self.numbers[:: self.config.batch_size]
 
     def batch(self, first: int) -> tuple[np.ndarray, np.ndarray]:
         """Seeds and labels of a batch."""
-        rows = slice(first, first + self.config.batch_size)
+        return self._rows(first, self.config.batch_size)
+
+    def _rows(self, first: int, count: int) -> tuple[np.ndarray, np.ndarray]:
+        start = first - self.numbers.start
+        rows = slice(start, start + count)
         return self.seeds[rows], self.labels[rows]
 
     def generated(self, first: int, count: int) -> np.ndarray:
         """Pictures from a number on."""
-        rows, config = slice(first, first + count), self.config
+        config = self.config
         assert config.guidance is not None
         how = config.steps, config.guidance, config.sampler
-        return self.generator.generate(self.seeds[rows], self.labels[rows], *how)
+        seeds, labels = self._rows(first, count)
+        return self.generator.generate(seeds, labels, *how)
 
 
 def label_cycle(
@@ -118,9 +128,10 @@ def write_samples(generator: ImageGenerator, config: SampleConfig) -> Path:
         config = replace(config, guidance=generator.guidance)
     names = tuple(generator.description.get("class_names") or ())
     cycle = label_cycle(config, generator.num_classes, names)
-    labels = np.resize(np.asarray(cycle or [0], np.int32), config.num_images)
-    seeds = np.arange(config.seed, config.seed + config.num_images, dtype=np.int32)
-    request = Request(config, generator, seeds, labels)
+    numbers = own_numbers(config.shard, config.num_images, config.batch_size)
+    seeds = np.arange(config.num_images, dtype=np.int32)[numbers] + config.seed
+    every = np.resize(np.asarray(cycle or [0], np.int32), config.num_images)
+    request = Request(config, generator, numbers, seeds, every[numbers])
     manifest = describe_samples(config, generator, cycle)
     with locked_directory("out_dir", config.out_dir, is_of_samples) as there:
         directory = Path(config.out_dir)
@@ -155,14 +166,18 @@ def _stored(directory: Path, request: Request) -> tuple[int, np.ndarray] | None:
         first, _, count = path.stem.partition("-")
         if first.isdecimal() and count.isdecimal():
             pictures = _read_batch(path, int(count), request)
-            if pictures is not None and int(first) + len(pictures) <= len(
-                request.seeds
-            ):
+            if pictures is not None and _within(int(first), int(count), request):
                 return int(first), pictures
     if _is_complete(directory, request):
         with np.load(directory / "samples.npz", allow_pickle=False) as stored:
-            return 0, stored["arr_0"][:4]
+            return request.numbers.start, stored["arr_0"][:4]
     return None
+
+
+def _within(first: int, count: int, request: Request) -> bool:
+    """Whether pictures are among those that are asked for."""
+    numbers = request.numbers
+    return numbers.start <= first and first + count <= numbers.stop
 
 
 def _is_complete(directory: Path, request: Request) -> bool:
@@ -170,7 +185,7 @@ def _is_complete(directory: Path, request: Request) -> bool:
     count = len(request.seeds)
     shapes = read_shapes(directory / "samples.npz") or {}
     wanted = (count, *request.generator.image_shape)
-    last = (directory / f"{count - 1:06d}.png", directory / "grid.png")
+    last = (directory / f"{request.numbers[-1]:06d}.png", directory / "grid.png")
     return shapes.get("arr_0") == wanted and all(file.is_file() for file in last)
 
 
@@ -181,34 +196,15 @@ def _write_all(directory: Path, request: Request, names: tuple[str, ...]) -> Non
         raise SettingError("out_dir", directory, f"its {_BATCHES} is a link; remove it")
     batches.mkdir(exist_ok=True)
     _write_batches(request, batches)
-    shape = (len(request.seeds), *request.generator.image_shape)
-    arrays: dict[str, np.ndarray | Blocks] = {
-        "arr_0": Blocks(shape, np.uint8, _batches(request, batches)),
-        "labels": request.labels,
-        "seeds": request.seeds,
-    }
-    if names:
-        arrays["class_names"] = np.asarray(names)
-    write_npz_in_blocks(directory / "samples.npz", arrays)
-    save_png(directory / "grid.png", _grid(request, batches, names))
+    write_collection(
+        directory,
+        lambda: _batches(request, batches),
+        request.seeds,
+        request.labels,
+        request.generator.num_classes,
+        names,
+    )
     shutil.rmtree(batches)
-
-
-def _grid(request: Request, batches: Path, names: tuple[str, ...]) -> np.ndarray:
-    """The first pictures on a sheet, of a model with classes in columns with names."""
-    first: list[np.ndarray] = []
-    for batch in _batches(request, batches):
-        first.extend(batch[: GRID_PICTURES - len(first)])
-        if len(first) == GRID_PICTURES:
-            break
-    pictures, labels = np.stack(first), request.labels[: len(first)].tolist()
-    classes = request.generator.num_classes
-    if not classes:
-        return contact_sheet(pictures)
-    called = [
-        "no class" if label == classes else name_of(label, names) for label in labels
-    ]
-    return labelled_sheet(pictures, labels, called)
 
 
 def _write_batches(request: Request, batches: Path) -> None:
@@ -218,7 +214,7 @@ def _write_batches(request: Request, batches: Path) -> None:
     missing = [f for f in request.firsts if _stored_batch(request, batches, f) is None]
     each = generator.evaluations(config.sampler, config.steps)
     total = each * len(request.firsts)
-    title = f"sampling {config.num_images} pictures"
+    title = f"sampling {len(request.seeds)} pictures"
     done = total - each * len(missing)
     bar = progress(None, title, "steps", total=total, done=done)
     with bar, ThreadPoolExecutor(1) as disk:

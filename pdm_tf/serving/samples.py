@@ -1,16 +1,21 @@
-"""What samples on disk are of: compared before anything is added to them."""
+"""Samples on disk: what they are of, and the files of all of them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pdm_tf.config import SampleConfig
-from pdm_tf.data.labels import find_labels
+from pdm_tf.data.images import contact_sheet, save_png
+from pdm_tf.data.labelled_sheet import labelled_sheet
+from pdm_tf.data.labels import find_labels, name_of
 from pdm_tf.errors import InputError, SettingError, as_text
 from pdm_tf.serving.generator import ImageGenerator
+from pdm_tf.storage.npz import Blocks, write_npz_in_blocks
 
+GRID_PICTURES = 100  # at most, in grid.png
 # All that changes pictures, but for the model; the size of batches does not.
 SETTINGS = ("num_images", "seed", "labels", "guidance", "sampler", "steps")
 _ROUNDED = (
@@ -45,6 +50,7 @@ def describe_samples(
         "path": config.model,
         "digest": generator.description.get("digest", ""),
         "model": generator.description,
+        **({"shard": config.shard} if config.shard else {}),
     }
 
 
@@ -58,6 +64,12 @@ def differences(
         for name in SETTINGS
         if there[name] != wanted[name]
     ]
+    if wanted.get("shard", "") != there.get("shard", ""):
+        found.append(f"{_part(there)} there, {_part(wanted)} now")
+    if wanted.get("shard") and wanted["batch_size"] != there["batch_size"]:
+        found.append(
+            f"batches of {there['batch_size']} there, {wanted['batch_size']} now"
+        )
     digests = there.get("digest") or _digest_in(there), wanted["digest"]
     if all(digests) and digests[0] != digests[1]:
         found.append(f"another model, {_model(there)} there, {_model(wanted)} now")
@@ -96,6 +108,11 @@ def check_pictures(
         )
 
 
+def _part(manifest: Mapping[str, Any]) -> str:
+    shard = manifest.get("shard")
+    return f"part {shard}" if shard else "all pictures"
+
+
 def _digest_in(manifest: Mapping[str, Any]) -> str:
     model = manifest["model"]
     return str(model.get("digest", "")) if isinstance(model, Mapping) else ""
@@ -121,3 +138,48 @@ def _cycle(labels: Any, num_classes: int) -> Any:
 def _shown(value: Any) -> str:
     text = as_text(value)
     return text if len(text) < 40 else f"{text[:37]}…"
+
+
+def write_collection(
+    directory: Path,
+    batches: Callable[[], Iterator[np.ndarray]],
+    seeds: np.ndarray,
+    labels: np.ndarray,
+    num_classes: int,
+    names: Sequence[str],
+) -> None:
+    """Writes samples.npz and grid.png, in the memory of a batch.
+
+    Args:
+      directory: where they go.
+      batches: begins to give the pictures anew: uint8 [B, H, W, C] each.
+      seeds: of the pictures, [N].
+      labels: of the pictures, [N]; not looked at for the grid without classes.
+      num_classes: of the model; 0 for none.
+      names: of the classes; empty where they have none.
+    """
+    shape = next(batches()).shape[1:]
+    arrays: dict[str, np.ndarray | Blocks] = {
+        "arr_0": Blocks((len(seeds), *shape), np.uint8, batches()),
+        "labels": labels,
+        "seeds": seeds,
+    }
+    if names:
+        arrays["class_names"] = np.asarray(names)
+    write_npz_in_blocks(directory / "samples.npz", arrays)
+    first = np.stack(list(islice(chain.from_iterable(batches()), GRID_PICTURES)))
+    save_png(directory / "grid.png", _grid(first, labels, num_classes, names))
+
+
+def _grid(
+    pictures: np.ndarray, labels: np.ndarray, num_classes: int, names: Sequence[str]
+) -> np.ndarray:
+    """Pictures on a sheet, those of classes in columns with names."""
+    if not num_classes:
+        return contact_sheet(pictures)
+    classes = labels[: len(pictures)].tolist()
+    called = [
+        "no class" if label == num_classes else name_of(label, names)
+        for label in classes
+    ]
+    return labelled_sheet(pictures, classes, called)

@@ -126,6 +126,7 @@ READING = {
     f"{SMALL}",
     "sample": "sample --model={it} --out_dir={new} --num_images=1 --steps=1",
     "split": "split --parts={it},{it} --out={new}",
+    "merge": "merge --shards={it} --out_dir={new}",
     "doctor": f"doctor --dataset=folder:{{it}} --minutes=1 --out={{new}} {SMALL}",
     "data prepare": "data prepare --source={it} --out={new} --image_size=8",
     "data measure": f"data measure --dataset=tfds:{{it}} {SMALL}",
@@ -194,7 +195,14 @@ CASES = [
     for name in commands
     for kind in TYPES
 ]
-LIGHT = ("train flagfile", "train folder", "split", "data prepare", "metrics samples")
+LIGHT = (
+    "train flagfile",
+    "train folder",
+    "split",
+    "merge",
+    "data prepare",
+    "metrics samples",
+)
 LIGHT += ("metrics inception", "editing image", "editing mask", "sample", "export")
 
 

@@ -1,4 +1,4 @@
-"""npz files: read in pieces, without pickles, each fault in one line."""
+"""npz files of pictures: read in pieces, without pickles, each fault in one line."""
 
 import io
 import struct
@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from pdm_tf.config import InputError
-from pdm_tf.evaluation import npz
 from pdm_tf.evaluation.metrics.moments import FeatureMoments
 from pdm_tf.evaluation.statistics import Statistics, load_statistics, save_statistics
+from pdm_tf.storage import picture_npz as npz
 
 
 def noise(count: int, *shape: int) -> np.ndarray:
