@@ -11,6 +11,7 @@ COMMANDS = {
     "train": ("train --dataset=mnist", "run_dir"),
     "doctor": ("doctor --dataset=mnist", "run_dir"),
     "split": (f"split --parts={MISSING},{MISSING}", "out"),
+    "merge": (f"merge --shards={MISSING}", "out_dir"),
     "acceleration": (f"acceleration deepcache --base={MISSING}", "out"),
     "distillation": (f"distillation guidance_lora --base={MISSING}", "out"),
     "adapters": (f"adapters add --base={MISSING} --adapter={MISSING}", "out"),

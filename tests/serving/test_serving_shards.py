@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 from toys import MixtureToy
 
+from pdm_tf.commands.merge import main
 from pdm_tf.config import InputError, MergeConfig, SampleConfig
 from pdm_tf.serving import DenoiserGenerator, write_samples
+from pdm_tf.serving.samples import is_of_samples
 from pdm_tf.serving.shards import Shard, merge_samples
+from pdm_tf.storage.outputs import locked_directory
 
 GENERATOR = DenoiserGenerator(MixtureToy())
 GENERATOR.description["digest"] = "toy"
@@ -117,3 +120,17 @@ def test_a_damaged_part_is_named_and_nothing_is_called_whole(parts, tmp_path):
     with pytest.raises(InputError, match=r"cut.*not a sound npz"):
         merge_samples(MergeConfig(shards=shards, out_dir=str(tmp_path / "put")))
     assert not (tmp_path / "put" / "samples.npz").exists()
+
+
+def test_another_command_that_writes_there_is_waited_for(parts, tmp_path):
+    with (
+        locked_directory("out_dir", str(tmp_path / "put"), is_of_samples),
+        pytest.raises(InputError, match="another command is writing there"),
+    ):
+        merge_samples(MergeConfig(shards=tuple(parts), out_dir=str(tmp_path / "put")))
+
+
+def test_the_command_says_where_it_is(parts, tmp_path, capsys):
+    main(["merge", f"--shards={','.join(parts)}", f"--out_dir={tmp_path / 'put'}"])
+    assert str(tmp_path / "put") in capsys.readouterr().out
+    assert (tmp_path / "put" / "000006.png").exists()
