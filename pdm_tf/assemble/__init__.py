@@ -12,6 +12,7 @@ from typing import Any
 _HOMES = {
     "OpenedModel": "models",
     "derive": "deriving",
+    "export_for_serving": "exporting",
     "export_litert": "network_export",
     "export_network": "network_export",
     "export_run": "exporting",

@@ -11,6 +11,7 @@ from pdm_tf.config import ExportConfig
 from pdm_tf.denoisers.denoiser import Denoiser
 from pdm_tf.errors import SettingError
 from pdm_tf.export.saved_model import check_directory, export_saved_model
+from pdm_tf.export.versions import choose_version
 from pdm_tf.storage.locks import locked_place
 
 
@@ -38,6 +39,33 @@ def export_run(
     return directory
 
 
+def export_for_serving(
+    model: str | Path,
+    serving_dir: str | Path,
+    samplers: Sequence[str] = ExportConfig.sampler,
+    **changes: Any,
+) -> Path:
+    """Writes the SavedModel of a model where TensorFlow Serving finds it.
+
+    Args:
+      model: see `open_model`.
+      serving_dir: of a version or of the model, see `choose_version`.
+      samplers: see `export_run`, as `changes`.
+
+    Raises:
+      InputError: see `export_run`; or the version is there already.
+    """
+    found = choose_version("serving_dir", serving_dir)
+    try:
+        directory = check_directory(found)
+    except SettingError as error:
+        raise error.named("serving_dir") from None
+    with locked_place("serving_dir", directory):
+        choose_version("serving_dir", directory)  # nobody was faster
+        _export(model, directory, samplers, warm_up=True, **changes)
+    return directory
+
+
 def export_own(run_dir: str | Path) -> None:
     """Writes the SavedModel of a run that is trained here, within its directory.
 
@@ -57,7 +85,11 @@ def check_own(run_dir: str | Path) -> None:
 
 
 def _export(
-    model: str | Path, directory: Path, samplers: Sequence[str], **changes: Any
+    model: str | Path,
+    directory: Path,
+    samplers: Sequence[str],
+    warm_up: bool = False,
+    **changes: Any,
 ) -> None:
     opened = open_model(model)
     config = opened.settings
@@ -73,6 +105,7 @@ def _export(
         opened.lineage,
         opened.class_names,
         opened.sealed,
+        warm_up,
     )
 
 

@@ -14,7 +14,8 @@ class SampleConfig:
     model: str = option(
         "",
         "Model to sample from: the directory of a run, of a split, of a derived model "
-        "or of a SavedModel, or a .tflite file.",
+        "or of a SavedModel, a .tflite file, or the address of a model in TensorFlow "
+        "Serving, such as http://localhost:8501/v1/models/pdm.",
         aliases=("savedmodel", "litert", "run_dir"),
     )
     out_dir: str = option("samples", "Where pictures, grid, npz and manifest go.")

@@ -38,6 +38,13 @@ class ExportConfig:
         "export/, litert/ or openvino/PRECISION/ within the model's directory.",
         output="any",
     )
+    serving_dir: str = option(
+        "",
+        "In the place of export_dir, where TensorFlow Serving finds the SavedModel: a "
+        "version's folder such as models/pdm/1, or the model's, such as models/pdm, "
+        "whose next version it becomes. With requests for Serving to warm up.",
+        output="directory",
+    )
     sampler: tuple[str, ...] = option(
         EXPORTED,
         "Samplers that a SavedModel holds, by name; the first is that of the signature "

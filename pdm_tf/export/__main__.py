@@ -24,14 +24,26 @@ def main(argv: list[str]) -> None:
             f"model's {found.original:.4g}"
         )
         return
-    directory = assemble.export_run(
-        config.model, config.export_dir, config.sampler, **changes
-    )
+    if config.serving_dir:
+        directory = assemble.export_for_serving(
+            config.model, config.serving_dir, config.sampler, **changes
+        )
+    else:
+        directory = assemble.export_run(
+            config.model, config.export_dir, config.sampler, **changes
+        )
     print(f"SavedModel in {directory}")
 
 
 def _check_format(config: ExportConfig) -> None:
     """Raises SettingError for a setting of another format than the one chosen."""
+    if config.serving_dir and config.format != "savedmodel":
+        remedy = "is for `format=savedmodel`, which TensorFlow Serving reads"
+        raise SettingError("serving_dir", config.serving_dir, remedy)
+    if config.serving_dir and config.export_dir:
+        remedy = "goes to one place; leave out one of the two"
+        others = {"export_dir": config.export_dir}
+        raise SettingError("serving_dir", config.serving_dir, remedy, **others)
     if config.format != "litert" and config.quantize != "none":
         remedy = "is for .tflite files; add `format=litert`"
         raise SettingError("quantize", config.quantize, remedy)

@@ -10,8 +10,14 @@ import tensorflow as tf
 from pdm_tf.config import ExportConfig, SamplingConfig
 from pdm_tf.denoisers.denoiser import Denoiser
 from pdm_tf.errors import SettingError
+from pdm_tf.export.warm_up import write_warm_up
 from pdm_tf.samplers import SPACINGS, Sampler, evaluations, open_samplers
 from pdm_tf.serving.description import Lineage, describe
+from pdm_tf.serving.row_signatures import (
+    config_signature,
+    png_signature,
+    rows_signature,
+)
 from pdm_tf.serving.signatures import (
     denoise_signature,
     sample_signatures,
@@ -34,14 +40,18 @@ _PARTS = {  # that TensorFlow writes
 def _by_sampler(
     denoiser: Denoiser, sampling: SamplingConfig, samplers: dict[str, Sampler]
 ) -> Signatures:
-    """Two signatures for each sampler; those of the first carry no name."""
+    """The signatures of each sampler; those of the first carry no name."""
     made: Signatures = {}
     for name, sampler in samplers.items():
         end = f"_{name}" if made else ""
         in_steps, at_timesteps = sample_signatures(
             denoiser, sampling, sampler, SPACINGS[name]
         )
+        in_rows = rows_signature(denoiser, in_steps)
         made |= {f"sample{end}": in_steps, f"sample_at{end}": at_timesteps}
+        made[f"sample_rows{end}"] = in_rows
+        if (as_png := png_signature(denoiser, in_rows)) is not None:
+            made[f"sample_png{end}"] = as_png
     return made
 
 
@@ -81,6 +91,7 @@ def build_module(
         **_by_sampler(denoiser, sampling, samplers),
         "denoise": denoise_signature(denoiser),
         "config": tf.function(lambda: {"config": tf.constant(text)}, []),
+        "config_rows": config_signature(text),
     }
     for name, function in signatures.items():
         setattr(module, name, function)
@@ -96,15 +107,18 @@ def export_saved_model(
     lineage: Lineage = (),
     class_names: Sequence[str] = (),
     sealed: Mapping[str, Any] | None = None,
+    warm_up: bool = False,
 ) -> None:
     """Writes a SavedModel with the signatures sample, sample_at, denoise and config.
 
     `sample` (also `serving_default`): seeds int32 [N], labels int32 [N] (ignored
     without classes), steps int32 [], guidance float32 [] -> images uint8 [N, H, W, C].
     `sample_at`: the same with timesteps int32 [S], falling, in the place of steps.
-    Both use the first sampler; `sample_NAME` and `sample_at_NAME` another.
+    `sample_rows`: sample, its steps int32 [N] and guidance float32 [N] one a picture.
+    `sample_png`: the same, of up to four channels -> png_bytes string [N].
+    These use the first sampler; `sample_NAME`, `sample_at_NAME` and so on another.
     `denoise`: z float32 [N, H, W, C], t int32 [N], labels int32 [N] -> x, variance.
-    `config`: a JSON string.
+    `config`: a JSON string; `config_rows`: rows int32 [N] -> the same, [N].
 
     The directory appears whole or not at all; an older export is replaced. Its file
     SHA256SUMS has the checksums of all others.
@@ -119,6 +133,7 @@ def export_saved_model(
       lineage: how the model was derived, base first; empty for a plain run.
       class_names: one for each label, kept in the JSON string; empty: not known.
       sealed: what its weights mean, see `describe`; None: not known.
+      warm_up: add requests that TensorFlow Serving makes when it loads the model.
 
     Raises:
       InputError: the directory holds something else, or no such sampler.
@@ -132,6 +147,8 @@ def export_saved_model(
     signatures["serving_default"] = signatures["sample"]
     with appearing_directory(directory) as new, plainly_named(new) as plain:
         tf.saved_model.save(module, str(plain), signatures)
+        if warm_up:
+            write_warm_up(plain, signatures, sampling.sample_guidance)
         write_sums(new)
 
 

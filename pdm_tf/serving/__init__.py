@@ -9,6 +9,7 @@ from typing import Any
 
 _HOMES = {
     "DenoiserGenerator": "denoiser_generator",
+    "HttpGenerator": "http_generator",
     "ImageGenerator": "generator",
     "LitertGenerator": "litert_generator",
     "LitertNetwork": "litert_network",

@@ -15,7 +15,7 @@ _MATHEMATICS = """
     BitwiseOr BitwiseXor BroadcastArgs BroadcastGradientArgs BroadcastTo Cast Ceil
     ClipByValue Concat ConcatV2 Const Conv2D Conv2DBackpropInput Cos Cosh Cumprod
     Cumsum CumulativeLogsumexp DepthToSpace DepthwiseConv2dNative Diag Digamma Div
-    DivNoNan Einsum Elu EnsureShape Equal Erf Erfc Erfinv Exp ExpandDims Expm1
+    DivNoNan Einsum Elu EncodePng EnsureShape Equal Erf Erfc Erfinv Exp ExpandDims Expm1
     ExtractImagePatches FakeQuantWithMinMaxArgs FakeQuantWithMinMaxVars
     FakeQuantWithMinMaxVarsPerChannel Fill Floor FloorDiv FloorMod FusedBatchNormV3
     Gather GatherNd GatherV2 Greater GreaterEqual Identity IdentityN Inv Invert

@@ -26,7 +26,7 @@ def _function(body: Callable, *inputs: tf.TensorSpec) -> Callable:
     return tf.function(body, input_signature=signature, autograph=False)
 
 
-def _checked(
+def checked(
     assertions: Sequence[tf.Operation], inputs: Sequence[tf.Tensor]
 ) -> Sequence[tf.Tensor]:
     """The inputs, once all assertions hold.
@@ -43,7 +43,8 @@ def _assertion(holds: tf.Tensor, message: str, value: tf.Tensor) -> tf.Operation
     return tf.raw_ops.Assert(condition=holds, data=[message, value], summarize=8)
 
 
-def _all_within(name: str, value: tf.Tensor, low: int, high: int) -> tf.Operation:
+def all_within(name: str, value: tf.Tensor, low: int, high: int) -> tf.Operation:
+    """That each of it is from `low` to `high`, both included."""
     holds = tf.reduce_all((value >= low) & (value <= high))
     return _assertion(holds, f"{name} must be from {low} to {high}, not", value)
 
@@ -54,7 +55,7 @@ def _falling(timesteps: tf.Tensor) -> tf.Operation:
     return _assertion(holds, "timesteps must fall, from one at least, not", timesteps)
 
 
-def _labels_known(
+def labels_known(
     denoiser: Denoiser, labels: tf.Tensor, rows: tf.Tensor
 ) -> list[tf.Operation]:
     """That each picture has a class, or the one that means none; without classes, none.
@@ -67,18 +68,22 @@ def _labels_known(
     classes = denoiser.num_classes
     if not classes:
         return []
-    as_many = _assertion(
-        tf.equal(tf.size(labels), tf.size(rows)),
-        "there must be as many labels as pictures, not",
-        labels,
-    )
-    return [_all_within("labels", labels, 0, classes), as_many]
+    for_each = as_many("labels", labels, rows)
+    return [all_within("labels", labels, 0, classes), for_each]
 
 
-def _finite(name: str, value: tf.Tensor) -> tf.Operation:
-    return _assertion(
-        tf.math.is_finite(value), f"{name} must be a finite number, not", value
-    )
+def as_many(name: str, value: tf.Tensor, rows: tf.Tensor) -> tf.Operation:
+    """That a value, [N], is given for each picture, of which `rows` has one entry."""
+    holds = tf.equal(tf.size(value), tf.size(rows))
+    return _assertion(holds, f"there must be as many {name} as pictures, not", value)
+
+
+def finite(name: str, value: tf.Tensor) -> tf.Operation:
+    """That it is a number, or all of them are."""
+    holds = tf.math.is_finite(value)
+    if value.shape.rank:
+        holds = tf.reduce_all(holds)
+    return _assertion(holds, f"{name} must be a finite number, not", value)
 
 
 def sample_signatures(
@@ -90,12 +95,12 @@ def sample_signatures(
     def sample_at(
         seeds: tf.Tensor, labels: tf.Tensor, timesteps: tf.Tensor, guidance: tf.Tensor
     ) -> dict[str, tf.Tensor]:
-        timesteps, labels, guidance = _checked(
+        timesteps, labels, guidance = checked(
             [
-                _all_within("timesteps", timesteps, 0, schedule.timesteps - 1),
+                all_within("timesteps", timesteps, 0, schedule.timesteps - 1),
                 _falling(timesteps),
-                *_labels_known(denoiser, labels, seeds),
-                _finite("guidance", guidance),
+                *labels_known(denoiser, labels, seeds),
+                finite("guidance", guidance),
             ],
             (timesteps, labels, guidance),
         )
@@ -108,8 +113,8 @@ def sample_signatures(
     def sample_in_steps(
         seeds: tf.Tensor, labels: tf.Tensor, steps: tf.Tensor, guidance: tf.Tensor
     ) -> dict[str, tf.Tensor]:
-        (steps,) = _checked(
-            [_all_within("steps", steps, 1, schedule.timesteps)], (steps,)
+        (steps,) = checked(
+            [all_within("steps", steps, 1, schedule.timesteps)], (steps,)
         )
         # By the other function, so that the sampling loop is stored once for both.
         return at_timesteps(seeds, labels, schedule.grid(steps, spacing).t, guidance)
@@ -132,8 +137,8 @@ def denoise_signature(denoiser: Denoiser, count: int | None = None) -> Callable:
 
     def denoise(z: tf.Tensor, t: tf.Tensor, labels: tf.Tensor) -> dict[str, tf.Tensor]:
         if count is None:
-            t, labels = _checked(
-                [_all_within("t", t, 0, last), *_labels_known(denoiser, labels, t)],
+            t, labels = checked(
+                [all_within("t", t, 0, last), *labels_known(denoiser, labels, t)],
                 (t, labels),
             )
         known = denoiser.conditioned(labels) if denoiser.num_classes else denoiser
