@@ -6,8 +6,9 @@ first: a TFRecord file of its messages `PredictionLog`. These are few, and are w
 here as protocol buffers are encoded, so that none of Serving's packages is needed.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 
@@ -24,7 +25,7 @@ _PREDICT_LOG, _REQUEST, _MODEL_SPEC, _INPUTS, _KEY, _VALUE, _SIGNATURE = (
 
 
 def write_warm_up(
-    directory: Path, signatures: Mapping[str, Callable], guidance: float
+    directory: Path, signatures: Mapping[str, Any], guidance: float
 ) -> None:
     """Writes a request of one picture for each signature, within an export.
 

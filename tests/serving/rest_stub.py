@@ -69,7 +69,11 @@ def predict(signatures, body):
     name = body.get("signature_name", "serving_default")
     if name not in signatures:
         raise Refused(f"Serving signature name: {name!r} not found in signature def")
-    _, specs = signatures[name].structured_input_signature
+    function = signatures[name]
+    if hasattr(function, "get_concrete_function"):  # not saved yet
+        function = function.get_concrete_function()
+    flat = tf.nest.flatten(function.structured_input_signature)
+    specs = {spec.name: spec for spec in flat}
     if not specs:
         raise Refused(f"Failed to get input map for signature: {name}")
     inputs, in_rows = _inputs(body, specs)
