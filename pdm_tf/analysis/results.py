@@ -95,10 +95,15 @@ def write_result(result: Result, directory: Path) -> list[Path]:
     )
     write_text(said, format_result(result))  # by which the others are known
     write_text(table, format_csv(result))
-    canvas = FigureCanvasAgg(result.figure)
-    canvas.draw()
-    save_png(picture, np.asarray(canvas.buffer_rgba())[..., :3].copy())
+    save_figure(picture, result.figure)
     return [table, picture, said]
+
+
+def save_figure(path: Path, figure: Figure) -> None:
+    """A figure as PNG, whole or not at all."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    save_png(path, np.asarray(canvas.buffer_rgba())[..., :3].copy())
 
 
 def format_csv(result: Result) -> str:

@@ -12,7 +12,8 @@ from pathlib import Path
 from pdm_tf.errors import InputError
 from pdm_tf.version import __version__
 
-_FORMERLY = {"denoisers": "split"}  # rooms that were a command before it had a name
+# Rooms whose command has a name of its own.
+_FORMERLY = {"denoisers": "split", "assemble": "split"}
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 

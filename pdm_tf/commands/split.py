@@ -1,6 +1,7 @@
 """Joins runs trained on ranges of SNR into a split that is used like one run.
 
 Example: pdm-tf split --parts=runs/low,runs/high --out=runs/both
+         pdm-tf split --suggest --model=runs/mnist --out=runs/burden
 """
 
 from pdm_tf import flags
@@ -9,8 +10,15 @@ from pdm_tf.progress import say
 
 
 def main(argv: list[str]) -> None:
-    """Writes model.json, after trying the parts together."""
+    """Writes model.json, after trying the parts together; or suggests where."""
     (config,) = flags.parse(argv, SplitConfig, description=__doc__ or "")
+    if config.suggest:
+        if config.parts:
+            raise InputError("--suggest joins nothing; leave --parts out")
+        from pdm_tf.analysis.burden import suggest
+
+        print(suggest(config))
+        return
     for name in ("parts", "out"):
         if not getattr(config, name):
             raise InputError(f"--{name} is missing; see --help")

@@ -78,7 +78,25 @@ class SplitConfig:
         "range of SNR.",
     )
     out: str = option(
-        "", "Directory of the split; use it like a run's.", output="directory"
+        "",
+        "Directory of the split; use it like a run's. With --suggest: where "
+        "burden.json and burden.png go; empty: nowhere.",
+        output="directory",
+    )
+    suggest: bool = option(
+        False,
+        "Join nothing: measure along a model's trajectories where its parts would "
+        "have equal burdens (CBS, arXiv 2606.06477), and say the SNR between them.",
+    )
+    model: str = option(
+        "",
+        "With --suggest: the model that is measured, the directory of a run, or "
+        "pretrained:NAME; a small or shortly trained one will do.",
+    )
+    count: int = option(2, "With --suggest: parts.", low=1, high=100)
+    pictures: int = option(16, "With --suggest: trajectories.", low=1)
+    measure_steps: int = option(
+        50, "With --suggest: steps of each, three evaluations a step.", low=3
     )
 
 
