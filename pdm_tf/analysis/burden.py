@@ -23,7 +23,7 @@ def suggest(config: SplitConfig) -> str:
     """Measures a model; writes burden.json and burden.png where it is told to.
 
     Returns:
-      The boundaries, and the flags that train the parts.
+      The boundaries, and the settings that train the parts.
 
     Raises:
       InputError: no such model, or a place where nothing can be written.
@@ -61,9 +61,9 @@ def _said(found: dict[str, list[float]]) -> list[str]:
     at = found["acceleration"]
     ends = [None, *at], [*at, None]
     for high, low in zip(*ends, strict=True):
-        bounds = [f"--snr_low={low:.4g}" if low else ""]
-        bounds += [f"--snr_high={high:.4g}" if high else ""]
-        lines.append("train one part with " + " ".join(filter(None, bounds)))
+        bounds = [f"snr_low={low:.4g}" if low else ""]
+        bounds += [f"snr_high={high:.4g}" if high else ""]
+        lines.append("train one part with " + ", ".join(filter(None, bounds)))
     return lines
 
 

@@ -61,7 +61,7 @@ def test_the_command_says_where_and_draws_the_curves(tiny_run, tmp_path, capsys)
     found = json.loads((tmp_path / "it" / "burden.json").read_text())
     first, second = found["snr"]["acceleration"]
     assert first > second > 0
-    assert f"--snr_low={second:.4g} --snr_high={first:.4g}" in said
+    assert f"snr_low={second:.4g}, snr_high={first:.4g}" in said
     picture = tf.io.decode_png((tmp_path / "it" / "burden.png").read_bytes())
     assert np.asarray(picture).std() > 1
     with pytest.raises(InputError, match="model"):
