@@ -20,7 +20,7 @@ PAPER_SNR = 0.25  # where the paper splits (section 4.1)
 
 
 def suggest(config: SplitConfig) -> str:
-    """Measures a model; writes burden.json and burden.png where it is told to.
+    """Measures a model; writes burden.json and burden.png where `out` says.
 
     Returns:
       The boundaries, and the settings that train the parts.
