@@ -1,9 +1,16 @@
 """The command line of `python -m pdm_tf.inverse METHOD`."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from pdm_tf.config.editing import Fit
-from pdm_tf.config.options import LAST_SEED, option
+from pdm_tf.config.options import LAST_SEED, Spacing, option
+from pdm_tf.config.sampling import EDITS, GUIDANCE
+from pdm_tf.config.trust import trusting
+
+RedDiffWeighting = Literal[
+    "linear", "sqrt", "square", "log", "clipped", "power", "constant"
+]
 
 
 @dataclass(frozen=True)
@@ -47,3 +54,112 @@ class SimulateConfig:
     image_shape: tuple[int, ...] = option(
         (), "Height, width, channels to bring the picture to; empty: its own."
     )
+
+
+@dataclass(frozen=True)
+class SolveConfig:
+    """What every solver takes."""
+
+    model: str = option(
+        "",
+        "The model that restores: the directory of a run, of a split or of a derived "
+        "model, a SavedModel or a .tflite file, or pretrained:NAME.",
+    )
+    trust_model: bool = trusting()
+    measurement: str = option(
+        "",
+        "File that simulate wrote, or an array of NumPy; instead of --image. Where it "
+        "says what measured it, --operator may be left out.",
+    )
+    count: int = option(4, "Results; picture k has seed + k.", low=1)
+    seed: int = option(0, "Seed of the first result.", low=0, high=LAST_SEED)
+    labels: tuple[str, ...] = option(
+        (),
+        "Classes by name or number, repeated over the results; empty: unconditional.",
+    )
+    guidance: float = option(
+        GUIDANCE,
+        "Guidance weight w where labels are given; 1 is none.",
+        low=-100,
+        high=100,
+    )
+    steps: str = option(str(EDITS.steps), "Steps, one evaluation each for most.")
+    spacing: Spacing = option("uniform", "How the steps are spaced.")
+
+
+@dataclass(frozen=True)
+class RedDiffConfig:
+    """Descends on the picture itself; needs no derivative of the model."""
+
+    rate: float = option(
+        0.05, "Step size of Adam; its authors take 0.1 for a thousand steps.", low=0
+    )
+    weight: float = option(
+        0.01,
+        "Weight of the regulariser beside the measurement; its authors take 0.25. The "
+        "noisier the measurement, the more.",
+        low=0,
+    )
+    weighting: RedDiffWeighting = option(
+        "linear", "How the weight of the noise's error goes with sqrt((1 - a) / a)."
+    )
+
+
+@dataclass(frozen=True)
+class DPSConfig:
+    """Samples, a gradient step towards the measurement after each step."""
+
+    scale: float = option(1.0, "Length of the gradient step.", low=0)
+    sampler: str = option(EDITS.sampler, "Sampler, by name.")
+
+
+@dataclass(frozen=True)
+class PiGDMConfig:
+    """Samples, the estimate guided by the pseudo-inverse, through the model."""
+
+    eta: float = option(1.0, "Share of fresh noise in a step.", low=0, high=1)
+    rule: Literal["paper", "posterior"] = option(
+        "paper",
+        "paper pulls alike in every step; posterior as much as Bayes' rule says.",
+    )
+
+
+@dataclass(frozen=True)
+class DDNMConfig:
+    """Samples, every estimate replaced by the nearest that fits the measurement."""
+
+    sampler: str = option(EDITS.sampler, "Sampler, by name.")
+
+
+@dataclass(frozen=True)
+class RePaintConfig:
+    """As ddnm, each stretch of levels several times, so that all comes to fit."""
+
+    resamplings: int = option(4, "Times that each stretch is sampled.", low=1)
+    jump: int = option(10, "Steps in a stretch.", low=1)
+    sampler: str = option(EDITS.sampler, "Sampler, by name.")
+
+
+@dataclass(frozen=True)
+class ILVRConfig:
+    """Samples, each noisy picture given what the noised measurement has."""
+
+    until: float = option(
+        1.0,
+        "Share of the steps in which it does; then they go on freely.",
+        low=0,
+        high=1,
+    )
+    sampler: str = option(EDITS.sampler, "Sampler, by name.")
+
+
+# Method -> what its flags are read into.
+METHODS: dict[str, tuple[type, ...]] = {
+    "simulate": (ProblemConfig, SimulateConfig),
+    "red_diff": (ProblemConfig, SolveConfig, RedDiffConfig),
+    "dps": (ProblemConfig, SolveConfig, DPSConfig),
+    "pigdm": (ProblemConfig, SolveConfig, PiGDMConfig),
+    "ddnm": (ProblemConfig, SolveConfig, DDNMConfig),
+    "repaint": (ProblemConfig, SolveConfig, RePaintConfig),
+    "ilvr": (ProblemConfig, SolveConfig, ILVRConfig),
+}

@@ -21,13 +21,14 @@ from pdm_tf.data.labels import find_labels
 from pdm_tf.denoisers import Denoiser
 from pdm_tf.denoisers.guidance import for_sampling
 from pdm_tf.diffusion import Grid
-from pdm_tf.editing.inpaint import inpaint, resampled_grid
+from pdm_tf.editing.inpaint import inpaint
 from pdm_tf.editing.interpolate import ROUNDS, Interpolation, evenly_spaced
 from pdm_tf.editing.reading import read_small
 from pdm_tf.editing.sdedit import check_strength, sdedit
 from pdm_tf.editing.super_resolve import enlarge, factor_between, super_resolve
 from pdm_tf.editing.variations import variations
 from pdm_tf.errors import SettingError
+from pdm_tf.inverse.repaint import resampled_grid
 from pdm_tf.samplers import Sampler, evaluations, invertible, open_sampler
 
 

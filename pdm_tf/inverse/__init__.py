@@ -1,10 +1,8 @@
 """Inverse problems: operators that measure, and solvers, one file a paper.
 
-Runs as `python -m pdm_tf.inverse`, whose help loads no TensorFlow; hence only settings
-are imported.
+A solver's file has `Config`, `PAPER`, `NEEDS_GRADIENT` and
+
+    solve(denoise, problem, grid, seeds, config) -> x [N, H, W, C]
+
+It runs through the one sampling loop, with whatever denoiser it is given.
 """
-
-from pdm_tf.config.inverse import ProblemConfig, SimulateConfig
-
-# Method -> what its flags are read into.
-METHODS: dict[str, tuple[type, ...]] = {"simulate": (ProblemConfig, SimulateConfig)}

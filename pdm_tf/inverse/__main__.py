@@ -1,22 +1,37 @@
 """Restores pictures from measurements: inpainting, deblurring, phase retrieval, more.
 
-Example: python -m pdm_tf.inverse simulate --operator=box:0.5 --image=a.png --out=box
+Examples:
+  python -m pdm_tf.inverse simulate --operator=box:0.5 --image=a.png --out=measured
+  python -m pdm_tf.inverse red_diff --model=pretrained:photos --operator=box:0.5 \\
+    --image=a.png --fit=crop --out=restored
 """
 
 from pdm_tf import flags
-from pdm_tf.inverse import METHODS
+from pdm_tf.config.inverse import METHODS
 
 
 def main(argv: list[str]) -> None:
-    """Reads the method and its flags; measures."""
-    _, (config, own) = flags.parse_method(argv, METHODS, description=__doc__ or "")
-    from pdm_tf.inverse.manifests import is_of_inverse
+    """Reads the method and its flags; measures, or solves and reports."""
+    method, (config, *own) = flags.parse_method(
+        argv, METHODS, description=__doc__ or ""
+    )
+    from pdm_tf.inverse.manifests import check, is_of_inverse
     from pdm_tf.storage.outputs import check_directory
 
     check_directory("out", config.out, is_of_inverse)  # before anything slow is loaded
-    from pdm_tf.inverse.simulate import simulate
+    if method == "simulate":
+        from pdm_tf.inverse.simulate import simulate
 
-    print(simulate(config, own))
+        print(simulate(config, *own))
+        return
+    check(config, own[0])
+    from pdm_tf.progress import say
+
+    say("loading TensorFlow …")
+    from pdm_tf.assemble.inverse import solve
+
+    print(solve(method, config, *own))
+    print(f"pictures, sheet.png and report.json in {config.out}")
 
 
 if __name__ == "__main__":

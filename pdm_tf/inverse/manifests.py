@@ -5,14 +5,33 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from pdm_tf.config.inverse import ProblemConfig
-from pdm_tf.errors import SettingError
+from pdm_tf.config.inverse import ProblemConfig, SolveConfig
+from pdm_tf.errors import MissingSetting, SettingError
 from pdm_tf.storage.files import checksum
 
 
 def is_of_inverse(manifest: Mapping[str, Any]) -> bool:
     """Whether a manifest is of this room."""
     return {"solver", "operator", "inputs"} <= manifest.keys()
+
+
+def check(config: ProblemConfig, shared: SolveConfig) -> None:
+    """Raises SettingError for what can be refused before anything slow is loaded."""
+    if not shared.model:
+        raise MissingSetting("model", "name the directory of a run, or pretrained:NAME")
+    if bool(config.image) == bool(shared.measurement):
+        raise SettingError(
+            "image",
+            config.image or None,
+            "give a picture to measure, or a measurement, and not both",
+            measurement=shared.measurement or None,
+        )
+    for name, path in {
+        "image": config.image,
+        "measurement": shared.measurement,
+    }.items():
+        if path:
+            _content(name, path)
 
 
 def describe(

@@ -2,7 +2,6 @@
 
 import zipfile
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -10,24 +9,11 @@ from pdm_tf.config.inverse import ProblemConfig
 from pdm_tf.data.fitting import read_exactly
 from pdm_tf.data.images import to_float
 from pdm_tf.errors import InputError, MissingSetting, SettingError
-from pdm_tf.inverse.operators import Operator, open_operator
+from pdm_tf.inverse.operators import open_operator
+from pdm_tf.inverse.problem import Problem
 from pdm_tf.storage.files import write_npz
 
 FILE = "measurement.npz"
-
-
-class Problem(NamedTuple):
-    """What was measured.
-
-    Attributes:
-      operator: what measured it.
-      y: float32 [1, …].
-      truth: the picture, uint8 [1, H, W, C]; None where nobody knows it.
-    """
-
-    operator: Operator
-    y: np.ndarray
-    truth: np.ndarray | None = None
 
 
 def measure_picture(config: ProblemConfig, shape: tuple[int, ...]) -> Problem:

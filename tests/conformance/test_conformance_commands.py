@@ -154,6 +154,10 @@ READING = {
     "simulate image": "inverse simulate --operator=box --image={it} --out={new}",
     "simulate mask": "inverse simulate --operator=inpaint:{it} --image={png} "
     "--out={new}",
+    "inverse model": "inverse red_diff --operator=box --model={it} --image={png} "
+    "--out={new}",
+    "inverse measurement": "inverse red_diff --operator=box --model={run} "
+    "--measurement={it} --steps=1 --out={new}",
     "convert": "convert jit --checkpoint={it} --out={new}",
     "deepcache": "acceleration deepcache --base={it} --out={new}",
     "ptq4dm": "quantization ptq4dm --base={it} --out={new}",

@@ -7,11 +7,12 @@ from toys import CorrelatedToy, GaussianToy, MixtureToy
 
 from pdm_tf.config import InputError
 from pdm_tf.denoisers import guided, split
-from pdm_tf.editing.inpaint import Resampled, inpaint, resampled_grid
+from pdm_tf.editing.inpaint import inpaint
 from pdm_tf.editing.interpolate import evenly_spaced, interpolate, slerp
 from pdm_tf.editing.sdedit import sdedit
 from pdm_tf.editing.super_resolve import shrink, super_resolve
 from pdm_tf.editing.variations import variations
+from pdm_tf.inverse.repaint import Resampled, resampled_grid
 from pdm_tf.samplers import DDIM, DDPM, SAMPLERS, invertible, sample
 
 SHAPE = (8, 8, 1)

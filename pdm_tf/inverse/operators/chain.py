@@ -45,6 +45,13 @@ class Chain(Operator):
             y = part.adjoint(y, place)
         return y
 
+    def fitted(
+        self, x: tf.Tensor, y: tf.Tensor, ridge: tf.Tensor | float = 0.0
+    ) -> tf.Tensor:
+        if self.linear:
+            return super().fitted(x, y, ridge)
+        return x + self.pinv(y) - self.pinv(self.forward(x))
+
     def pinv(self, y: tf.Tensor, ridge: tf.Tensor | float = 0.0) -> tf.Tensor:
         if not self.linear:
             for part in reversed(self.parts):

@@ -38,6 +38,13 @@ class Mask(Tight):
         padded = tf.pad(y, [[0, 0], [0, 1], [0, 0]])
         return tf.reshape(tf.gather(padded, self._place, axis=1), [-1, *self.shape])
 
+    def fitted(
+        self, x: tf.Tensor, y: tf.Tensor, ridge: tf.Tensor | float = 0.0
+    ) -> tf.Tensor:
+        if isinstance(ridge, float) and not ridge:  # to the bit what was measured
+            return tf.where(self.hidden[..., None], x, self.adjoint(y))
+        return super().fitted(x, y, ridge)
+
 
 def box(shape: tuple[int, ...], share: float) -> Mask:
     """A box in the middle is hidden, its sides the given share of the picture's."""

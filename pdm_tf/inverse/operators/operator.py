@@ -64,6 +64,12 @@ class Operator(ABC):
         linear have no such thing, and look at no ridge.
         """
 
+    def fitted(
+        self, x: tf.Tensor, y: tf.Tensor, ridge: tf.Tensor | float = 0.0
+    ) -> tf.Tensor:
+        """x + H⁺(y - H x): the picture next to x that gives y, where there is one."""
+        return x + self.pinv(y - self.forward(x), ridge)
+
     def measure(self, x: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
         """Measurements of pictures, with noise of one seed each, int32 [N]."""
         y = self.forward(x)
@@ -86,6 +92,12 @@ class Nonlinear(Operator):
     """An operator whose derivative TensorFlow takes."""
 
     linear = False
+
+    def fitted(
+        self, x: tf.Tensor, y: tf.Tensor, ridge: tf.Tensor | float = 0.0
+    ) -> tf.Tensor:
+        """x + H⁺ y - H⁺ H x: a difference of measurements would mean nothing."""
+        return x + self.pinv(y) - self.pinv(self.forward(x))
 
     def adjoint(self, y: tf.Tensor, at: tf.Tensor | None = None) -> tf.Tensor:
         assert at is not None, "the derivative is taken at pictures"
