@@ -229,6 +229,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--derived", nargs="*", default=[], help="methods")
     parser.add_argument("--race", type=int, default=0, help="turns, after all rows")
     parser.add_argument("--race_seconds", type=float, default=1800.0)
+    parser.add_argument(
+        "--candidates", nargs="*", choices=int8_race.NAMES, default=int8_race.NAMES
+    )
     parser.add_argument("--peers", default="", help="python of PyTorch's environment")
     parser.add_argument("--work", type=Path, default=Path("runs/int8"))
     parser.add_argument("--record", type=Path, default=DOCS / "int8.json")
@@ -248,7 +251,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         write_page(asked.page, "int8", text_of(rows))
     if asked.race:
         found = int8_race.race(
-            asked.work / "race", asked.race, asked.peers, asked.race_seconds
+            asked.work / "race",
+            asked.race,
+            asked.peers,
+            asked.race_seconds,
+            asked.candidates,
         )
         rows = [row for row in rows if row.get("race") != found["race"]] + [found]
         write_record(asked.record, rows)

@@ -6,7 +6,7 @@ weights drawn at random, which costs the same time: nobody trains it on a proces
 
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +32,13 @@ OPENVINO = {
     NNCF: ("nncf", "float32"),
 }
 LITERT = {"litert dynamic_int8": "dynamic_int8", "litert static_int8": "static_int8"}
+NAMES = (*OPENVINO, *LITERT)
 Turn = Callable[[], float]
 
 
-def race(work: Path, turns: int, peer: str, seconds: float) -> dict[str, Any]:
+def race(
+    work: Path, turns: int, peer: str, seconds: float, names: Collection[str] = NAMES
+) -> dict[str, Any]:
     """Seconds of every turn by candidate, all of one turn next to each other.
 
     Args:
@@ -43,10 +46,11 @@ def race(work: Path, turns: int, peer: str, seconds: float) -> dict[str, Any]:
       turns: how often each candidate's turn comes.
       peer: python of an environment with PyTorch; empty: without it.
       seconds: stop before the next turn after this.
+      names: of the exports that run, OpenVINO's in float32 among them.
     """
     case = next(case for case in CASES if case.name == CASE)
     given = inputs_of(case)
-    candidates, estimates = _candidates(work, case, given)
+    candidates, estimates = _candidates(work, case, given, names)
     peers = {PYTORCH: Candidate("pytorch", peer, case.order())} if peer else {}
     for name, process in peers.items():
         process.times = 1
@@ -79,16 +83,20 @@ def inputs_of(case: Case) -> dict[str, np.ndarray]:
 
 
 def _candidates(
-    work: Path, case: Case, given: Mapping[str, np.ndarray]
+    work: Path, case: Case, given: Mapping[str, np.ndarray], names: Collection[str]
 ) -> tuple[dict[str, Turn], dict[str, np.ndarray]]:
     """What takes a turn, and its estimate of x; files that are missing are written."""
     networks: dict[str, Any] = {}
     for name, (folder, precision) in OPENVINO.items():
+        if name not in names:
+            continue
         place = work / folder
         if not (place / MODEL).is_file():
             _write(work, case, "openvino", folder, place, given)
         networks[name] = OpenvinoNetwork(place, precision)
     for name, how in LITERT.items():
+        if name not in names:
+            continue
         file = work / f"{how}.tflite"
         if not file.is_file():
             _write(work, case, "litert", how, file, given)
@@ -140,7 +148,8 @@ def text_of(row: dict[str, Any]) -> str:
         ahead = _ratio(seconds[PYTORCH] / found) if PYTORCH in seconds else ""
         decibels = row["sqnr"].get(name)
         said = "" if decibels is None else f"{decibels:.1f}"
-        lines.append([name, ahead, _ratio(found / seconds[NNCF]), said])
+        beside = _ratio(found / seconds[NNCF]) if NNCF in seconds else ""
+        lines.append([name, ahead, beside, said])
     return table(header, lines)
 
 

@@ -15,13 +15,19 @@ from typing import Any
 
 import numpy as np
 
-from experiments.cached_sampling import Bench, Record
+from experiments.cached_sampling import BATCH, Bench, Record
 from experiments.int8_pictures import ratio_with_interval
 from experiments.pages import DOCS, read_record, write_page
 from experiments.quantization_attention import measure_attention
 from experiments.quantization_selection import SELECTIONS, make_selection
 from experiments.quantization_table import ATTENTION, VERDICTS, base_name, text_of
-from experiments.quantization_temporal import FEATURES, NEEDED, measure_features
+from experiments.quantization_temporal import (
+    FEATURES,
+    LATENCY,
+    NEEDED,
+    measure_features,
+    measure_latency,
+)
 from experiments.quantization_temporal import VERDICTS as OF_TIME
 from experiments.quantization_training import TRAINING, train_quantized
 from experiments.quantization_tuned import TUNED
@@ -37,7 +43,7 @@ from pdm_tf.storage.files import write_npy
 __all__ = ["main", "text_of"]
 
 ARGUMENTS = ("pretrained:mnist",)
-SEEDS = 64
+SEEDS = {"mnist": 64}  # pictures that SQNR is of; others one batch
 TRAINED = (1000,)  # steps of full training
 TRAINED_STEPS = 20  # of DDIM, for pictures of what was trained
 
@@ -59,8 +65,7 @@ class Measured:
     def unaltered(self) -> np.ndarray:
         """Pictures of the base, for SQNR."""
         if self._unaltered is None:
-            made = self.bench.pictures(self.bench.base, STEPS, 2 * 50)
-            self._unaltered = made[:SEEDS]
+            self._unaltered = self._pictures(self.bench.base)
         return self._unaltered
 
     def base(self, steps: int) -> None:
@@ -129,8 +134,11 @@ class Measured:
         """Errors of temporal features and sizes of exports, if models are there."""
         models = self.work / self.bench.data
         there = [models / name.replace(" ", "_") / "model.json" for name in NEEDED]
-        if not self.record.find(FEATURES) and all(path.is_file() for path in there):
-            self.record.write(FEATURES, **measure_features(self.bench, models))
+        if not all(path.is_file() for path in there):
+            return
+        for name, measure in ((FEATURES, measure_features), (LATENCY, measure_latency)):
+            if not self.record.find(name):
+                self.record.write(name, **measure(self.bench, models))
 
     def likeness(self, variant: Variant) -> None:
         """SQNR of each seed, and bytes, if they are not on record yet."""
@@ -146,9 +154,13 @@ class Measured:
         )
 
     def _sqnr(self, model: Any) -> list[float]:
-        made = self.bench.pictures(model, STEPS, 2 * 50)[:SEEDS]
-        pairs = zip(self.unaltered, made, strict=True)
+        pairs = zip(self.unaltered, self._pictures(model), strict=True)
         return [round(sqnr(x[None], y[None]), 2) for x, y in pairs]
+
+    def _pictures(self, model: Any) -> np.ndarray:
+        count = SEEDS.get(self.bench.data, BATCH)
+        whole = -(-count // BATCH) * BATCH
+        return self.bench.pictures(model, STEPS, whole)[:count]
 
     def distance(self, variant: Variant) -> None:
         """Fréchet distance, if it is wanted and not on record yet."""
@@ -179,7 +191,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("models", nargs="*", help="models; none: only the page")
     parser.add_argument("--docs", type=Path, default=DOCS, help="folder of pages")
     parser.add_argument("--work", type=Path, default=Path("runs/quantization"))
-    parser.add_argument("--pictures", type=int, default=1000, help="of each distance")
+    parser.add_argument(
+        "--pictures", type=int, default=1000, help="of each distance; 0: none"
+    )
     parser.add_argument("--only", default="", help="names of rows begin so")
     words = parser.parse_args(argv)
     record = words.docs / "quantization.json"
@@ -199,7 +213,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 measured.training(count)
         if FEATURES.startswith(words.only):
             measured.features()
-        for variant in variants:
+        for variant in variants if words.pictures else ():
             measured.distance(variant)
             if variant.distance:
                 measured.base(variant.steps)

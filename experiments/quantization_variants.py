@@ -61,6 +61,7 @@ VARIANTS = (
     Variant(
         "svdquant W4A4, neither", "svdquant", W4A4 | {"rank": 0, "smoothing": False}
     ),
+    Variant("svdquant W4A8", "svdquant", W4A8),
     Variant("mixdq W5A8", "mixdq", W5A8),
     Variant("mixdq W8A8", "mixdq", W8A8, distance=True),
     Variant("mixdq W5A8, 5 bits everywhere", "mixdq", W5A8 | {"weight_choices": (5,)}),

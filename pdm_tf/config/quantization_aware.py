@@ -63,7 +63,7 @@ class GroupedConfig(QuantizedConfig):
 class EfficientDMConfig(GroupedConfig):
     """Tuned without pictures, by adapters within the rounding (2310.03270)."""
 
-    iterations: int = option(600, "Steps of tuning the whole network; 0: none.", low=0)
+    iterations: int = option(400, "Steps of tuning the whole network; 0: none.", low=0)
     batch_size: int = option(32, "Evaluations in each of these steps.", low=1)
     calibration_images: int = option(
         96, "Pictures whose trajectories the network is tuned on."
