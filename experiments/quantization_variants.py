@@ -63,7 +63,7 @@ VARIANTS = (
     ),
     Variant("svdquant W4A8", "svdquant", W4A8),
     Variant("mixdq W5A8", "mixdq", W5A8),
-    Variant("mixdq W8A8", "mixdq", W8A8, distance=True),
+    Variant("mixdq W8A8", "mixdq", W8A8, distance=True, steps=20),
     Variant("mixdq W5A8, 5 bits everywhere", "mixdq", W5A8 | {"weight_choices": (5,)}),
     Variant("q_diffusion W8A8", "q_diffusion", W8A8, distance=True),
     Variant("q_diffusion W4A8", "q_diffusion", W4A8, distance=True),
