@@ -21,7 +21,7 @@ from pdm_tf.assemble.progress import Progress
 from pdm_tf.assemble.settings import check_settings
 from pdm_tf.assemble.training import open_pictures, train_objective
 from pdm_tf.assemble.validating import load_best
-from pdm_tf.config import Config, LearningConfig, TrainingConfig
+from pdm_tf.config import AveragingConfig, Config, LearningConfig, TrainingConfig
 from pdm_tf.denoisers.derivation import Context, Derivation
 from pdm_tf.errors import SettingError
 from pdm_tf.storage.arrays import write_arrays
@@ -83,8 +83,13 @@ def _derive(
         note(f"{directory} is complete")
         return Ending.COMPLETE
     training = training_of(opened.settings, config, directory)
-    # Methods chose their learning rates for a constant one without decay of weights.
-    learner = replace(opened.settings, training=training, learning=LearningConfig())
+    learner = replace(
+        opened.settings,
+        training=training,
+        # Methods chose their rates for a constant one without decay of weights.
+        learning=LearningConfig(),
+        averaging=AveragingConfig(),
+    )
     check_settings(learner)
     names = opened.class_names
     progress = Progress(directory, lambda: write_json(directory / BEGUN, entry))

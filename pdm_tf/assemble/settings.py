@@ -11,7 +11,7 @@ from pdm_tf.diffusion import NoiseSchedule
 from pdm_tf.diffusion.flow import LinearFlow
 from pdm_tf.errors import SettingError
 from pdm_tf.samplers import Sampler, open_sampler
-from pdm_tf.training.settings import check_count, check_training
+from pdm_tf.training.settings import check_averaging, check_count, check_training
 
 _LONGEST = 1_000_000  # timesteps; more than any schedule needs, and soon computed
 
@@ -28,6 +28,7 @@ def check_settings(config: Config) -> None:
     """Raises SettingError for settings that no training can run with."""
     sampling = config.sampling
     check_training(config.training)
+    check_averaging(config.averaging)
     check_count("sample_images", sampling.sample_images)
     if not math.isfinite(sampling.sample_guidance):
         raise SettingError("sample_guidance", sampling.sample_guidance, "give a number")

@@ -24,6 +24,7 @@ from pdm_tf.training.checkpoint_files import is_begun
 from pdm_tf.training.checkpoints import Checkpoints
 from pdm_tf.training.coordination import is_chief
 from pdm_tf.training.ema import MovingAverage
+from pdm_tf.training.further_averages import AllAverages, FurtherAverages
 from pdm_tf.training.loss_scale import Guarded, LossScale, Unscaled
 from pdm_tf.training.optimizer import Adam
 from pdm_tf.training.rates import LearningRate, open_rate
@@ -38,6 +39,7 @@ class Progress:
     rate: LearningRate
     optimizer: Adam
     average: MovingAverage
+    further: FurtherAverages
     step: tf.Variable
     scale: LossScale | None
     checkpoints: Checkpoints
@@ -116,6 +118,9 @@ def build_progress(
     average = MovingAverage(
         variables, training.ema_decay, training.ema_every, training.ema_warmup
     )
+    further = FurtherAverages(
+        variables, config.averaging, training.ema_every, training.ema_warmup
+    )
     checkpoints = Checkpoints(
         Path(training.run_dir) / "checkpoints",
         variables,
@@ -128,8 +133,11 @@ def build_progress(
         writing=is_chief(strategy),
         unlearnt=unlearnt,
         sealed=sealed_settings(config),
+        further=further,
     )
-    return Progress(objective, rate, optimizer, average, step, scale, checkpoints)
+    return Progress(
+        objective, rate, optimizer, average, further, step, scale, checkpoints
+    )
 
 
 def build_trainer(
@@ -146,7 +154,7 @@ def build_trainer(
         strategy,
         state.objective,
         state.optimizer,
-        state.average,
+        AllAverages(state.average, state.further),
         state.step,
         training.batch_size,
         training.seed,

@@ -12,6 +12,7 @@ import tensorflow as tf
 from pdm_tf.assemble.building import build_objective
 from pdm_tf.assemble.class_names import read_class_names
 from pdm_tf.assemble.error_messages import explained, writing
+from pdm_tf.assemble.events import build_events
 from pdm_tf.assemble.exporting import check_own, export_own
 from pdm_tf.assemble.resuming import check_record
 from pdm_tf.assemble.runs import write_settings
@@ -37,6 +38,7 @@ from pdm_tf.training.batch_sharding import check_batch_sharding, distributed
 from pdm_tf.training.coordination import Coordination, is_chief
 from pdm_tf.training.distribution import choose_strategy
 from pdm_tf.training.ema import MovingAverage, start_left
+from pdm_tf.training.events import watched
 from pdm_tf.training.lock import locked
 from pdm_tf.training.reports import NullReporter, Reporter
 from pdm_tf.training.restarting import refuse_restart
@@ -246,7 +248,14 @@ def _train(
     variables = state.objective.variables
     watchdog = Watchdog(training.watch_steps, variables, state.checkpoints)
     return run(
-        training, trainer, batches, state.checkpoints, reporter, watchdog, coordination
+        training,
+        trainer,
+        batches,
+        state.checkpoints,
+        reporter,
+        watchdog,
+        coordination,
+        watched(build_events(config, state), chief),
     )
 
 

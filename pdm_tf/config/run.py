@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from pdm_tf.config.averaging import AveragingConfig
 from pdm_tf.config.diffusion import DiffusionConfig
 from pdm_tf.config.fitting import fitted
 from pdm_tf.config.learning import LearningConfig
@@ -271,4 +272,5 @@ class Config:
     transformer: TransformerConfig = TransformerConfig()
     training: TrainingConfig = TrainingConfig()
     learning: LearningConfig = LearningConfig()
+    averaging: AveragingConfig = AveragingConfig()
     sampling: SamplingConfig = SamplingConfig()

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
+from pdm_tf.config.averaging import AveragingConfig
 from pdm_tf.config.learning import LearningConfig
 from pdm_tf.config.run import (
     Config,
@@ -37,6 +38,7 @@ _ROOMS = (
     TransformerConfig,
     TrainingConfig,
     LearningConfig,
+    AveragingConfig,
     SamplingConfig,
 )
 

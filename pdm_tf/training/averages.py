@@ -71,6 +71,33 @@ def load_averages_of(
         yield _read_average(directory, found.name, variables)
 
 
+def load_further(
+    directory: Path, variables: Mapping[str, tf.Variable], decay: float
+) -> int:
+    """Puts the newest whole checkpoint's averages of a further decay into variables.
+
+    Returns:
+      The step of the checkpoint.
+
+    Raises:
+      SettingError: no checkpoint, or none with such an average.
+    """
+    newest = checkpoint_files.find_newest(directory)
+    held = newest.manifest.get("averages", {}).get("ema_decays", ()) if newest else ()
+    if newest is None or f"{decay:g}" not in held:
+        there = ", ".join(held) or "none"
+        raise SettingError("decay", decay, f"the run has {there} of its `ema_decays`")
+    root, average = tf.Module(), tf.Module()
+    average.weights = dict(variables)
+    root.by_decay = {f"{decay:g}": average}
+    step = tf.Variable(0, dtype=tf.int64)
+    with plainly_named(directory) as plain:
+        reader = tf.train.Checkpoint(further=root, step=step)
+        status = reader.read(str(plain / newest.name))
+        status.assert_existing_objects_matched().expect_partial()
+    return int(step)
+
+
 def _read_average(
     directory: Path, name: str, variables: Mapping[str, tf.Variable]
 ) -> int:

@@ -22,6 +22,7 @@ from pdm_tf.storage.files import checksum, write_text
 from pdm_tf.training import checkpoint_files
 from pdm_tf.training import manifest as manifests
 from pdm_tf.training.ema import MovingAverage
+from pdm_tf.training.further_averages import FurtherAverages
 from pdm_tf.training.loss_scale import LossScale
 from pdm_tf.training.optimizer import Adam
 
@@ -57,6 +58,7 @@ class Checkpoints:
       writing: whether this process is the one that saves.
       unlearnt: variables that do not learn and are saved all the same, by name.
       sealed: what the weights mean, see `config.sealing`.
+      further: averages beside the first, if there are any.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class Checkpoints:
         writing: bool = True,
         unlearnt: Mapping[str, tf.Variable] | None = None,
         sealed: Mapping[str, Any] | None = None,
+        further: FurtherAverages | None = None,
     ) -> None:
         self._sealed, self._average = dict(sealed or {}), average
         self.directory, self._variables, self._step = directory, variables, step
@@ -83,6 +86,9 @@ class Checkpoints:
             self._parts["unlearnt"] = Named(unlearnt)
         if scale:
             self._parts["scale"] = scale
+        self._further = further
+        if further and further.variables:
+            self._parts["further"] = further
         self._writer = tf.train.Checkpoint(**self._parts)
         self.whole: int | None = None  # step of the newest known to be whole
         self._pinned: int | None = None  # step of the newest known to be good
@@ -161,6 +167,8 @@ class Checkpoints:
         sums = {path.name: checksum(path) for path in files}
         digest = digest_model(self._average.weights, self._sealed)
         known = {"digest": digest, "sealed": self._sealed}
+        if "further" in self._parts and self._further:
+            known["averages"] = self._further.describe()
         manifest = manifests.compose(step, self._variables, self._data, sums, known)
         own = beside / f"ckpt-{step}.json"
         write_text(own, manifests.to_text(manifest))
@@ -210,6 +218,8 @@ class Checkpoints:
         manifests.refuse_other_settings(newest.manifest, fixed, run_dir)
         manifests.refuse_other_network(newest.manifest, self._variables, run_dir)
         manifests.refuse_other_data(newest.manifest, self._data, run_dir)
+        if self._further:
+            self._further.refuse_others(newest.manifest.get("averages", {}))
         with plainly_named(self.directory) as plain:
             self._read(str(plain / newest.name))
         self.whole = self._pinned = newest.number

@@ -56,6 +56,13 @@ class MovingAverage(tf.Module):
         due = tf.equal(step % self.every, 0)
         tf.cond(due, lambda: self._average(step), tf.no_op)
 
+    def taken(self, n: tf.Tensor) -> tf.Tensor:
+        """Share of the weights of the moment that update n, float32 [], takes in."""
+        decay = tf.constant(self.decay)
+        if self.warmup:
+            decay = tf.minimum(decay, (1.0 + n) / (10.0 + n))
+        return 1.0 - decay
+
     @contextlib.contextmanager
     def applied(self) -> Iterator[None]:
         """While entered, the variables hold their averages; then what they held."""
@@ -70,15 +77,12 @@ class MovingAverage(tf.Module):
                 variable.assign(held[path])
 
     def _average(self, step: tf.Tensor) -> tf.Operation:
-        n = tf.cast(step // self.every, tf.float32)
-        decay = tf.constant(self.decay)
-        if self.warmup:
-            decay = tf.minimum(decay, (1.0 + n) / (10.0 + n))
+        taken = self.taken(tf.cast(step // self.every, tf.float32))
         last: list[tf.Operation] = []
         for path, average in self.weights.items():
             # One after another, or copies of all of them would be held at once.
             with tf.device("CPU:0"), tf.control_dependencies(last):
                 change = average - self._variables()[path].read_value()
-                change *= tf.cast(1.0 - decay, average.dtype)
+                change *= tf.cast(taken, average.dtype)
                 last = [average.assign_sub(change, read_value=False)]
         return tf.group(*last)

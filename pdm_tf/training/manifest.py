@@ -46,7 +46,7 @@ def compose(
       data: what the network is trained on, see `refuse_other_data`.
       files: SHA-256 of each file.
       known: what the averaged weights mean and are known by, "sealed" and "digest",
-        see `denoisers.identity`.
+        see `denoisers.identity`, and which "averages" there are beside them.
     """
     return {
         "format": FORMAT,
@@ -101,6 +101,7 @@ def read(path: Path) -> Manifest:
 def _check_form(manifest: Manifest) -> None:
     """Raises ValueError for values that are not of their kinds."""
     kinds = {"step": int, "files": dict, "data": dict, "sealed": dict}
+    kinds["averages"] = dict
     for name, kind in kinds.items():
         if type(manifest.get(name, kind())) is not kind:
             raise ValueError(f"{name} {str(manifest[name])[:40]!r} is not of its kind")

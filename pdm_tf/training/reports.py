@@ -79,7 +79,7 @@ class Reporter:
 
     def log(self, step: int, metrics: Metrics) -> None:
         """Writes the curves at a step, from sums since the last record."""
-        with _warning_of_a_full_disk("curves"):
+        with warning_of_a_full_disk("curves"):
             self._log(step, metrics)
 
     def _log(self, step: int, metrics: Metrics) -> None:
@@ -114,7 +114,7 @@ class Reporter:
         if not again and self._path(step).exists():
             return
         before = time.monotonic()
-        with _warning_of_a_full_disk("samples"):
+        with warning_of_a_full_disk("samples"):
             self._show_samples(step)
         spent = time.monotonic() - before
         self._since += spent  # drawing is not training
@@ -136,7 +136,7 @@ class Reporter:
     def close(self) -> None:
         """Ends the bar and the curves."""
         self._bar.close()
-        with _warning_of_a_full_disk("curves"):
+        with warning_of_a_full_disk("curves"):
             self._curves.close()
 
 
@@ -153,7 +153,7 @@ class NullReporter:
 
 
 @contextlib.contextmanager
-def _warning_of_a_full_disk(what: str) -> Iterator[None]:
+def warning_of_a_full_disk(what: str) -> Iterator[None]:
     """A full disk costs pictures and curves, not the training."""
     try:
         yield

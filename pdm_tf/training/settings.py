@@ -3,7 +3,8 @@
 import math
 from pathlib import Path
 
-from pdm_tf.config import TrainingConfig
+from pdm_tf.config import AveragingConfig, TrainingConfig
+from pdm_tf.config.averaging import LONGEST
 from pdm_tf.errors import SettingError
 
 _LAST_SEED = 2**31 - 1
@@ -43,6 +44,14 @@ def check_training(training: TrainingConfig) -> None:
     if not 0 <= training.seed <= _LAST_SEED:
         raise SettingError("seed", training.seed, f"choose from 0 to {_LAST_SEED}")
     _check_directories(training.run_dir, training.init_from)
+
+
+def check_averaging(averaging: AveragingConfig) -> None:
+    """Raises SettingError for averages that there cannot be."""
+    for name, highest in (("ema_decays", 1.0), ("ema_lengths", LONGEST)):
+        given = getattr(averaging, name)
+        if not all(0 < value <= highest for value in given):
+            raise SettingError(name, given, f"give numbers above 0, up to {highest:g}")
 
 
 def check_count(name: str, value: int) -> None:

@@ -1,7 +1,7 @@
 """The outer loop: when to step, log, show, save and stop."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import Enum
 
 import tensorflow as tf
@@ -9,6 +9,7 @@ import tensorflow as tf
 from pdm_tf.config import TrainingConfig
 from pdm_tf.training.checkpoints import Checkpoints, NotSaved
 from pdm_tf.training.coordination import Coordination
+from pdm_tf.training.events import Event
 from pdm_tf.training.interruption import Interruption
 from pdm_tf.training.metrics import added, no_metrics
 from pdm_tf.training.reports import NullReporter, Reporter
@@ -28,12 +29,15 @@ class Ending(Enum):
         return self is Ending.COMPLETE
 
 
-def _until_next(step: int, config: TrainingConfig, first: bool) -> int:
+def _until_next(
+    step: int, config: TrainingConfig, events: Sequence[Event], first: bool
+) -> int:
     """Steps to run in the next call: up to the nearest event, at most one call's."""
     ends = [config.steps_per_call, config.iterations - step]
     if first:  # the graph is made in this call: it shall not last longer than it must
         ends.append(1)
-    for every in (config.log_every, config.sample_every, config.save_every):
+    cadences = [config.log_every, config.sample_every, config.save_every]
+    for every in cadences + [event.every for event in events]:
         if every:
             ends.append(every - step % every)
     return max(min(ends), 1)
@@ -47,6 +51,7 @@ def run(
     reporter: Reporter | NullReporter,
     watchdog: Watchdog,
     coordination: Coordination,
+    events: Sequence[Event] = (),
 ) -> Ending:
     """Trains from the step at hand to the last one.
 
@@ -65,7 +70,7 @@ def run(
     nothing = seen = no_metrics(trainer.objective)
     with Interruption() as interruption:
         while step < config.iterations and not stopping:
-            steps = _until_next(step, config, step == began)
+            steps = _until_next(step, config, events, step == began)
             metrics = trainer.run_steps(batches, tf.constant(steps))
             step += steps
             reporter.advance(metrics)
@@ -83,6 +88,9 @@ def run(
             at_grid = config.sample_every and step % config.sample_every == 0
             if at_grid and step < config.iterations:
                 reporter.show_samples(step)
+            for event in events:
+                if step % event.every == 0 and step < config.iterations:
+                    event.happen(step)
             stopping = coordination.any(interruption.requested)
         complete = step >= config.iterations
         if complete and not watchdog.is_sound():
@@ -93,6 +101,9 @@ def run(
             reporter.log(step, seen)
         if complete and config.sample_every:
             reporter.show_samples(step, again=step > began)
+        if complete and step > began:
+            for event in events:
+                event.happen(step)
         coordination.wait()
     reporter.close()
     if complete:

@@ -10,6 +10,7 @@ from pdm_tf.denoisers.objective import Loss, Objective
 from pdm_tf.networks.recomputation import recomputing
 from pdm_tf.training.accumulation import accumulated
 from pdm_tf.training.ema import MovingAverage
+from pdm_tf.training.further_averages import AllAverages
 from pdm_tf.training.loss_scale import Unscaled
 from pdm_tf.training.metrics import Metrics, added, no_metrics, packed, unpacked
 from pdm_tf.training.optimizer import Adam
@@ -26,7 +27,7 @@ class Trainer:
       strategy: where replicas live.
       objective: what is minimised, and which variables learn from it.
       optimizer: applies summed gradients.
-      average: moving average of those variables.
+      average: moving average of those variables, or several.
       step: int64 variable, steps finished.
       batch_size: global batch.
       seed: seed of the run.
@@ -42,7 +43,7 @@ class Trainer:
         strategy: tf.distribute.Strategy,
         objective: Objective,
         optimizer: Adam,
-        average: MovingAverage,
+        average: MovingAverage | AllAverages,
         step: tf.Variable,
         batch_size: int,
         seed: int,
