@@ -1,6 +1,6 @@
 """Averages whose length is a share of the training, and those that follow from them.
 
-With the power function of EDM2 (arXiv 2312.02696, section 3) the weights after n updates
+With EDM2's power function (arXiv 2312.02696, section 3) the weights after n updates
 count n^(gamma + 1) - (n - 1)^(gamma + 1). From averages of two lengths, kept now and
 then, one of any length follows as a sum: post-hoc EMA.
 """
