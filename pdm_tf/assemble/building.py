@@ -8,9 +8,11 @@ import tensorflow as tf
 from pdm_tf.assemble.settings import build_schedule, t_range
 from pdm_tf.config import Config, JiTConfig
 from pdm_tf.denoisers import NetworkDenoiser
+from pdm_tf.diffusion import NoiseSchedule
 from pdm_tf.networks import JiT, PatchedUNet
 from pdm_tf.networks.hardware import warn_of_imitation
 from pdm_tf.objectives import DenoisingObjective
+from pdm_tf.objectives.levels import Levels, log_normal
 
 
 def named_variables(network: keras.Model) -> dict[str, tf.Variable]:
@@ -53,4 +55,14 @@ def build_objective(config: Config, denoiser: NetworkDenoiser) -> DenoisingObjec
         config.diffusion.weighting,
         config.training.label_dropout,
         t_range(config),
+        _levels(config, denoiser.schedule),
+        config.learning.stratified,
     )
+
+
+def _levels(config: Config, schedule: NoiseSchedule) -> Levels | None:
+    """Which levels are trained; None: those of the schedule itself."""
+    learning = config.learning
+    if learning.levels == "own":
+        return None
+    return log_normal(schedule, learning.levels_mean, learning.levels_std)

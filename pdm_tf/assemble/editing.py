@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from pdm_tf import flags
+from pdm_tf.assemble.settings import build_schedule
 from pdm_tf.config import Config, EditingConfig, SamplingConfig
 from pdm_tf.denoisers.callback import CallbackDenoiser
 from pdm_tf.denoisers.counted import counted
@@ -110,4 +111,4 @@ def _schedule_of(path: str, description: dict[str, Any]) -> NoiseSchedule:
             path,
             "does not say its noise schedule; name the model that it was made of",
         )
-    return NoiseSchedule.linear(config.diffusion.timesteps, config.diffusion.beta_end)
+    return build_schedule(config)

@@ -1,6 +1,7 @@
 """Settings of several rooms that must fit each other, checked before all else."""
 
 import math
+from dataclasses import asdict
 
 import numpy as np
 
@@ -8,9 +9,9 @@ from pdm_tf.config import Config, SamplingConfig
 from pdm_tf.denoisers.guidance import check_interval
 from pdm_tf.denoisers.threshold import check_percentile
 from pdm_tf.diffusion import NoiseSchedule
-from pdm_tf.diffusion.flow import LinearFlow
 from pdm_tf.errors import SettingError
 from pdm_tf.samplers import Sampler, open_sampler
+from pdm_tf.serving.description import open_schedule
 from pdm_tf.training.settings import check_averaging, check_count, check_training
 
 _LONGEST = 1_000_000  # timesteps; more than any schedule needs, and soon computed
@@ -18,10 +19,8 @@ _LONGEST = 1_000_000  # timesteps; more than any schedule needs, and soon comput
 
 def build_schedule(config: Config) -> NoiseSchedule:
     """The schedule of a run."""
-    diffusion = config.diffusion
-    if diffusion.process == "linear":
-        return LinearFlow.of(diffusion.timesteps, diffusion.noise_scale)
-    return NoiseSchedule.linear(config.diffusion.timesteps, config.diffusion.beta_end)
+    shape = {"image_shape": config.network.image_shape}
+    return open_schedule({**asdict(config.diffusion), **shape})
 
 
 def check_settings(config: Config) -> None:
@@ -35,6 +34,11 @@ def check_settings(config: Config) -> None:
     if config.diffusion.timesteps > _LONGEST:
         remedy = f"at most {_LONGEST}; the paper has 1000"
         raise SettingError("timesteps", config.diffusion.timesteps, remedy)
+    if config.diffusion.zero_terminal and config.diffusion.prediction == "eps":
+        remedy = "noise alone says nothing of the picture; use `prediction=v` or x"
+        raise SettingError("zero_terminal", True, remedy)
+    if config.learning.levels_std <= 0:
+        raise SettingError("levels_std", config.learning.levels_std, "give more than 0")
     build_schedule(config).grid(sampling.sample_steps)
     sampler_of_grids(sampling)
     check_percentile(sampling.percentile)

@@ -2,7 +2,13 @@
 
 from dataclasses import dataclass
 
-from pdm_tf.config.options import ForwardProcess, Prediction, Weighting, option
+from pdm_tf.config.options import (
+    ForwardProcess,
+    Prediction,
+    Schedule,
+    Weighting,
+    option,
+)
 
 
 @dataclass(frozen=True)
@@ -12,9 +18,29 @@ class DiffusionConfig:
     timesteps: int = option(
         1000, "Number of steps T of the forward process.", sealed="run"
     )
+    schedule: Schedule = option(
+        "linear",
+        "How the noise grows under --process=vp: linear, the paper's, in betas; cosine "
+        "(improved DDPM) or sigmoid, which leave more of the picture in the middle.",
+        sealed="run",
+    )
+    shift_from: int = option(
+        0,
+        "Height [pixels] of the pictures that the schedule is for; larger ones get "
+        "more noise, 2 log(this / height) of log SNR (simple diffusion has 64); 0: as "
+        "it is.",
+        low=0,
+        sealed="run",
+    )
+    zero_terminal: bool = option(
+        False,
+        "Rescale the schedule so that the last timestep is noise alone (zero terminal "
+        "SNR); for predictions x and v, which the noise does not already tell.",
+        sealed="run",
+    )
     beta_end: float = option(
         0.02,
-        "Last beta of the linear schedule (0.025 for 1024-pixel FFHQ).",
+        "Last beta of --schedule=linear (0.025 for 1024-pixel FFHQ).",
         low=0,
         high=1,
         sealed="run",

@@ -1,14 +1,31 @@
-"""How far each step of a training goes."""
+"""What each step of a training learns from, and how far it goes."""
 
 from dataclasses import dataclass
 
-from pdm_tf.config.options import Decay, option
+from pdm_tf.config.options import Decay, Levels, option
 
 
 @dataclass(frozen=True)
 class LearningConfig:
-    """What becomes of the learning rate after the warm-up, and decay of the weights."""
+    """Which noise levels are learnt from, the learning rate's way, decay of weights."""
 
+    levels: Levels = option(
+        "own",
+        "Which noise levels are trained: own, all timesteps alike (with "
+        "--process=linear the times of JiT), or log_normal, EDM's: ln(noise / signal) "
+        "is normal.",
+    )
+    levels_mean: float = option(
+        -1.2, "Mean of ln(noise / signal) with --levels=log_normal.", low=-20, high=20
+    )
+    levels_std: float = option(
+        1.2, "Its standard deviation with --levels=log_normal.", low=0, high=20
+    )
+    stratified: bool = option(
+        True,
+        "Spread the levels of a batch evenly, from a common random start, which lowers "
+        "the variance of the loss; otherwise each is drawn alone.",
+    )
     rate_decay: Decay = option(
         "constant",
         "How the learning rate falls after the warm-up: constant (not at all), cosine "

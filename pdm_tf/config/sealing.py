@@ -28,6 +28,9 @@ LATER: dict[str, Any] = {
     "process": "vp",
     "noise_scale": 1,
     "velocity_floor": 0,
+    "schedule": "linear",
+    "shift_from": 0,
+    "zero_terminal": False,
     **{field.name: field.default for field in dataclasses.fields(TransformerConfig)},
 }
 

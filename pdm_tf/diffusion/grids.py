@@ -62,7 +62,9 @@ def spaced(log_snr: np.ndarray, count: int | tf.Tensor, spacing: str) -> tf.Tens
     if spacing == "quadratic":
         t = tf.cast(tf.round((timesteps - 1) * tf.square(1.0 - from_noise)), tf.int32)
     else:
-        t = _nearest(log_snr, _LEVELS[spacing](log_snr, from_noise))
+        finite = log_snr[np.isfinite(log_snr)]  # the last may be noise alone
+        t = _nearest(log_snr, _LEVELS[spacing](finite, from_noise))
+        t = tf.where(i == count - 1, timesteps - 1, t)
     return _distinct(t, i, timesteps - count)
 
 

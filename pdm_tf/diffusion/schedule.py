@@ -114,7 +114,7 @@ class NoiseSchedule:
     """The betas of the forward process and what follows from them (equations 1, 2).
 
     Attributes:
-      betas: float64, T numbers in (0, 1).
+      betas: float64, T numbers in (0, 1); the last may be 1, and is noise alone then.
     """
 
     betas: tuple[float, ...]
@@ -142,7 +142,8 @@ class NoiseSchedule:
     @cached_property
     def log_alpha(self) -> np.ndarray:
         """log alpha_t, float64 [T]: alpha_t is the product of 1 - beta (equation 2)."""
-        return np.cumsum(np.log1p(-np.asarray(self.betas)))
+        with np.errstate(divide="ignore"):  # the last beta may be 1
+            return np.cumsum(np.log1p(-np.asarray(self.betas)))
 
     @cached_property
     def log_beta_tilde(self) -> np.ndarray:

@@ -12,6 +12,7 @@ from pdm_tf.denoisers.objective import Loss
 from pdm_tf.diffusion.gaussian import noised
 from pdm_tf.diffusion.losses import simple_loss, vlb_loss
 from pdm_tf.objectives.draws import Draws, draw, drop_labels
+from pdm_tf.objectives.levels import Levels
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +28,9 @@ class DenoisingObjective:
       weighting: name of gamma_t, see `diffusion.losses.weight`.
       label_dropout: share of labels that are replaced by the null label.
       t_range: first and last timestep trained, both included.
+      levels: u even in [0, 1), first and last timestep -> the levels trained; None:
+        those of the schedule.
+      stratified: whether the levels of a batch are spread evenly, see `draws.draw`.
     """
 
     denoise: Denoiser
@@ -34,17 +38,19 @@ class DenoisingObjective:
     weighting: str
     label_dropout: float
     t_range: tuple[int, int]
+    levels: Levels | None = None
+    stratified: bool = True
     terms: ClassVar = ("simple", "vlb")
     buckets: ClassVar = 4  # quartiles of the timesteps
 
     def draw(self, seed: int, step: tf.Tensor, batch_size: int) -> Draws:
         """Noise, timesteps and dropped labels of a batch, see `draws.draw`."""
-        return draw(seed, step, batch_size)
+        return draw(seed, step, batch_size, self.stratified)
 
     def __call__(self, x: tf.Tensor, labels: tf.Tensor, draws: Draws) -> Loss:
         """Losses of pictures x [B, H, W, C] in [-1, 1] with labels int32 [B]."""
         denoise, schedule = self.denoise, self.denoise.schedule
-        level = schedule.spread(draws.u, *self.t_range)
+        level = (self.levels or schedule.spread)(draws.u, *self.t_range)
         eps = seeds.normal(draws.keys, tuple(x.shape[1:]))
         z = noised(x, eps, level.per_pixel())
         if denoise.num_classes:

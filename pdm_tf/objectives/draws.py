@@ -15,16 +15,19 @@ class Draws(NamedTuple):
     drop: tf.Tensor  # float32 [B] in [0, 1): whether the label is dropped
 
 
-def draw(seed: int, step: tf.Tensor, batch_size: int) -> Draws:
+def draw(seed: int, step: tf.Tensor, batch_size: int, stratified: bool = True) -> Draws:
     """Draws for a whole global batch.
 
     Timesteps are spread evenly over the batch from a common random start, which
-    lowers the variance of the loss (arXiv 2107.00630, appendix I.1).
+    lowers the variance of the loss (arXiv 2107.00630, appendix I.1); not stratified,
+    each is drawn alone.
     """
     keys = seeds.step_keys(seed, step, 0, batch_size)
     others = seeds.step_keys(seed, step, 1, 1)
     start = seeds.uniform(others)
     u = (start + tf.range(batch_size, dtype=tf.float32) / batch_size) % 1.0
+    if not stratified:
+        u = seeds.uniform(seeds.step_keys(seed, step, 3, batch_size))
     drop = seeds.uniform(seeds.step_keys(seed, step, 2, batch_size))
     return Draws(keys, u, drop)
 

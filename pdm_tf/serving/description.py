@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from math import isfinite, prod
+from math import isfinite, log, prod
 from typing import Any
 
 import tensorflow as tf
@@ -14,6 +14,12 @@ from pdm_tf.denoisers.denoiser import Denoiser
 from pdm_tf.denoisers.identity import digest_model, seal_of
 from pdm_tf.diffusion import NoiseSchedule
 from pdm_tf.diffusion.flow import LinearFlow
+from pdm_tf.diffusion.named_schedules import (
+    cosine,
+    ending_in_noise,
+    shifted,
+    sigmoid,
+)
 from pdm_tf.errors import InputError
 from pdm_tf.profiling.parameters import count_bytes, count_parameters
 from pdm_tf.version import __version__
@@ -68,28 +74,22 @@ def describe(
 
 
 def schedule_settings(schedule: NoiseSchedule) -> dict[str, Any]:
-    """What `open_schedule` makes this schedule from.
-
-    Raises:
-      InputError: a schedule of another form.
-    """
+    """What `open_schedule` makes this schedule from."""
     if isinstance(schedule, LinearFlow):
         timesteps, scale = schedule.timesteps, schedule.noise_scale
         return {"process": "linear", "timesteps": timesteps, "noise_scale": scale}
-    settings: dict[str, Any] = {
-        "timesteps": schedule.timesteps,
-        "beta_end": schedule.betas[-1],
-    }
-    if NoiseSchedule.linear(**settings) != schedule:
-        raise InputError("only linear noise schedules can be written to a .tflite file")
-    return settings
+    timesteps, last = schedule.timesteps, schedule.betas[-1]
+    if last < 1 and NoiseSchedule.linear(timesteps, last) == schedule:
+        return {"timesteps": timesteps, "beta_end": last}
+    return {"timesteps": timesteps, "betas": list(schedule.betas)}
 
 
 def open_schedule(said: Mapping[str, Any]) -> NoiseSchedule:
     """The schedule that settings stand for.
 
     Args:
-      said: sealed settings of a run, or what `schedule_settings` gave.
+      said: settings of a run, sealed ones are enough; or what `schedule_settings`
+        gave.
 
     Raises:
       InputError: no settings of a schedule.
@@ -97,7 +97,15 @@ def open_schedule(said: Mapping[str, Any]) -> NoiseSchedule:
     """
     if said.get("process", "vp") == "linear":
         return LinearFlow.of(said["timesteps"], said["noise_scale"])
-    return NoiseSchedule.linear(said["timesteps"], said["beta_end"])
+    if "betas" in said:
+        return NoiseSchedule(tuple(map(float, said["betas"])))
+    timesteps, name = said["timesteps"], said.get("schedule", "linear")
+    named = {"cosine": cosine, "sigmoid": sigmoid}.get(name)
+    made = named(timesteps) if named else None
+    made = made or NoiseSchedule.linear(timesteps, said["beta_end"])
+    if shift_from := said.get("shift_from", 0):
+        made = shifted(made, 2 * log(shift_from / said["image_shape"][0]))
+    return ending_in_noise(made) if said.get("zero_terminal", False) else made
 
 
 _SIDE = 2**16  # pixels, at most; and so with classes and timesteps
