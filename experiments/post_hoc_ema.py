@@ -3,7 +3,7 @@
 Trains what is missing; stopped, it goes on where it was. Averages are put together from
 those of two lengths; the others are tracked, to have something to compare with.
 
-Example: python -m experiments.post_hoc_ema configs/mnist.flags runs/post_hoc_ema 1000
+Example: python -m experiments.post_hoc_ema configs/mnist.flags runs/post_hoc_ema 300
 """
 
 import argparse
@@ -29,7 +29,7 @@ from pdm_tf.serving.denoiser_generator import DenoiserGenerator
 from pdm_tf.storage.arrays import read_arrays
 from pdm_tf.training.snapshots import FOLDER, find_snapshots, reconstruct
 
-ARGUMENTS = ("configs/mnist.flags", "runs/post_hoc_ema", "1000")
+ARGUMENTS = ("configs/mnist.flags", "runs/post_hoc_ema", "300")
 KEPT, TRACKED = (0.05, 0.1), (0.03, 0.075, 0.15, 0.2)
 LENGTHS = (0.01, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25)
 BATCH, PICTURE = 100, "post_hoc_ema.png"
@@ -143,8 +143,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("flagfile", nargs="?", help="settings; none: only the page")
     parser.add_argument("folder", nargs="?", type=Path, help="where the run goes")
     parser.add_argument("iterations", nargs="?", type=int, help="steps of the run")
-    parser.add_argument("--count", type=int, default=300, help="digits a row")
-    parser.add_argument("--steps", type=int, default=BEST.steps, help="of the sampler")
+    parser.add_argument("--count", type=int, default=200, help="digits a row")
+    parser.add_argument("--steps", type=int, default=10, help="of the sampler")
     parser.add_argument("--docs", type=Path, default=DOCS, help="folder of pages")
     words = parser.parse_args(argv)
     rows = read_record(words.docs / "post_hoc_ema.json")

@@ -22,7 +22,7 @@ ROWS = (
     ("denoisers",),
     ("samplers",),
     ("acceleration", "adapters", "quantization", "objectives", "editing", "inverse"),
-    ("distillation", "training"),
+    ("distillation", "guidance", "training"),
     ("serving", "pretrained", "convert"),
     ("export", "evaluation"),
     ("assemble",),

@@ -35,6 +35,7 @@ BELOW = {
     "samplers": {"config", "seeds", "diffusion", "networks", "denoisers"},
     "acceleration": LEAVES | {"denoisers", "samplers"},
     "adapters": LEAVES | {"denoisers"},
+    "guidance": LEAVES | {"denoisers", "objectives"},
     "objectives": LEAVES | {"denoisers", "samplers"},
     "quantization": LEAVES
     | {"denoisers", "samplers", "adapters", "acceleration", "objectives"},

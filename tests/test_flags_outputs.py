@@ -14,6 +14,8 @@ COMMANDS = {
     "merge": (f"merge --shards={MISSING}", "out_dir"),
     "acceleration": (f"acceleration deepcache --base={MISSING}", "out"),
     "distillation": (f"distillation guidance_lora --base={MISSING}", "out"),
+    "ema": (f"ema --run_dir={MISSING} --length=0.1", "out"),
+    "guidance": (f"guidance rescale --base={MISSING}", "out"),
     "adapters": (f"adapters add --base={MISSING} --adapter={MISSING}", "out"),
     "convert": (f"convert jit --checkpoint={MISSING}", "out"),
     "quantization": (f"quantization min_max --base={MISSING}", "out"),

@@ -15,6 +15,7 @@ from pdm_tf.assemble.models import (
     changed,
     known_base,
     open_model,
+    open_run,
     read_added,
 )
 from pdm_tf.assemble.progress import Progress
@@ -99,6 +100,7 @@ def _derive(
         note=note,
         keep=progress.keep,
         kept=progress.kept,
+        open_run=open_run,
         read_added=read_added,
     )
     derivation = method.derive(opened.denoiser, config, context)

@@ -5,9 +5,9 @@ from typing import Any
 
 from pdm_tf.errors import InputError
 
-ROOMS = ("acceleration", "adapters", "distillation", "quantization")
+ROOMS = ("acceleration", "adapters", "distillation", "guidance", "quantization")
 # What stands on what: a method's base must not come later in this order than itself.
-ORDER = (("adapter", "distilled"), ("quantized",), ("cached",))
+ORDER = (("adapter", "distilled"), ("quantized",), ("cached",), ("guided",))
 _SHOWN = ", then ".join(" or ".join(kinds) for kinds in ORDER)
 
 

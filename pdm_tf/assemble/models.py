@@ -7,8 +7,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pdm_tf import pretrained
+from pdm_tf import flags, pretrained
 from pdm_tf.assemble import lineage, splits
+from pdm_tf.assemble.building import build_denoiser
 from pdm_tf.assemble.class_names import read_class_names
 from pdm_tf.assemble.methods import open_method
 from pdm_tf.assemble.runs import RECORD, read_settings, restore_run
@@ -149,6 +150,7 @@ def _open_derived(
     config = lineage.settings_from(method.Config, entry)
     facts = entry.get("facts", {})
     context = Context(base.settings, _no_pictures, restoring=True, facts=facts)
+    context = replace(context, build_run=build_run)
     denoiser = method.derive(base.denoiser, config, context).denoiser
     added = lineage.added_variables(denoiser, base.denoiser)
     stored = {}
@@ -162,6 +164,25 @@ def _open_derived(
     )
     lineage.refuse_changed(directory, entry, opened.digest)
     return opened
+
+
+def open_run(place: str) -> tuple[str, Denoiser]:
+    """The record of a run as text, and its denoiser; see `Context.open_run`.
+
+    Raises:
+      InputError: no run, or a model that is more than one.
+    """
+    opened = open_model(place, "guide")
+    if opened.lineage or opened.parts:
+        raise SettingError("guide", place, "is no run; name the directory of one")
+    return flags.to_flagfile(opened.settings), opened.denoiser
+
+
+def build_run(record: str) -> Denoiser:
+    """The denoiser that a run's record describes, its weights freshly drawn."""
+    words = [line for line in record.splitlines() if line.startswith("--")]
+    (settings,) = flags.parse(["", *words], Config)
+    return build_denoiser(settings)
 
 
 def read_added(place: str) -> tuple[lineage.Entry, dict[str, Any]]:

@@ -8,6 +8,7 @@ from typing import Literal
 from pdm_tf.config.averaging import AveragingConfig
 from pdm_tf.config.diffusion import DiffusionConfig
 from pdm_tf.config.fitting import fitted
+from pdm_tf.config.guiding import GuidingConfig
 from pdm_tf.config.learning import LearningConfig
 from pdm_tf.config.options import (
     Architecture,
@@ -216,7 +217,7 @@ class TrainingConfig:
 
 
 @dataclass(frozen=True)
-class SamplingConfig:
+class SamplingConfig(GuidingConfig):
     """The grids of samples drawn during training, and an export's defaults."""
 
     sample_images: int = option(64, "Pictures in a grid of samples.")

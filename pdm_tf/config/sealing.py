@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any
 
 from pdm_tf.config.averaging import AveragingConfig
+from pdm_tf.config.guiding import GuidingConfig
 from pdm_tf.config.learning import LearningConfig
 from pdm_tf.config.run import (
     Config,
@@ -28,6 +29,7 @@ LATER: dict[str, Any] = {
     "process": "vp",
     "noise_scale": 1,
     "velocity_floor": 0,
+    **{field.name: field.default for field in dataclasses.fields(GuidingConfig)},
     "schedule": "linear",
     "shift_from": 0,
     "zero_terminal": False,

@@ -45,6 +45,11 @@ class Denoiser(ABC):
         """All variables that an export or a checkpoint must hold, by name."""
         return {}
 
+    @property
+    def guide(self) -> "Denoiser | None":
+        """What guidance leads away from; None: the estimate without labels."""
+        return None
+
     @abstractmethod
     def __call__(self, z: tf.Tensor, level: NoiseLevel) -> Prediction:
         """The estimate for z, float32 [B, H, W, C], at a level [] or [B]."""
@@ -134,6 +139,10 @@ class Wrapper(StatefulDenoiser):
     @property
     def variables(self) -> Mapping[str, tf.Variable]:
         return self.denoise.variables
+
+    @property
+    def guide(self) -> Denoiser | None:
+        return self.denoise.guide
 
     def wrapping(self, denoise: Denoiser) -> Self:
         """The same wrapper around another denoiser of the same pictures."""

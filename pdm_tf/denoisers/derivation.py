@@ -3,7 +3,7 @@
 A method is a file of a room such as `acceleration`. It exports
 
   Config   frozen dataclass of `config.option`s, which lives in `pdm_tf.config`
-  KIND     "adapter", "distilled", "quantized" or "cached": what it may stand on
+  KIND     what it may stand on: "adapter", "distilled", "quantized", "cached", "guided"
   PAPER    title and arXiv number
   derive   (base: Denoiser, config: Config, context: Context) -> Derivation
 
@@ -23,6 +23,11 @@ from typing import Any, NamedTuple
 from pdm_tf.config import Config
 from pdm_tf.denoisers.denoiser import Denoiser
 from pdm_tf.denoisers.objective import Objective
+from pdm_tf.errors import InputError
+
+
+def _no_run(place: str) -> Any:
+    raise InputError("no other run can be opened here")
 
 
 class Validation(NamedTuple):
@@ -61,6 +66,8 @@ class Context:
         stopped and given again finds them by `kept`.
       kept: the arrays of a name, or None.
       facts: what `derive` returned under this name, where the model is restored.
+      open_run: takes where a run lies; its record as text, and its denoiser.
+      build_run: takes such a text; the denoiser of the run, its weights freshly drawn.
       read_added: takes where another derived model lies; what model.json says of it,
         and the arrays that it adds to its base.
     """
@@ -72,6 +79,8 @@ class Context:
     keep: Callable[[str, Mapping[str, Any]], object] = lambda name, arrays: None
     kept: Callable[[str], Mapping[str, Any] | None] = lambda name: None
     facts: Mapping[str, Any] = field(default_factory=dict)
+    open_run: Callable[[str], tuple[str, Denoiser]] = _no_run
+    build_run: Callable[[str], Denoiser] = _no_run
     read_added: Callable[[str], tuple[Mapping[str, Any], Mapping[str, Any]]] = (
         lambda place: ({}, {})
     )

@@ -1,4 +1,4 @@
-"""Classifier-free guidance with dynamic thresholding (section 4.2)."""
+"""Guidance, classifier-free or by a worse model, with dynamic thresholding (4.2)."""
 
 import math
 
@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from pdm_tf.config import InputError, SamplingConfig
 from pdm_tf.denoisers.damped import damped
+from pdm_tf.denoisers.combination import LINEAR, Combination, Kept
 from pdm_tf.denoisers.denoiser import Denoiser, Prediction, Wrapper
 from pdm_tf.denoisers.threshold import (
     check_percentile,
@@ -17,7 +18,10 @@ from pdm_tf.errors import SettingError
 
 
 class Guided(Wrapper):
-    """w·conditional - (w - 1)·unconditional, in x (arXiv 2207.12598)."""
+    """w·conditional - (w - 1)·other, in x (arXiv 2207.12598).
+
+    The other is the unconditional estimate, or that of the denoiser's guide.
+    """
 
     def __init__(
         self,
@@ -26,13 +30,15 @@ class Guided(Wrapper):
         weight: float | tf.Tensor,
         threshold: float | None,
         interval: tuple[float, float] | None,
+        combine: Combination = LINEAR,
     ) -> None:
         check_percentile(threshold)
-        if not denoise.num_classes:
+        if not denoise.num_classes and denoise.guide is None:
             raise InputError("guidance needs labels, but the model has no classes")
         check_interval(interval or ())
         super().__init__(denoise)
         self.threshold, self.weight, self.interval = threshold, weight, interval
+        self.combine = combine
         self.labels = tf.convert_to_tensor(labels, tf.int32)
 
     def conditioned(self, labels: tf.Tensor | None = None) -> Denoiser:
@@ -44,19 +50,22 @@ class Guided(Wrapper):
         return made
 
     def init_carry(self, z: tf.Tensor) -> tuple:
-        """Two: of the conditional and of the unconditional half."""
-        return self.denoise.init_carry(z), self.denoise.init_carry(z)
+        """Three: of the conditional half, of the other, and of their combination."""
+        other = self.denoise.guide or self.denoise
+        halves = self.denoise.init_carry(z), other.init_carry(z)
+        return *halves, self.combine.init(z)
 
     def predict(
         self, z: tf.Tensor, level: NoiseLevel, carry: tuple
     ) -> tuple[Prediction, tuple]:
         needed = self._needed(level)
+        both = self._both if self.denoise.guide is None else self._beside_guide
         if isinstance(needed, bool):
-            half = self._both if needed else self._conditional
+            half = both if needed else self._conditional
             return half(z, level, carry)
         return tf.cond(
             needed,
-            lambda: self._both(z, level, carry),
+            lambda: both(z, level, carry),
             lambda: self._conditional(z, level, carry),
         )
 
@@ -73,26 +82,46 @@ class Guided(Wrapper):
     def _conditional(
         self, z: tf.Tensor, level: NoiseLevel, carry: tuple
     ) -> tuple[Prediction, tuple]:
-        own, null = carry
-        prediction, own = self.denoise.conditioned(self.labels).predict(z, level, own)
-        return prediction, (own, null)
+        own, *rest = carry
+        prediction, own = self._asked(self.denoise).predict(z, level, own)
+        return prediction, (own, *rest)
+
+    def _asked(self, denoise: Denoiser) -> Denoiser:
+        return denoise.conditioned(self.labels) if denoise.num_classes else denoise
+
+    def _beside_guide(
+        self, z: tf.Tensor, level: NoiseLevel, carry: tuple
+    ) -> tuple[Prediction, tuple]:
+        own, others, kept = carry
+        prediction, own = self._asked(self.denoise).predict(z, level, own)
+        other = self._asked(self.denoise.guide or self.denoise)
+        guiding, others = other.predict(z, level, others)
+        x, kept = self._combined(prediction.x, guiding.x, kept)
+        return prediction._replace(x=x), (own, others, kept)
+
+    def _combined(
+        self, conditional: tf.Tensor, other: tf.Tensor, kept: Kept
+    ) -> tuple[tf.Tensor, Kept]:
+        x, kept = self.combine(conditional, other, self.weight, kept)
+        if self.threshold is not None:
+            x = clip_dynamically(x, self.threshold)
+        return x, kept
 
     def _both(
         self, z: tf.Tensor, level: NoiseLevel, carry: tuple
     ) -> tuple[Prediction, tuple]:
         null = tf.fill(tf.shape(self.labels), self.num_classes)
         both = self.denoise.conditioned(tf.concat([self.labels, null], 0))
-        joined = tf.nest.map_structure(lambda *rows: tf.concat(rows, 0), *carry)
+        *halves, kept = carry
+        joined = tf.nest.map_structure(lambda *rows: tf.concat(rows, 0), *halves)
         prediction, joined = both.predict(tf.concat([z, z], 0), _twice(level), joined)
         conditional, unconditional = tf.split(prediction.x, 2)
-        x = self.weight * conditional - (self.weight - 1.0) * unconditional
-        if self.threshold is not None:
-            x = clip_dynamically(x, self.threshold)
-        carry = tuple(
+        x, kept = self._combined(conditional, unconditional, kept)
+        parts = tuple(
             tf.nest.map_structure(lambda rows, h=half: tf.split(rows, 2)[h], joined)
             for half in (0, 1)
         )
-        return Prediction(x, tf.split(prediction.variance, 2)[0]), carry
+        return Prediction(x, tf.split(prediction.variance, 2)[0]), (*parts, kept)
 
 
 def _twice(level: NoiseLevel) -> NoiseLevel:
@@ -107,24 +136,27 @@ def guided(
     weight: float | tf.Tensor = 1.5,
     threshold: float | None = 99.5,
     interval: tuple[float, float] | None = None,
+    combine: Combination = LINEAR,
 ) -> Denoiser:
-    """The denoiser, guided towards its labels.
+    """The denoiser, guided towards its labels, or away from its guide.
 
-    Both halves are one batched call. The variance is the conditional half's. At
-    weight 1 it is the conditional denoiser, at the cost of one evaluation.
+    Both halves are one batched call, but for a guide's, which is one of its own. The
+    variance is the conditional half's. At weight 1 it is the conditional denoiser, at
+    the cost of one evaluation.
 
     Args:
-      denoise: a denoiser that can be conditioned on labels.
+      denoise: a denoiser that can be conditioned on labels, or that has a guide.
       labels: classes, int32 [B].
       weight: w; 1 is no guidance. A float32 tensor [] leaves it open in a graph.
       threshold: percentile of |x| for dynamic thresholding, or None.
       interval: range of SNR (low, high] in which to guide (arXiv 2404.07724); None
         guides everywhere. Levels of a batch count together.
+      combine: how two estimates become one.
 
     Raises:
       InputError: no classes, or a percentile outside (0, 100].
     """
-    return Guided(denoise, labels, weight, threshold, interval)
+    return Guided(denoise, labels, weight, threshold, interval, combine)
 
 
 def for_sampling(
@@ -135,6 +167,7 @@ def for_sampling(
 ) -> Denoiser:
     """The denoiser as a run samples with it: guided where it has classes, damped,
     thresholded.
+    """The denoiser as a run samples with it: guided if it can be, thresholded.
 
     One that guides by itself is not guided again, whatever the weight.
 
@@ -149,12 +182,14 @@ def for_sampling(
     """
     if denoise.distilled_guidance is not None:
         weight = 1.0
-    if denoise.num_classes:
+    if denoise.num_classes or denoise.guide is not None:
         dynamic = sampling.thresholding == "dynamic"
         threshold = sampling.percentile if dynamic else None
         interval = check_interval(sampling.guidance_interval)
         denoise = guided(denoise, labels, weight, threshold, interval)
     denoise = damped(denoise, sampling.velocity_floor)
+        combine = Combination.of(sampling)
+        denoise = guided(denoise, labels, weight, threshold, interval, combine)
     return thresholded(denoise) if sampling.thresholding == "static" else denoise
 
 

@@ -52,6 +52,8 @@ def config_of(name, base):
     given = {n: v for n, v in QUICK.items() if n in known} | SETTINGS.get(name, {})
     if "adapter" in known:
         given["adapter"] = (str(vector(base)),)
+    if "guide" in known:
+        given["guide"] = str(worse(base))
     return config(**given)
 
 
@@ -60,6 +62,13 @@ def vector(base):
     out = base.parent / "vector"
     assert derive("lcm_lora", base, out, config_of("lcm_lora", base))
     return out
+
+
+def worse(base):
+    """Another run of the base's shape, to guide it."""
+    out = base.parent / "worse"
+    network = {"num_classes": 10, "channel_multipliers": (1.0, 1.0)}
+    return out if out.exists() else make_run(out, 5, ema_every=1, network=network)
 
 
 @pytest.fixture(scope="module")

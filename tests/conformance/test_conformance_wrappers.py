@@ -10,7 +10,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 import tensorflow as tf
-from tiny_models import SHAPE, small_denoiser
+from tiny_models import SHAPE, Scaled, small_denoiser
 
 import pdm_tf
 from pdm_tf.acceleration.deepcache import DeepCached
@@ -25,15 +25,25 @@ from pdm_tf.denoisers import (
     thresholded,
 )
 from pdm_tf.denoisers.damped import damped
+from pdm_tf.denoisers.autoguidance import with_guide
 from pdm_tf.samplers import DDIM, sample
 
 LABELS = tf.constant([2, 0, 1])
 OTHERS = tf.constant([1, 1, 3])
+
+
+def spoilt(denoise):
+    """The same networks, and a layer of them is not as it was."""
+    plan = {"down_0_0/conv_in": Scaled(0.7)}
+    return denoise.map_innermost(lambda n: n.with_plan(plan))
+
+
 WRAPPERS = {
     "Guided": lambda d: guided(d, LABELS, weight=2.0, threshold=None),
     "Thresholded": lambda d: thresholded(d),
     "Damped": lambda d: damped(d, 0.5),
     "Constrained": lambda d: constrained(d, lambda x: 0.5 * x),
+    "WithGuide": lambda d: with_guide(d, spoilt(d)),
     "Split": lambda d: split(d, d, snr=1.0),
 }
 # Stand around a network itself, whatever is wrapped around that.
@@ -57,6 +67,8 @@ PAIRS = {
 PAIRS |= {f"{name}(DeepCached)": (name, "DeepCached") for name in WRAPPERS}
 WHOLE = {
     "all": ("Split", "Guided", "Thresholded", "Constrained", "Damped", "DeepCached")
+    "all": ("Split", "Guided", "Thresholded", "Constrained", "DeepCached"),
+    "by a guide": ("WithGuide", "Guided"),
 }
 
 SAVED = {(WHOLE["all"], False)}

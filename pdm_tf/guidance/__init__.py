@@ -1,0 +1,10 @@
+"""Methods that guide a model in another way, one file each.
+
+Loaded by name, so that a command line can list them without TensorFlow.
+"""
+
+METHODS: dict[str, str] = {
+    "apg": "pdm_tf.guidance.apg",
+    "autoguidance": "pdm_tf.guidance.autoguidance",
+    "rescale": "pdm_tf.guidance.rescale",
+}
