@@ -22,7 +22,13 @@ from pdm_tf.assemble.progress import Progress
 from pdm_tf.assemble.settings import check_settings
 from pdm_tf.assemble.training import open_pictures, train_objective
 from pdm_tf.assemble.validating import load_best
-from pdm_tf.config import AveragingConfig, Config, LearningConfig, TrainingConfig
+from pdm_tf.config import (
+    AveragingConfig,
+    Config,
+    LearningConfig,
+    MonitoringConfig,
+    TrainingConfig,
+)
 from pdm_tf.denoisers.derivation import Context, Derivation
 from pdm_tf.errors import SettingError
 from pdm_tf.storage.arrays import write_arrays
@@ -90,6 +96,7 @@ def _derive(
         # Methods chose their rates for a constant one without decay of weights.
         learning=LearningConfig(),
         averaging=AveragingConfig(),
+        monitoring=MonitoringConfig(),
     )
     check_settings(learner)
     names = opened.class_names

@@ -12,6 +12,7 @@ from pdm_tf.diffusion import NoiseSchedule
 from pdm_tf.errors import SettingError
 from pdm_tf.samplers import Sampler, open_sampler
 from pdm_tf.serving.description import open_schedule
+from pdm_tf.training.report_writers import check_reports
 from pdm_tf.training.settings import check_averaging, check_count, check_training
 
 _LONGEST = 1_000_000  # timesteps; more than any schedule needs, and soon computed
@@ -28,6 +29,7 @@ def check_settings(config: Config) -> None:
     sampling = config.sampling
     check_training(config.training)
     check_averaging(config.averaging)
+    check_reports(config.monitoring.reports)
     check_count("sample_images", sampling.sample_images)
     if not math.isfinite(sampling.sample_guidance):
         raise SettingError("sample_guidance", sampling.sample_guidance, "give a number")

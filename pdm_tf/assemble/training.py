@@ -12,8 +12,9 @@ import tensorflow as tf
 from pdm_tf.assemble.building import build_objective
 from pdm_tf.assemble.class_names import read_class_names
 from pdm_tf.assemble.error_messages import explained, writing
-from pdm_tf.assemble.events import build_events
+from pdm_tf.assemble.events import build_events, describe_training
 from pdm_tf.assemble.exporting import check_own, export_own
+from pdm_tf.assemble.measuring import Shown
 from pdm_tf.assemble.resuming import check_record
 from pdm_tf.assemble.runs import write_settings
 from pdm_tf.assemble.settings import check_settings, t_range
@@ -40,6 +41,7 @@ from pdm_tf.training.distribution import choose_strategy
 from pdm_tf.training.ema import MovingAverage, start_left
 from pdm_tf.training.events import watched
 from pdm_tf.training.lock import locked
+from pdm_tf.training.report_writers import open_reports
 from pdm_tf.training.reports import NullReporter, Reporter
 from pdm_tf.training.restarting import refuse_restart
 from pdm_tf.training.settings import check_training
@@ -235,6 +237,8 @@ def _train(
         ),
     )
     reporter: Reporter | NullReporter = NullReporter()
+    names = config.monitoring.reports if chief else ()
+    reports = open_reports(names, directory)
     if chief:
         left = start_left(training, training.iterations)
         if left > 0.05:
@@ -244,7 +248,9 @@ def _train(
             )
         _tell("the first step makes its graph, which may take a minute …")
         draw = grid_drawer(config, denoise, state.average)
-        reporter = Reporter(training, done, state.rate, draw)
+        reporter = Reporter(training, done, state.rate, draw, reports)
+        for name, text in describe_training(config).items():
+            reports.text(done, name, text)
     variables = state.objective.variables
     watchdog = Watchdog(training.watch_steps, variables, state.checkpoints)
     return run(
@@ -255,7 +261,12 @@ def _train(
         reporter,
         watchdog,
         coordination,
-        watched(build_events(config, state), chief),
+        watched(
+            build_events(
+                config, state, Shown(denoise, state.average, source, reports.scalars)
+            ),
+            chief,
+        ),
     )
 
 

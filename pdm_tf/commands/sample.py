@@ -33,3 +33,7 @@ def main(argv: list[str]) -> None:
     except KeyboardInterrupt:
         raise KeyboardInterrupt("the same command goes on") from None
     print(f"pictures and grid.png in {directory}")
+    if config.film != "none":
+        from pdm_tf.assemble.filming import make_film
+
+        print(f"film in {make_film(config)}")

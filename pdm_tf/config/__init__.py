@@ -26,6 +26,7 @@ from pdm_tf.config.evaluating import (
 )
 from pdm_tf.config.exporting import ExportConfig, Quantisation
 from pdm_tf.config.learning import LearningConfig
+from pdm_tf.config.monitoring import MonitoringConfig
 from pdm_tf.config.options import (
     Precision,
     Prediction,
@@ -69,6 +70,7 @@ __all__ = [
     "LikelihoodConfig",
     "MeasureConfig",
     "MergeConfig",
+    "MonitoringConfig",
     "Precision",
     "Prediction",
     "PrepareConfig",

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pdm_tf.config.options import LAST_SEED, option
+from pdm_tf.config.options import LAST_SEED, Film, option
 from pdm_tf.config.sampling import BEST
 from pdm_tf.config.trust import trusting
 
@@ -66,6 +66,18 @@ class MergeConfig:
         "order, separated by commas, or the folder that they lie in.",
     )
     out_dir: str = option("samples", "Where pictures, grid, npz and manifest go.")
+    film: Film = option(
+        "none",
+        "Write a film of the first pictures too, from noise to picture, a frame a "
+        "level: gif, webp or mp4.",
+    )
+    film_walk: int = option(
+        0,
+        "Frames between two seeds of a film of pictures while their noise goes from "
+        "seed to seed, instead of one of denoising; 0: of denoising.",
+        low=0,
+    )
+    film_rate: float = option(12.0, "Frames a second of a film.", low=0.1, high=100)
 
 
 @dataclass(frozen=True)

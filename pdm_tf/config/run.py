@@ -10,6 +10,7 @@ from pdm_tf.config.diffusion import DiffusionConfig
 from pdm_tf.config.fitting import fitted
 from pdm_tf.config.guiding import GuidingConfig
 from pdm_tf.config.learning import LearningConfig
+from pdm_tf.config.monitoring import MonitoringConfig
 from pdm_tf.config.options import (
     Architecture,
     Precision,
@@ -274,4 +275,5 @@ class Config:
     training: TrainingConfig = TrainingConfig()
     learning: LearningConfig = LearningConfig()
     averaging: AveragingConfig = AveragingConfig()
+    monitoring: MonitoringConfig = MonitoringConfig()
     sampling: SamplingConfig = SamplingConfig()

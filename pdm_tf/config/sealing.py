@@ -13,6 +13,7 @@ from typing import Any
 from pdm_tf.config.averaging import AveragingConfig
 from pdm_tf.config.guiding import GuidingConfig
 from pdm_tf.config.learning import LearningConfig
+from pdm_tf.config.monitoring import MonitoringConfig
 from pdm_tf.config.run import (
     Config,
     DataConfig,
@@ -44,6 +45,7 @@ _ROOMS = (
     TrainingConfig,
     LearningConfig,
     AveragingConfig,
+    MonitoringConfig,
     SamplingConfig,
 )
 

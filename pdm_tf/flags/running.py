@@ -22,6 +22,9 @@ OPTIONAL = {
     "ai_edge_quantizer": ("ai-edge-quantizer", "litert"),
     "lmdb": ("lmdb", "lsun"),
     "openvino": ("openvino", "openvino"),
+    "imageio_ffmpeg": ("imageio-ffmpeg", "films"),
+    "wandb": ("wandb", "wandb"),
+    "mlflow": ("mlflow", "mlflow"),
 }
 
 

@@ -8,7 +8,7 @@ class Event(NamedTuple):
     """Happens every so many steps, and after the last one."""
 
     every: int
-    happen: Callable[[int], object]  # takes the steps finished
+    happen: Callable[[int], object]  # takes the steps finished; True ends the training
 
 
 def watched(events: Sequence[Event], chief: bool) -> list[Event]:

@@ -14,19 +14,21 @@ from pdm_tf.data.images import contact_sheet, save_png
 from pdm_tf.progress import progress
 from pdm_tf.training.expectations import foretell
 from pdm_tf.training.metrics import Metrics
+from pdm_tf.training.report_writers import Reports
 
 _KNOWN = 15.0  # seconds of training after which its speed is known
 _CURVES = {"vlb": "vlb_bits_per_dim"}  # terms whose curves have another name
 
 
 class Reporter:
-    """Writes the progress bar, TensorBoard's curves and grids of samples.
+    """Writes the progress bar, curves and grids of samples.
 
     Args:
       training: how it is trained.
       done: steps already done.
       learning_rate: finished steps -> rate.
       draw: returns a grid's pictures, uint8 [N, H, W, C].
+      reports: who is shown curves and grids beside the terminal.
     """
 
     def __init__(
@@ -35,11 +37,12 @@ class Reporter:
         done: int,
         learning_rate: Callable[[tf.Tensor], tf.Tensor],
         draw: Callable[[], np.ndarray],
+        reports: Reports,
     ) -> None:
         self._training, self._directory = training, Path(training.run_dir)
         self._batch_size, self._step = training.batch_size, done
         self._learning_rate, self._draw = learning_rate, draw
-        self._curves = tf.summary.create_file_writer(str(self._directory / "logs"))
+        self._reports = reports
         total = training.iterations
         self._bar = progress(None, "training", "steps", total=total, done=done)
         if self._bar.bar_format:  # of lines in a log
@@ -79,10 +82,6 @@ class Reporter:
 
     def log(self, step: int, metrics: Metrics) -> None:
         """Writes the curves at a step, from sums since the last record."""
-        with warning_of_a_full_disk("curves"):
-            self._log(step, metrics)
-
-    def _log(self, step: int, metrics: Metrics) -> None:
         steps = float(metrics.steps)
         seconds = max(time.monotonic() - self._since, 1e-9)
         scalars = {
@@ -98,10 +97,7 @@ class Reporter:
         for i, loss in enumerate(metrics.bucket_loss.numpy() / counts):
             name = f"{i + 1}_of_{len(counts)}_falling_snr"
             scalars[f"loss_of_snr_quartile/{name}"] = float(loss)
-        with self._curves.as_default(step=step):
-            for name, value in scalars.items():
-                tf.summary.scalar(name, value)
-        self._curves.flush()
+        self._reports.scalars(step, scalars)
         self._since, self._pictures = time.monotonic(), 0
 
     def show_samples(self, step: int, again: bool = True) -> None:
@@ -126,9 +122,7 @@ class Reporter:
         path = self._path(step)
         path.parent.mkdir(parents=True, exist_ok=True)
         save_png(path, sheet)
-        with self._curves.as_default(step=step):
-            tf.summary.image("samples", sheet[None])
-        self._curves.flush()
+        self._reports.picture(step, "samples", sheet)
 
     def _path(self, step: int) -> Path:
         return self._directory / "samples" / f"step_{step:06d}.png"
@@ -136,8 +130,7 @@ class Reporter:
     def close(self) -> None:
         """Ends the bar and the curves."""
         self._bar.close()
-        with warning_of_a_full_disk("curves"):
-            self._curves.close()
+        self._reports.close()
 
 
 class NullReporter:

@@ -66,7 +66,7 @@ def run(
       Diverged: loss or weights were no use any more for too long, or at the end.
     """
     step, stopping = int(trainer.step.read_value()), False
-    began, due = step, False
+    began, due, ended = step, False, False
     nothing = seen = no_metrics(trainer.objective)
     with Interruption() as interruption:
         while step < config.iterations and not stopping:
@@ -88,11 +88,10 @@ def run(
             at_grid = config.sample_every and step % config.sample_every == 0
             if at_grid and step < config.iterations:
                 reporter.show_samples(step)
-            for event in events:
-                if step % event.every == 0 and step < config.iterations:
-                    event.happen(step)
-            stopping = coordination.any(interruption.requested)
-        complete = step >= config.iterations
+            if step < config.iterations:
+                ended = _happen(events, step, coordination)
+            stopping = coordination.any(interruption.requested) or ended
+        complete = step >= config.iterations or ended
         if complete and not watchdog.is_sound():
             raise watchdog.report(step)
         if complete or watchdog.is_quiet():
@@ -103,13 +102,21 @@ def run(
             reporter.show_samples(step, again=step > began)
         if complete and step > began:
             for event in events:
-                event.happen(step)
+                if step % event.every or step == config.iterations:
+                    event.happen(step)
         coordination.wait()
     reporter.close()
     if complete:
         return Ending.COMPLETE
     preempted = coordination.any(interruption.preempted)
     return Ending.PREEMPTED if preempted else Ending.INTERRUPTED
+
+
+def _happen(events: Sequence[Event], step: int, coordination: Coordination) -> bool:
+    """Makes happen what is due; whether one of it ends the training."""
+    due = [event for event in events if step % event.every == 0]
+    ended = [event.happen(step) is True for event in due]
+    return coordination.any(any(ended)) if due else False
 
 
 def _try_to_save(checkpoints: Checkpoints, good: bool) -> None:

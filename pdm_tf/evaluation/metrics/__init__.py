@@ -8,6 +8,7 @@ from pdm_tf.evaluation.metrics.accuracy import accuracy
 from pdm_tf.evaluation.metrics.distortion import psnr, sqnr, ssim
 from pdm_tf.evaluation.metrics.frechet import frechet, frechet_distance, gaussian_of
 from pdm_tf.evaluation.metrics.inception_score import inception_score
+from pdm_tf.evaluation.metrics.kernel import kernel_distance, kid
 from pdm_tf.evaluation.metrics.manifold import precision_recall
 from pdm_tf.evaluation.metrics.moments import FeatureGaussian, FeatureMoments
 from pdm_tf.evaluation.metrics.seams import seam_energy
@@ -20,6 +21,8 @@ __all__ = [
     "frechet_distance",
     "gaussian_of",
     "inception_score",
+    "kernel_distance",
+    "kid",
     "precision_recall",
     "psnr",
     "seam_energy",
