@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageSequence
 from test_end_to_end import called
 from tiny_runs import make_run
 
@@ -15,11 +15,8 @@ def filmed(model, out, *words):
     code, said = called(sample.main, *given, "--sampler=ddim", "--film=gif", *words)
     assert code == 0, said
     with Image.open(out / "film.gif") as file:
-        return [
-            np.array(file.convert("L"))
-            for i in range(file.n_frames)
-            if not file.seek(i)
-        ]
+        frames = ImageSequence.Iterator(file)
+        return [np.array(frame.convert("L")) for frame in frames]
 
 
 def test_a_film_ends_with_the_pictures_and_stays_small(tiny_run, tmp_path):

@@ -5,11 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import tensorflow as tf
+from test_end_to_end import called, variables
+from tiny_runs import SMALLEST
 from ways import SMALL
 
 from pdm_tf.assemble import measuring, open_model
 from pdm_tf.assemble.measuring import Measuring, Shown, best_of, read_rows
 from pdm_tf.assemble.state import build_state
+from pdm_tf.commands import train
 from pdm_tf.config import MonitoringConfig
 from pdm_tf.data.reading import InMemory
 
@@ -71,3 +74,18 @@ def test_the_best_is_kept_and_too_many_worse_ones_end_the_training(measured):
 def test_the_best_is_the_least_distance_or_the_most_recall():
     rows = [{"frechet": f, "recall": r} for f, r in [(3, 0.1), (1, 0.4), (1, 0.7)]]
     assert best_of(rows, "frechet") == 1 and best_of(rows, "recall") == 2
+
+
+@pytest.mark.slow
+def test_a_command_measures_keeps_the_best_and_changes_no_bit(tmp_path):
+    (tmp_path / "small.flags").write_text(SMALLEST)
+    words = [f"--flagfile={tmp_path / 'small.flags'}", "--iterations=6"]
+    given = ["--evaluate_every=3", "--evaluate_images=10", "--evaluate_steps=2"]
+    assert called(train.main, *words, f"--run_dir={tmp_path / 'a'}", *given)[0] == 0
+    assert called(train.main, *words, f"--run_dir={tmp_path / 'b'}")[0] == 0
+    assert [row["step"] for row in read_rows(tmp_path / "a")] == [3, 6]
+    best = open_model(tmp_path / "a" / "best").denoiser.variables
+    assert all(np.isfinite(v.numpy()).all() for v in best.values())
+    one, other = (variables(tmp_path / name) for name in "ab")
+    for name, value in one.items():
+        np.testing.assert_array_equal(value, other[name], err_msg=name)
