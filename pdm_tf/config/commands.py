@@ -48,6 +48,18 @@ class SampleConfig:
     batch_size: int = option(
         64, "Pictures computed at once; changes no picture.", low=1
     )
+    film: Film = option(
+        "none",
+        "Write a film of the first pictures too, from noise to picture, a frame a "
+        "level: gif, webp or mp4.",
+    )
+    film_walk: int = option(
+        0,
+        "Frames between two seeds of a film of pictures while their noise goes from "
+        "seed to seed, instead of one of denoising; 0: of denoising.",
+        low=0,
+    )
+    film_rate: float = option(12.0, "Frames a second of a film.", low=0.1, high=100)
     shard: str = option(
         "",
         "Sample one part alone, as i/n: the i-th of n parts, 1/4 to 4/4, each in its "
@@ -66,18 +78,6 @@ class MergeConfig:
         "order, separated by commas, or the folder that they lie in.",
     )
     out_dir: str = option("samples", "Where pictures, grid, npz and manifest go.")
-    film: Film = option(
-        "none",
-        "Write a film of the first pictures too, from noise to picture, a frame a "
-        "level: gif, webp or mp4.",
-    )
-    film_walk: int = option(
-        0,
-        "Frames between two seeds of a film of pictures while their noise goes from "
-        "seed to seed, instead of one of denoising; 0: of denoising.",
-        low=0,
-    )
-    film_rate: float = option(12.0, "Frames a second of a film.", low=0.1, high=100)
 
 
 @dataclass(frozen=True)

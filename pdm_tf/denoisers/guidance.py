@@ -5,8 +5,8 @@ import math
 import tensorflow as tf
 
 from pdm_tf.config import InputError, SamplingConfig
-from pdm_tf.denoisers.damped import damped
 from pdm_tf.denoisers.combination import LINEAR, Combination, Kept
+from pdm_tf.denoisers.damped import damped
 from pdm_tf.denoisers.denoiser import Denoiser, Prediction, Wrapper
 from pdm_tf.denoisers.threshold import (
     check_percentile,
@@ -165,9 +165,7 @@ def for_sampling(
     weight: float | tf.Tensor,
     sampling: SamplingConfig,
 ) -> Denoiser:
-    """The denoiser as a run samples with it: guided where it has classes, damped,
-    thresholded.
-    """The denoiser as a run samples with it: guided if it can be, thresholded.
+    """The denoiser as a run samples with it: guided if it can be, damped, thresholded.
 
     One that guides by itself is not guided again, whatever the weight.
 
@@ -186,10 +184,9 @@ def for_sampling(
         dynamic = sampling.thresholding == "dynamic"
         threshold = sampling.percentile if dynamic else None
         interval = check_interval(sampling.guidance_interval)
-        denoise = guided(denoise, labels, weight, threshold, interval)
-    denoise = damped(denoise, sampling.velocity_floor)
         combine = Combination.of(sampling)
         denoise = guided(denoise, labels, weight, threshold, interval, combine)
+    denoise = damped(denoise, sampling.velocity_floor)
     return thresholded(denoise) if sampling.thresholding == "static" else denoise
 
 

@@ -24,8 +24,8 @@ from pdm_tf.denoisers import (
     split,
     thresholded,
 )
-from pdm_tf.denoisers.damped import damped
 from pdm_tf.denoisers.autoguidance import with_guide
+from pdm_tf.denoisers.damped import damped
 from pdm_tf.samplers import DDIM, sample
 
 LABELS = tf.constant([2, 0, 1])
@@ -66,8 +66,7 @@ PAIRS = {
 }
 PAIRS |= {f"{name}(DeepCached)": (name, "DeepCached") for name in WRAPPERS}
 WHOLE = {
-    "all": ("Split", "Guided", "Thresholded", "Constrained", "Damped", "DeepCached")
-    "all": ("Split", "Guided", "Thresholded", "Constrained", "DeepCached"),
+    "all": ("Split", "Guided", "Thresholded", "Constrained", "Damped", "DeepCached"),
     "by a guide": ("WithGuide", "Guided"),
 }
 
