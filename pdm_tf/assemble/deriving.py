@@ -8,6 +8,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+from pdm_tf import flags
 from pdm_tf.assemble import lineage
 from pdm_tf.assemble.methods import check_stacking, open_method
 from pdm_tf.assemble.models import (
@@ -15,7 +16,6 @@ from pdm_tf.assemble.models import (
     changed,
     known_base,
     open_model,
-    open_run,
     read_added,
 )
 from pdm_tf.assemble.progress import Progress
@@ -29,6 +29,7 @@ from pdm_tf.config import (
     MonitoringConfig,
     TrainingConfig,
 )
+from pdm_tf.denoisers.denoiser import Denoiser
 from pdm_tf.denoisers.derivation import Context, Derivation
 from pdm_tf.errors import SettingError
 from pdm_tf.storage.arrays import write_arrays
@@ -41,6 +42,18 @@ from pdm_tf.training.train_loop import Ending
 
 LOCKS = {LOCK, INSIDE}  # what a command leaves that was killed before it wrote
 BEGUN = "begun.json"  # the entry of a derivation that is not complete yet
+
+
+def open_run(place: str) -> tuple[str, Denoiser]:
+    """The record of a run as text, and its denoiser; see `Context.open_run`.
+
+    Raises:
+      InputError: no run, or a model that is more than one.
+    """
+    opened = open_model(place, "guide")
+    if opened.lineage or opened.parts:
+        raise SettingError("guide", place, "is no run; name the directory of one")
+    return flags.to_flagfile(opened.settings), opened.denoiser
 
 
 def derive(

@@ -7,10 +7,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pdm_tf import flags, pretrained
+from pdm_tf import pretrained
 from pdm_tf.assemble import lineage, splits
-from pdm_tf.assemble.building import build_denoiser
 from pdm_tf.assemble.class_names import read_class_names
+from pdm_tf.assemble.guides import build_run
 from pdm_tf.assemble.methods import open_method
 from pdm_tf.assemble.runs import RECORD, read_settings, restore_run
 from pdm_tf.config import Config
@@ -164,25 +164,6 @@ def _open_derived(
     )
     lineage.refuse_changed(directory, entry, opened.digest)
     return opened
-
-
-def open_run(place: str) -> tuple[str, Denoiser]:
-    """The record of a run as text, and its denoiser; see `Context.open_run`.
-
-    Raises:
-      InputError: no run, or a model that is more than one.
-    """
-    opened = open_model(place, "guide")
-    if opened.lineage or opened.parts:
-        raise SettingError("guide", place, "is no run; name the directory of one")
-    return flags.to_flagfile(opened.settings), opened.denoiser
-
-
-def build_run(record: str) -> Denoiser:
-    """The denoiser that a run's record describes, its weights freshly drawn."""
-    words = [line for line in record.splitlines() if line.startswith("--")]
-    (settings,) = flags.parse(["", *words], Config)
-    return build_denoiser(settings)
 
 
 def read_added(place: str) -> tuple[lineage.Entry, dict[str, Any]]:
