@@ -48,7 +48,7 @@ class Measuring:
 
     Args:
       config: settings of the run.
-      shown: what draws, and who is told.
+      shown: what draws, and who is shown what is found.
     """
 
     def __init__(self, config: Config, shown: Shown) -> None:
