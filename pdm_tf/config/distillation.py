@@ -176,9 +176,47 @@ class MMDConfig(ChosenConfig):
     )
 
 
+@dataclass(frozen=True)
+class SlimConfig(TrainedConfig):
+    """How a smaller network learns; a method's own Config extends this."""
+
+    width: int = option(
+        0,
+        "Channels of the student's finest level; 0: 0.35 of the base's, for an eighth "
+        "of its operations.",
+        low=0,
+    )
+    label_dropout: float = option(
+        0.1, "Share of labels replaced by the null label.", low=0, high=1
+    )
+    learning_rate: float = option(2e-3, "Step size of Adam.", low=0)
+    iterations: int = option(1200, "Training steps, of all commands together.")
+    ema_every: int = option(4, "Steps between two updates of the averaged weights.")
+    save_every: int = option(200, "Steps between checkpoints.")
+
+
+@dataclass(frozen=True)
+class SpectralConfig(SlimConfig):
+    """A slim network that learns its base's frequencies (Spectral, 2211.17106)."""
+
+    gated: bool = option(
+        True, "Halve and double the grid by gated wavelets; no: by convolutions."
+    )
+    spatial: float = option(
+        0.1, "Factor of the mean square error to the base, at all scales.", low=0
+    )
+    frequency: float = option(
+        0.1, "Factor of the same, weighted in frequency. Both 0: no teacher.", low=0
+    )
+    power: float = option(
+        -1.0, "p of these weights |F(x)|^p of the clean picture x.", low=-4, high=4
+    )
+
+
 METHODS: dict[str, type] = {
     "guidance_lora": GuidanceLoraConfig,
     "lcm_lora": LcmLoraConfig,
     "mmd": MMDConfig,
     "progressive": ProgressiveConfig,
+    "spectral": SpectralConfig,
 }

@@ -47,9 +47,9 @@ def adapt(
     student = base.map_innermost(adapted)
     held = {id(variable) for variable in base.variables.values()}
     return Adapted(
-        base.map_innermost(_inlined),
+        base.map_innermost(inlined),
         student,
-        student.map_innermost(_inlined),
+        student.map_innermost(inlined),
         {n: v for n, v in student.variables.items() if id(v) not in held},
     )
 
@@ -62,7 +62,7 @@ def _network_of(denoise: Denoiser) -> NetworkDenoiser:
     return denoise
 
 
-def _inlined(denoise: Denoiser) -> NetworkDenoiser:
+def inlined(denoise: Denoiser) -> NetworkDenoiser:
     """The same, not a function apart: so a training step holds and takes less."""
     network = _network_of(denoise)
     return NetworkDenoiser(

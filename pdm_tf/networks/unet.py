@@ -54,6 +54,7 @@ class PatchedUNet(keras.Model):
     # Keras would trace a signature with one input; ours has three, and exports are
     # written without it (`pdm_tf.export`).
     _default_save_signature = None
+    halver, doubler = Downsample, Upsample  # of the grid, from level to level
 
     def __init__(self, config: UNetConfig, **settings: Any) -> None:
         settings = {"name": "unet", "dtype": config.precision, **settings}
@@ -106,7 +107,7 @@ class PatchedUNet(keras.Model):
         for level, channels in enumerate(self._channels):
             if level:
                 name = f"down_{level}_sample"
-                down.append([Downsample(channels, name=name, dtype=self.dtype_policy)])
+                down.append([self.halver(channels, name=name, dtype=self.dtype_policy)])
             for i in range(self._blocks[level]):
                 name = f"down_{level}_{i}"
                 widens = not down and channels != self.config.width
@@ -132,7 +133,7 @@ class PatchedUNet(keras.Model):
             if level:
                 below = self._channels[level - 1]
                 name = f"up_{level}_sample"
-                up[-1].append(Upsample(below, name=name, dtype=self.dtype_policy))
+                up[-1].append(self.doubler(below, name=name, dtype=self.dtype_policy))
         self.up = up
 
     def _make_heads(self) -> None:
