@@ -1,8 +1,9 @@
-"""Measures pictures in 1 to 8 steps (systems 42 and baselines): docs/few_steps.md.
+"""Measures pictures in 1 to 8 steps (systems 42, 16, 18, baselines): docs/few_steps.md.
 
-Trains its models in OUT, or goes on with them; what was measured there is kept.
+Trains its models in OUT, or goes on with them; what was measured there is kept. With
+models named, only these are made and measured; rows of the others stay as they are.
 
-Example: python -m experiments.few_steps pretrained:mnist runs/few-steps
+Example: python -m experiments.few_steps pretrained:mnist runs/few-steps --models=lcm
 """
 
 import argparse
@@ -15,6 +16,15 @@ import tensorflow as tf
 
 import pdm_tf as pdm
 from experiments.digits import BATCH, CLASSES, SHAPE, TrainingDigits
+from experiments.few_steps_models import (
+    CHAIN,
+    RECIPES,
+    WEIGHT,
+    make_models,
+    nearest,
+    operations,
+    top_octave_error,
+)
 from experiments.pages import (
     DOCS,
     read_record,
@@ -26,19 +36,19 @@ from experiments.systems import record_system
 from experiments.thick_digits import thickness, tune
 from pdm_tf.assemble import OpenedModel, derive, open_model
 from pdm_tf.config.adapters import AddConfig
-from pdm_tf.config.distillation import LcmLoraConfig
 from pdm_tf.data.images import contact_sheet, save_png, to_uint8
+from pdm_tf.data.sources import open_source
 from pdm_tf.denoisers.guidance import for_sampling
 from pdm_tf.profiling.parameters import count_parameters
 from pdm_tf.samplers import SAMPLERS, SPACINGS
 from pdm_tf.storage.arrays import read_arrays, write_arrays
 
 ARGUMENTS = ("pretrained:mnist", "runs/few-steps")
-WEIGHT, MANY, FEW = 1.5, 50, (1, 2, 4, 8)
+MANY, FEW = 50, (1, 2, 4, 5, 8)
 COUNT, SETS = 1000, 3  # pictures of a distance, and distances where it decides
 STYLED = 200  # pictures whose strokes are measured
+SHEET = (1, 2, 4, 8)  # steps on the sheet
 SHOWN = 5  # pictures of a method at each number of steps
-COMMAND = "python -m pdm_tf.distillation lcm_lora --base=pretrained:mnist --out=DIR"
 
 
 class Way(NamedTuple):
@@ -55,8 +65,30 @@ TEACHER = (
     Way("DDIM, trailing", "base", "ddim_trailing"),
 )
 LCM = Way("LCM-LoRA", "lcm", "lcm")
-CHAIN = (8, 4, 2, 1)  # steps of the models of progressive distillation
-DECIDING = {("DDIM", 4), ("LCM-LoRA", 4)}
+GUIDED = Way("distilled guidance, trailing", "guided", "ddim_trailing")
+MMD = Way("MMD-DDM, made for 5", "mmd-5", "ddim_trailing")
+TUNED = Way("LCM-LoRA + MMD, made for 2", "mmd-lcm-2", "lcm")
+SLIM = (
+    Way("plain slim", "slim", "dpm_solver"),
+    Way("spectral", "spectral", "dpm_solver"),
+)
+SLIM_STEPS = 10
+HALVED = tuple(
+    Way(f"progressive, made for {n}", f"progressive-{n}", "ddim_trailing")
+    for n in CHAIN
+)
+WAYS = (LCM, *TEACHER, GUIDED, MMD, TUNED)
+DECIDING = {("DDIM", 4), ("LCM-LoRA", 4), ("DDIM", 5), ("DDIM", 10), (MMD.name, 5)}
+DECIDING |= {(way.name, SLIM_STEPS) for way in SLIM}
+ASKED = [(LCM, 4), (TEACHER[0], 4), (TEACHER[0], MANY)]  # those that decide
+ASKED += [(TEACHER[0], 5), (TEACHER[0], 10), (MMD, 5)]
+ASKED += [(way, SLIM_STEPS) for way in SLIM]
+ASKED += [(way, steps) for way in (*WAYS, *HALVED) for steps in FEW]
+COMMANDS = {
+    16: "python -m pdm_tf.distillation mmd --base=MODEL --out=DIR",
+    18: "python -m pdm_tf.distillation spectral --base=MODEL --out=DIR",
+    42: "python -m pdm_tf.distillation lcm_lora --base=pretrained:mnist --out=DIR",
+}
 
 
 def drawing(model: OpenedModel, sampler: str, steps: int) -> Callable[[int], Any]:
@@ -107,14 +139,17 @@ def measure(
 
 
 def measure_all(
-    models: dict[str, OpenedModel], ways: Sequence[Way], out: Path, file: Path
+    models: dict[str, OpenedModel],
+    asked: Sequence[tuple[Way, int]],
+    out: Path,
+    file: Path,
 ) -> list[dict[str, Any]]:
-    """Rows of all ways at all numbers of steps, those on record kept."""
+    """Rows of ways at numbers of steps, those on record kept."""
     rows = read_record(file)
     real = TrainingDigits()
-    asked = [(LCM, 4), (TEACHER[0], 4), (TEACHER[0], MANY)]  # those that decide
-    asked += [(way, steps) for way in ways for steps in FEW]
     for way, steps in asked:
+        if way.model not in models:
+            continue
         if any((row.get("way"), row.get("steps")) == (way.name, steps) for row in rows):
             continue
         sets = SETS if (way.name, steps) in DECIDING else 1
@@ -170,7 +205,9 @@ def found(rows: Sequence[dict[str, Any]], way: str, steps: int) -> float:
 
 def text_of(rows: Sequence[dict[str, Any]]) -> str:
     """The tables of the page."""
-    ways = list(dict.fromkeys(row["way"] for row in rows if "way" in row))
+    apart = {way.name for way in SLIM}
+    named = (row["way"] for row in rows if "way" in row)
+    ways = [name for name in dict.fromkeys(named) if name not in apart]
     header = [
         "Fréchet distance (read as asked)",
         *(f"{n} step{'s' * (n > 1)}" for n in FEW),
@@ -186,11 +223,19 @@ def text_of(rows: Sequence[dict[str, Any]]) -> str:
     parts = [
         table(header, lines),
         f"DDIM in {MANY} steps, two calls each: {_cell(many)}.",
+        *(_slim(row) for row in rows if "top_octave" in row),
         *(
             f"{row['way']} in {row['steps']} steps, of {SETS} sets: "
             f"{_list(row['distances'])}."
             for row in rows
             if len(row.get("distances", ())) > 1 and row["steps"] != MANY
+        ),
+        *(
+            f"Distance to the nearest training digit [RMS]: {row['mmd']:.4f} of "
+            f"MMD-DDM in 5 steps, {row['base']:.4f} of DDIM in 5, "
+            f"{row['many']:.4f} in {MANY}."
+            for row in rows
+            if "nearest" in row
         ),
     ]
     for row in rows:
@@ -223,6 +268,74 @@ def _style(row: dict[str, Any]) -> str:
     )
 
 
+def _slim(row: dict[str, Any]) -> str:
+    """A sentence on slim students."""
+    each = (
+        f"{name}: {found['share']:.3f} of the operations, error of the log power in "
+        f"the top octave {found['error']:.3f}"
+        for name, found in row["top_octave"].items()
+    )
+    return f"Slim students, DPM-Solver++ in {SLIM_STEPS} steps. {'; '.join(each)}."
+
+
+def measure_slim(models: dict[str, OpenedModel], out: Path) -> dict[str, Any]:
+    """Operations and spectra of both slim students."""
+    source = open_source("mnist", SHAPE, CLASSES)
+    real, _ = source.read(np.arange(len(source)))
+    whole, rows = operations(models["base"]), {}
+    for way in SLIM:
+        pictures = drawn(out / "pictures", models[way.model], way, SLIM_STEPS, COUNT)
+        rows[way.name] = {
+            "share": operations(models[way.model]) / whole,
+            "error": top_octave_error(pictures, real),
+        }
+    return {"top_octave": rows}
+
+
+def measure_nearest(models: dict[str, OpenedModel], out: Path) -> dict[str, Any]:
+    """Whether what is tuned repeats training digits more than its base does."""
+    source = open_source("mnist", SHAPE, CLASSES)
+    real, _ = source.read(np.arange(len(source)))
+    row: dict[str, Any] = {"nearest": True}
+    for name, way, steps in (
+        ("mmd", MMD, 5),
+        ("base", TEACHER[0], 5),
+        ("many", TEACHER[0], MANY),
+    ):
+        pictures = drawn(out / "pictures", models[way.model], way, steps, COUNT)
+        row[name] = nearest(pictures, real)
+    return row
+
+
+def verdict_of_mmd(rows: Sequence[dict[str, Any]]) -> tuple[str, bool]:
+    """What is said of system 16, and whether it holds its bars."""
+    own = found(rows, MMD.name, 5)
+    few, more = (own / found(rows, "DDIM", steps) for steps in (5, 10))
+    near = next(row for row in rows if "nearest" in row)
+    said = (
+        f"5 steps, one evaluation each: FD {own:.2f} (mean of {SETS} sets),"
+        f" {few:.2f} times DDIM-5 and {more:.2f} times DDIM-10, which take two; the "
+        f"nearest training digit at {near['mmd']:.3f} (DDIM-5: {near['base']:.3f})"
+    )
+    return said, few <= 0.6 and more <= 1.0 and near["mmd"] >= near["base"]
+
+
+def verdict_of_spectral(rows: Sequence[dict[str, Any]]) -> tuple[str, bool]:
+    """What is said of system 18, and whether it holds its bars."""
+    plain, own = (found(rows, way.name, SLIM_STEPS) for way in SLIM)
+    row = next(row for row in rows if "top_octave" in row)["top_octave"]
+    was, is_now = (row[way.name]["error"] for way in SLIM)
+    share = row[SLIM[1].name]["share"]
+    steps = RECIPES["spectral"].config.iterations
+    said = (
+        f"{share:.3f} of the operations of the digits model (not of the wide one), "
+        f"{steps:,} steps each, one seed of training: FD {own:.1f} over {plain:.1f} of "
+        f"plain slim ({own / plain:.2f}; means of {SETS} sets); error of "
+        f"the log power in the top octave {is_now / was - 1.0:+.0%}"
+    )
+    return said, own <= 0.9 * plain and is_now <= 0.75 * was and share <= 0.125
+
+
 def verdict(rows: Sequence[dict[str, Any]]) -> tuple[str, bool]:
     """What is said of system 42, and whether it holds its bars."""
     own = found(rows, LCM.name, 4)
@@ -231,7 +344,7 @@ def verdict(rows: Sequence[dict[str, Any]]) -> tuple[str, bool]:
     style = next(row for row in rows if "style" in row)
     thick = style["added"] / style["tuned"] - 1.0
     said = (
-        f"4 steps: FD {own:.2f} (mean of {SETS} sets of {COUNT:,}), {to_many:.2f} "
+        f"4 steps: FD {own:.2f} (mean of {SETS} sets), {to_many:.2f} "
         f"times DDIM-50 and {to_few:.2f} times DDIM-4; {share:.1%} of the parameters; "
         f"added to thick digits: strokes {thick:+.1%}"
     )
@@ -246,9 +359,9 @@ def draw_sheet(
     rows = [
         drawn(out / "pictures", models[way.model], way, steps, COUNT)[:SHOWN]
         for way in ways
-        for steps in FEW
+        for steps in SHEET
     ]
-    save_png(file, contact_sheet(np.concatenate(rows), SHOWN * len(FEW)))
+    save_png(file, contact_sheet(np.concatenate(rows), SHOWN * len(SHEET)))
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -259,24 +372,52 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("base", help="a model of digits")
     parser.add_argument("out", type=Path, help="directory of what is trained")
     parser.add_argument("--docs", type=Path, default=DOCS, help="folder of pages")
-    words = parser.parse_args(argv)
-    out, fast = words.out, str(words.out / "lcm")
-    if not derive("lcm_lora", words.base, fast, LcmLoraConfig(guidance=WEIGHT)):
-        return
-    models = {"base": open_model(words.base), "lcm": open_model(fast)}
-    ways = (LCM, *TEACHER)
-    file = words.docs / "few_steps.json"
-    measure_once(
-        file, "share", lambda: {"share": share_of(models["lcm"], models["base"])}
+    parser.add_argument(
+        "--models", default=",".join(RECIPES), help="those that are made and measured"
     )
-    measure_all(models, (), out, file)
-    measure_once(file, "style", lambda: measure_style(words.base, out, fast))
-    rows = measure_all(models, ways, out, file)
-    draw_sheet(models, ways, out, words.docs / "images" / "few_steps.png")
+    words = parser.parse_args(argv)
+    out, names = words.out, words.models.split(",")
+    models = make_models(words.base, out, names)
+    if models is None:
+        return
+    file = words.docs / "few_steps.json"
+    if "lcm" in models:
+        fast = models["lcm"]
+        share = {"share": share_of(fast, models["base"])}
+        measure_once(file, "share", lambda: share)
+        measure_once(
+            file, "style", lambda: measure_style(words.base, out, str(fast.path))
+        )
+    rows = measure_all(models, ASKED, out, file)
+    if "mmd-5" in models:
+        measure_once(file, "nearest", lambda: measure_nearest(models, out))
+    if {"slim", "spectral"} <= models.keys():
+        measure_once(file, "top_octave", lambda: measure_slim(models, out))
+    rows = read_record(file)
+    shown = [way for way in WAYS if way.model in models]
+    shown = [way for way in shown if (out / "pictures" / first_of(way)).is_file()]
+    draw_sheet(models, shown, out, words.docs / "images" / "few_steps.png")
     write_page(words.docs / "few_steps.md", "few_steps", text_of(rows))
     if words.docs == DOCS:
-        figure, holds = verdict(rows)
-        record_system(42, command=COMMAND, figure=figure, holds=holds)
+        record_all(rows)
+
+
+def first_of(way: Way) -> str:
+    """The file of its pictures in one step, which the sheet begins with."""
+    return f"{way.model}-{way.sampler}-1.safetensors"
+
+
+def record_all(rows: Sequence[dict[str, Any]]) -> None:
+    """Records every system that was measured."""
+    named = {row.get("way") for row in rows}
+    for number, way, judge in (
+        (42, LCM, verdict),
+        (16, MMD, verdict_of_mmd),
+        (18, SLIM[1], verdict_of_spectral),
+    ):
+        if way.name in named:
+            figure, holds = judge(rows)
+            record_system(number, command=COMMANDS[number], figure=figure, holds=holds)
 
 
 if __name__ == "__main__":

@@ -33,6 +33,7 @@ SETTINGS: dict[str, dict] = {  # of a method: those that suit a tiny base
     "mixdq": {"sensitivity_rows": 2, "sensitivity_images": 1, "sensitivity_steps": 1},
     "lcm_lora": {"rank": 2, "keep": 1},
     "mmd": {"rank": 2, "keep": 1, "steps": 2, "reference_images": 4, "features": 3},
+    "spectral": {"width": 4},
     "temporal_cache": {"cached_steps": (5, 6)},
     "progressive": {"rank": 2, "keep": 1},
 }

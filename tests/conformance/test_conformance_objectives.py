@@ -30,6 +30,7 @@ from pdm_tf.objectives.feature_distillation import (
 from pdm_tf.objectives.guidance_distillation import GuidanceDistillation
 from pdm_tf.objectives.mean_discrepancy import MeanDiscrepancy, Reference
 from pdm_tf.objectives.progressive import ProgressiveDistillation
+from pdm_tf.objectives.spectral_distillation import SpectralDistillation, at_scales
 from pdm_tf.samplers import DDIM
 from pdm_tf.training.accumulation import accumulated
 from pdm_tf.training.ema import MovingAverage
@@ -152,6 +153,30 @@ def mean_discrepancy():
     return objective, student
 
 
+def spectral_distillation():
+    """A student of the teacher's own features, some transforms and aligners of which
+    learn."""
+    plan = {path: Scaled() for path in PATHS}
+    teacher, student = inlined(), inlined(plan)
+    z, level = tf.zeros([1, *SHAPE]), teacher.schedule.level(tf.constant([500]))
+    _, features = features_of(teacher, z, level, tf.constant([0]))
+    aligners = [tf.Variable(0.9 * tf.eye(f.shape[-1])) for f in at_scales(features)]
+    named = {f"aligner.{i}": kernel for i, kernel in enumerate(aligners)}
+    objective = SpectralDistillation(
+        teacher=teacher,
+        student=student,
+        variables=plan_variables(plan) | named,
+        aligners=aligners,
+        spatial=0.5,
+        frequency=0.5,
+        power=-1.0,
+        weighting="sqrt_snr",
+        label_dropout=0.2,
+        t_range=(0, 999),
+    )
+    return objective, student
+
+
 # Each returns a fresh objective, and a denoiser that holds all variables it reads.
 OBJECTIVES = {
     "DenoisingObjective": denoising,
@@ -161,12 +186,14 @@ OBJECTIVES = {
     "FeatureDistillation": feature_distillation,
     "ProgressiveDistillation": progressive,
     "MeanDiscrepancy": mean_discrepancy,
+    "SpectralDistillation": spectral_distillation,
 }
 OF_BATCH = {"MeanDiscrepancy"}  # whose loss is one of the whole batch
 
 every = pytest.mark.parametrize("make", OBJECTIVES.values(), ids=OBJECTIVES)
 # Steps are dear; of those that move transforms alone, some are quick.
 SLOW = {"DenoisingObjective of an adapter", "MeanDiscrepancy"}
+SLOW |= {"SpectralDistillation"}
 stepped = pytest.mark.parametrize(
     "make",
     [
