@@ -213,10 +213,58 @@ class SpectralConfig(SlimConfig):
     )
 
 
+@dataclass(frozen=True)
+class SlimFlowConfig(SlimConfig):
+    """Straight ways of a small network, then one step of it (SlimFlow, 2407.12718)."""
+
+    width: int = option(
+        0,
+        "Channels of the student's finest level; 0: 0.47 of the base's, for less than "
+        "a quarter of its operations. One step is learnt by a network like its base's.",
+        low=0,
+    )
+    guidance: float = option(
+        GUIDANCE,
+        "Guidance weight w of the base's pictures; 1 is none. What this method made "
+        "already keeps its own.",
+        low=-100,
+        high=100,
+    )
+    pairs: int = option(
+        1000, "Noises, and pictures that the base makes of them, to learn from.", low=1
+    )
+    pair_sampler: str = option(
+        "dpm_solver", "Sampler of these; one that draws no noise on its way."
+    )
+    pair_steps: int = option(10, "Steps of it.", low=1)
+    annealed: float = option(
+        0.5,
+        "Share of the training in which noises turn from fresh ones into those of the "
+        "pairs; 0: those of the pairs from the start, plain reflow.",
+        low=0,
+        high=1,
+    )
+    steps: int = option(
+        FEW.steps,
+        "Steps that a model of straight ways is sampled in by default.",
+        low=1,
+    )
+    validation_images: int = option(
+        300,
+        "Pictures of each kept checkpoint whose distance to the training pictures says "
+        "which is the best; 0: the last is.",
+        low=0,
+    )
+    keep: int = option(
+        3, "Last checkpoints that are kept; the best of them is the model.", low=1
+    )
+
+
 METHODS: dict[str, type] = {
     "guidance_lora": GuidanceLoraConfig,
     "lcm_lora": LcmLoraConfig,
     "mmd": MMDConfig,
     "progressive": ProgressiveConfig,
+    "slimflow": SlimFlowConfig,
     "spectral": SpectralConfig,
 }

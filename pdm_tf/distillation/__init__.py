@@ -5,5 +5,12 @@ Loaded by name, so that a command line can list them without TensorFlow.
 
 METHODS: dict[str, str] = {
     name: f"pdm_tf.distillation.{name}"
-    for name in ("guidance_lora", "lcm_lora", "mmd", "progressive", "spectral")
+    for name in (
+        "guidance_lora",
+        "lcm_lora",
+        "mmd",
+        "progressive",
+        "slimflow",
+        "spectral",
+    )
 }

@@ -19,6 +19,7 @@ from pdm_tf.assemble.building import named_variables
 from pdm_tf.config import SamplingConfig
 from pdm_tf.denoisers import NetworkDenoiser
 from pdm_tf.denoisers.distilled import Consistent
+from pdm_tf.diffusion.flow import LinearFlow
 from pdm_tf.networks.transforms import plan_variables
 from pdm_tf.objectives import DenoisingObjective
 from pdm_tf.objectives.consistency import ConsistencyDistillation
@@ -30,6 +31,7 @@ from pdm_tf.objectives.feature_distillation import (
 from pdm_tf.objectives.guidance_distillation import GuidanceDistillation
 from pdm_tf.objectives.mean_discrepancy import MeanDiscrepancy, Reference
 from pdm_tf.objectives.progressive import ProgressiveDistillation
+from pdm_tf.objectives.reflow import FlowDistillation, Pairs, Reflow
 from pdm_tf.objectives.spectral_distillation import SpectralDistillation, at_scales
 from pdm_tf.samplers import DDIM
 from pdm_tf.training.accumulation import accumulated
@@ -177,6 +179,30 @@ def spectral_distillation():
     return objective, student
 
 
+def straight(plan):
+    """A denoiser on the linear process, and pairs of noise and picture."""
+    base, rng = small_denoiser(), np.random.default_rng(0)
+    student = NetworkDenoiser(base.network, LinearFlow.of(), apart=False, plan=plan)
+    x0, x1 = rng.normal(size=(2, 5, *SHAPE)).astype(np.float32)
+    return student, Pairs(x0, x1, np.arange(5, dtype=np.int32) % 4)
+
+
+def reflow():
+    """Some transforms of a network learn straight ways."""
+    plan = {path: Scaled() for path in PATHS[:2]}
+    student, pairs = straight(plan)
+    return Reflow(student, plan_variables(plan), pairs, 0.5, 20, True), student
+
+
+def flow_distillation():
+    """Some transforms of a network learn to go a straight way in one step."""
+    plan = {path: Scaled() for path in PATHS[:2]}
+    student, pairs = straight(plan)
+    teacher = NetworkDenoiser(student.network, student.schedule, apart=False)
+    learnt = plan_variables(plan)
+    return FlowDistillation(teacher, student, learnt, pairs, 20, True), student
+
+
 # Each returns a fresh objective, and a denoiser that holds all variables it reads.
 OBJECTIVES = {
     "DenoisingObjective": denoising,
@@ -187,13 +213,15 @@ OBJECTIVES = {
     "ProgressiveDistillation": progressive,
     "MeanDiscrepancy": mean_discrepancy,
     "SpectralDistillation": spectral_distillation,
+    "Reflow": reflow,
+    "FlowDistillation": flow_distillation,
 }
 OF_BATCH = {"MeanDiscrepancy"}  # whose loss is one of the whole batch
 
 every = pytest.mark.parametrize("make", OBJECTIVES.values(), ids=OBJECTIVES)
 # Steps are dear; of those that move transforms alone, some are quick.
 SLOW = {"DenoisingObjective of an adapter", "MeanDiscrepancy"}
-SLOW |= {"SpectralDistillation"}
+SLOW |= {"SpectralDistillation", "Reflow", "FlowDistillation"}
 stepped = pytest.mark.parametrize(
     "make",
     [
