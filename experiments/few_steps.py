@@ -78,7 +78,7 @@ HALVED = tuple(
     for n in CHAIN
 )
 WAYS = (LCM, *TEACHER, GUIDED, MMD, TUNED)
-DECIDING = {("DDIM", 4), ("LCM-LoRA", 4), ("DDIM", 5), ("DDIM", 10), (MMD.name, 5)}
+DECIDING = {("DDIM", 4), ("LCM-LoRA", 4), ("DDIM", 5), (MMD.name, 5)}
 DECIDING |= {(way.name, SLIM_STEPS) for way in SLIM}
 ASKED = [(LCM, 4), (TEACHER[0], 4), (TEACHER[0], MANY)]  # those that decide
 ASKED += [(TEACHER[0], 5), (TEACHER[0], 10), (MMD, 5)]
