@@ -6,7 +6,7 @@ PEERS ?= .venv-peers
 TESTS ?= tests
 WORKERS ?= 2
 
-.PHONY: quick demo test test-slow experiments bench lint types install install-dev clean
+.PHONY: quick demo test test-slow test-browser docs experiments bench lint types install install-dev clean
 
 quick: $(VENV)/installed  ## draws digits with a model that comes along (a minute)
 	$(BIN)/pdm-tf sample --model=pretrained:mnist --out_dir=samples/quick --num_images=100
@@ -24,6 +24,12 @@ test: $(VENV)/installed-dev lint types  ## lint, types and all tests but the slo
 
 test-slow: $(VENV)/installed-dev  ## the tests that take minutes
 	$(BIN)/python -m pytest $(TESTS) -m slow
+
+test-browser: $(VENV)/installed-browser  ## tries the web page in headless Chromium
+	$(BIN)/python -m pytest tests/web -m "slow or not slow" -rs
+
+docs: $(VENV)/installed-docs  ## builds the site of the documents into site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 experiments: $(VENV)/installed-dev  ## makes the tables of docs/ again (hours)
 	$(BIN)/python -m experiments
@@ -50,10 +56,19 @@ $(VENV)/installed-dev: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@touch $@
 
+$(VENV)/installed-docs: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --editable '.[docs]'
+	@touch $@
+
+$(VENV)/installed-browser: $(VENV)/installed-dev
+	$(BIN)/python -m pip install --quiet --editable '.[browser]'
+	which chromium || $(BIN)/python -m playwright install chromium
+	@touch $@
+
 $(PEERS)/installed: benchmarks/requirements-peers.txt
 	$(PYTHON) -m venv $(PEERS)
 	$(PEERS)/bin/python -m pip install --quiet --requirement $<
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(PEERS) build *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(PEERS) build site *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -46,6 +46,7 @@ from pdm_tf.config.run import (
     UNetConfig,
 )
 from pdm_tf.config.transformer import JiTConfig, TransformerConfig
+from pdm_tf.config.web import WebConfig
 from pdm_tf.errors import InputError
 
 __all__ = [
@@ -89,6 +90,7 @@ __all__ = [
     "UNetConfig",
     "Variance",
     "VariationsConfig",
+    "WebConfig",
     "Weighting",
     "option",
 ]

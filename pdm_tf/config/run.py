@@ -31,7 +31,8 @@ class DataConfig:
     dataset: str = option(
         "mnist",
         "Source of pictures: mnist (5,000 digits that come along), photos (crops of "
-        "the photographs inside scikit-image and scikit-learn), folder:PATH (any "
+        "the photographs inside scikit-image and scikit-learn), emoji or "
+        "emoji:FONT.ttf (those of a font), folder:PATH (any "
         "folder of jpg, png, webp, searched recursively) or tfds:NAME[:SPLIT] (a "
         "prepared data set of TensorFlow Datasets, or tfds:PATH of one that python -m "
         "pdm_tf.data made).",

@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from pdm_tf.data.digits import open_digits
+from pdm_tf.data.emoji import open_emoji
 from pdm_tf.data.folder import open_folder
 from pdm_tf.data.images import checked_shape
 from pdm_tf.data.photos import open_photos
@@ -47,6 +48,7 @@ Opener = Callable[[str, Shape, int, str], Source]
 SHELF: dict[str, Opener] = {
     "mnist": open_digits,
     "photos": open_photos,
+    "emoji": open_emoji,
     "folder": open_folder,
     "tfds": open_tfds,
 }
@@ -63,7 +65,7 @@ def open_source(
     """Opens a source of pictures by the name that `--dataset` takes.
 
     Args:
-      dataset: "mnist", "photos", "folder:PATH" or "tfds:NAME".
+      dataset: "mnist", "photos", "emoji", "emoji:FONT", "folder:PATH" or "tfds:NAME".
       image_shape: (H, W, C) in pixels, C of 1 or 3.
       num_classes: exactly the source's number of classes, or 0 where labels do not
         matter (a folder is then not searched for classes).

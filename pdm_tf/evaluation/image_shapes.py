@@ -18,7 +18,7 @@ from pdm_tf.evaluation.locations import Location
 from pdm_tf.progress import progress
 
 Shape = tuple[int, ...]
-_SHIPPED = {"mnist": (32, 32, 1), "photos": (64, 64, 3)}
+_SHIPPED = {"mnist": (32, 32, 1), "photos": (64, 64, 3), "emoji": (64, 64, 3)}
 _DIGITS = ((32, 32, 1), (28, 28, 1))  # padded, and as they are
 _GREY = ("1", "L", "LA", "La", "F")  # and all that begin with I
 _ORIENTATION, _LYING = 0x0112, (5, 6, 7, 8)  # EXIF: width and height change places

@@ -25,6 +25,7 @@ OPTIONAL = {
     "imageio_ffmpeg": ("imageio-ffmpeg", "films"),
     "wandb": ("wandb", "wandb"),
     "mlflow": ("mlflow", "mlflow"),
+    "gradio": ("gradio", "web"),
 }
 
 

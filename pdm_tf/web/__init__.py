@@ -1,0 +1,1 @@
+"""A page in a browser to try models on; needs the extra `web`."""
