@@ -26,7 +26,7 @@ ROWS = (
     ("serving", "pretrained", "convert"),
     ("export", "evaluation"),
     ("assemble",),
-    ("doctor", "analysis"),
+    ("doctor", "web", "analysis"),
     ("commands",),
 )
 COLOURS = {
