@@ -20,7 +20,7 @@ from pdm_tf import commands
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md"))]
-LINK = re.compile(r"(?<!`)\]\((?!https?:)([^)#\s]*)(?:#([\w-]+))?\)")
+LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([\w-]+))?\)")
 SITE_ONLY = {"reference.md"}  # made when the site is built
 NEEDED = "mkdocs", "material", "mkdocstrings"
 MISSING = [name for name in NEEDED if not importlib.util.find_spec(name)]
