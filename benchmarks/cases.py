@@ -12,7 +12,11 @@ ROOT = Path(__file__).resolve().parent.parent
 # from a SavedModel, is exported, is loaded; or a batch is read.
 Work = Literal["call", "train", "sample", "export", "load", "read"]
 OURS = "ours"
-PEERS = ("pytorch", "diffusers_unet")  # what a user would otherwise pick
+PEERS = (
+    "pytorch",
+    "pytorch_compiled",
+    "diffusers_unet",
+)  # what a user would otherwise pick
 # Processors alone.
 LITERT = ("litert_float32", "litert_int8")
 OPENVINO = (
@@ -57,6 +61,7 @@ class Case:
             "device": device,
             "dataset": config.data.dataset,
             "network": asdict(config.network),
+            "transformer": asdict(config.transformer),
         }
 
 
@@ -67,14 +72,14 @@ CASES = (
     Case("lsun_church_p4", "call", 4),
     Case("lsun_church_p8", "call", 1),
     Case("lsun_church_p8", "call", 4),
-    Case("ffhq_1024", "call", 1, (OURS, "pytorch")),
-    Case("ffhq_1024", "call", 4, (OURS, "pytorch")),
+    Case("ffhq_1024", "call", 1, (OURS, "pytorch", "pytorch_compiled")),
+    Case("ffhq_1024", "call", 4, (OURS, "pytorch", "pytorch_compiled")),
     Case("photos", "call", 1, (OURS, *PEERS, *RUNTIMES)),
     Case("mnist", "call", 1, (OURS, *PEERS, *RUNTIMES)),
     Case("mnist", "call", 4),
-    Case("mnist", "train", 64, (OURS, "pytorch")),
-    Case("photos", "train", 32, (OURS, "pytorch")),
-    Case("lsun_church_p4", "train", 1, (OURS, "pytorch")),
+    Case("mnist", "train", 64, (OURS, "pytorch", "pytorch_compiled")),
+    Case("photos", "train", 32, (OURS, "pytorch", "pytorch_compiled")),
+    Case("lsun_church_p4", "train", 1, (OURS, "pytorch", "pytorch_compiled")),
     Case("photos", "sample", 4, (OURS, "calls", "diffusers_unet")),
     Case("mnist", "sample", 64, (OURS, "recipe"), steps=250),
     Case("mnist", "export", 1, (OURS,)),

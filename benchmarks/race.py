@@ -3,15 +3,19 @@
 import json
 import os
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
+from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from benchmarks.cases import ROOT, Case
+if TYPE_CHECKING:  # whose settings an accelerator's machine need not have
+    from benchmarks.cases import Case
 
 HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
 LIMIT = "matmul"
 PRODUCT = 2 * 2048**3  # operations of one turn of the limit
 _TURN = 0.5  # seconds that a turn takes at least
@@ -25,6 +29,7 @@ class Candidate:
         paths = [str(HERE), str(HERE / "candidates"), str(ROOT)]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
         environment["TF_CPP_MIN_LOG_LEVEL"] = "3"
+        environment["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"  # others run beside it
         if case["device"] == "cpu":
             environment["CUDA_VISIBLE_DEVICES"] = "-1"
         self.process = subprocess.Popen(
@@ -82,7 +87,7 @@ class Result:
 
 
 def run(
-    case: Case,
+    case: "Case",
     flops: float,
     turns: int,
     pythons: dict[str, str],
@@ -97,19 +102,34 @@ def run(
       pythons: interpreter of each candidate; those without one are left out.
       order: what the candidates are given; by default the case on the processor.
     """
-    order, result = order or case.order(), Result(case.name, case.batch, flops)
     limit = (LIMIT,) if flops else ()
     names = [name for name in (*limit, *case.candidates) if name in pythons]
-    running: list[Candidate] = []
+    result = race(case.name, order or case.order(), names, turns, pythons)
+    result.flops = flops
+    if flops:
+        result.turns[LIMIT] = [s * flops / PRODUCT for s in result.turns[LIMIT]]
+    return result
+
+
+def race(
+    title: str,
+    order: dict,
+    names: Sequence[str],
+    turns: int,
+    pythons: dict[str, str],
+) -> Result:
+    """Times candidates in turns: seconds as each of them counts its work.
+
+    Raises:
+      RuntimeError: one of them fell; what it said.
+    """
+    result, running = Result(title, order["batch"], 0), []
     try:
         for name in names:
             running.append(Candidate(name, pythons[name], order))
-        for _ in tqdm(range(turns), case.name, unit="turn"):
+        for _ in tqdm(range(turns), title, unit="turn"):
             for one in running:
-                seconds = one.turn()
-                if one.name == LIMIT:
-                    seconds *= flops / PRODUCT
-                result.turns.setdefault(one.name, []).append(seconds)
+                result.turns.setdefault(one.name, []).append(one.turn())
         result.peak_mib = {one.name: one.close() for one in running}
     finally:
         for one in running:

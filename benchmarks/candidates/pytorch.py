@@ -1,9 +1,12 @@
 """The same network in PyTorch."""
 
 import math
+from collections.abc import Callable
+from itertools import pairwise
 
 import torch
 from serving import serve
+from torch_transformer import JiT
 from torch_unet import PatchedUNet
 
 torch.set_num_threads(torch.get_num_threads())
@@ -50,6 +53,25 @@ def make_training(network, order: dict):
     return step
 
 
+def make_sampling(network, order: dict):
+    """Steps of DDIM from noise to pictures."""
+    network = network.eval().to(memory_format=torch.channels_last)
+    z, _, labels = inputs(order)
+    alpha = schedule()[0].to(z.device)
+    times = torch.linspace(999, 0, order["steps"] + 1, device=z.device).long()
+
+    def draw():
+        x = z
+        with torch.inference_mode():
+            for now, then in pairwise(times):
+                denoised = network(x, now[None], labels)[0]
+                eps = (x - alpha[now].sqrt() * denoised) / (1 - alpha[now]).sqrt()
+                x = alpha[then].sqrt() * denoised + (1 - alpha[then]).sqrt() * eps
+            return x.float().cpu().numpy()
+
+    return draw
+
+
 def schedule() -> tuple[torch.Tensor, ...]:
     """alpha_t, the two log variances, and x's part of the posterior mean, [1000]."""
     betas = torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64)
@@ -89,12 +111,25 @@ def lowered(work, order: dict):
     return run
 
 
-def make(order: dict):
-    """The work of a case."""
-    network = PatchedUNet(order["network"]).to(device_of(order))
-    work = {"call": make_call, "train": make_training}[order["work"]](network, order)
-    return lowered(work, order)
+def build(order: dict) -> torch.nn.Module:
+    """The network of a case."""
+    if order["network"]["architecture"] == "jit":
+        return JiT(order["network"], order["transformer"])
+    return PatchedUNet(order["network"])
+
+
+def make(order: dict, compiled: Callable = lambda network: network):
+    """The work of a case, its network compiled where a compiler is given."""
+    torch.backends.cuda.matmul.allow_tf32 = True  # as XLA does, and convolutions here
+    network = compiled(build(order).to(device_of(order)))
+    makers = {"call": make_call, "train": make_training, "sample": make_sampling}
+    return lowered(makers[order["work"]](network, order), order)
+
+
+def peak() -> float:
+    """MiB of the device at most; 0 on a processor."""
+    return torch.cuda.max_memory_allocated() / 2**20 if torch.cuda.is_available() else 0
 
 
 if __name__ == "__main__":
-    serve(make)
+    serve(make, peak)

@@ -140,7 +140,8 @@ class PatchedUNet(nn.Module):
 
     def forward(self, z, t, labels=None):
         half = self.width // 2
-        rates = torch.exp(-math.log(1e4) * torch.arange(half) / max(half - 1, 1))
+        steps = torch.arange(half, device=t.device)
+        rates = torch.exp(-math.log(1e4) * steps / max(half - 1, 1))
         angle = t[:, None].float() * rates
         code = torch.cat([angle.sin(), angle.cos()], dim=1)
         time = F.silu(self.time_2(F.silu(self.time_1(code))))

@@ -1,0 +1,103 @@
+"""python -m benchmarks.accelerator: races prepared graphs against PyTorch, there.
+
+Ends in time whatever happens: cases that no longer fit are left out and said, and each
+result is written as it comes. The same command goes on.
+"""
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+from benchmarks import race
+
+CANDIDATES = ("stablehlo", "pytorch", "pytorch_compiled")
+
+
+def main() -> None:
+    """Races what was not raced yet."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("graphs", help="folder that prepare wrote")
+    parser.add_argument("--out", default="results.json", help="file of the results")
+    parser.add_argument("--turns", type=int, default=5, help="turns of each candidate")
+    parser.add_argument("--seconds", type=float, default=540, help="time of all [s]")
+    parser.add_argument("--device", default="gpu", choices=["cpu", "gpu"])
+    words = parser.parse_args()
+    out, end = Path(words.out), time.monotonic() + words.seconds
+    results = json.loads(out.read_text()) if out.is_file() else []
+    slowest = 0.0
+    for about in _cases(Path(words.graphs)):
+        if about["case"] in {result["case"] for result in results}:
+            continue
+        begun = time.monotonic()
+        if begun + slowest > end:
+            print(f"{about['case']}: no time is left", flush=True)
+            continue
+        results.append(_raced(about, words.device, words.turns))
+        out.write_text(json.dumps(results, indent=1) + "\n")
+        slowest = max(slowest, time.monotonic() - begun)
+        print(row(results[-1]), flush=True)
+    print(table(results))
+
+
+def _cases(graphs: Path) -> list[dict]:
+    """Descriptions in the order in which they were prepared."""
+    files = sorted(graphs.glob("*.json"), key=lambda file: file.stat().st_mtime_ns)
+    if not files:
+        sys.exit(f"{graphs} holds no graphs; python -m benchmarks.accelerator.prepare")
+    cases = [json.loads(file.read_text()) for file in files]
+    return [
+        {**case, "graph": str((graphs / case["graph"]).resolve())} for case in cases
+    ]
+
+
+def _raced(about: dict, device: str, turns: int) -> dict:
+    """A result as plain data; one that fell says why."""
+    order = {**about["order"], "device": device}
+    order |= {name: about[name] for name in ("graph", "arguments", "changed")}
+    said = {"case": about["case"], "batch": order["batch"], "flops": about["flops"]}
+    pythons = dict.fromkeys(("torch_matmul", *CANDIDATES), sys.executable)
+    for name in CANDIDATES:
+        try:
+            found = race.race(
+                about["case"], order, ("torch_matmul", name), turns, pythons
+            )
+        except RuntimeError as error:
+            said[name] = {"fell": str(error)[-600:]}
+            continue
+        seconds = found.seconds(name)
+        peak = race.PRODUCT / found.seconds("torch_matmul")
+        said[name] = {
+            "seconds": seconds,
+            "pictures_a_second": order["batch"] / seconds,
+            "share_of_products": about["flops"] / seconds / peak,
+            "teraflops_of_products": peak / 1e12,
+            "peak_mib": found.peak_mib[name],
+        }
+    return said
+
+
+def row(result: dict) -> str:
+    """A line of the table: for each candidate pictures/s, share of the peak, memory."""
+    cells = [result["case"]]
+    for name in CANDIDATES:
+        one = result.get(name, {"fell": "left out"})
+        cells.append(
+            "fell"
+            if "fell" in one
+            else f"{one['pictures_a_second']:.4g} / {one['share_of_products']:.0%} / "
+            f"{one['peak_mib']:,.0f}"
+        )
+    return "| " + " | ".join(cells) + " |"
+
+
+def table(results: list[dict]) -> str:
+    """Markdown: pictures a second / share of a matrix product's speed / MiB."""
+    heads = ["case", *CANDIDATES]
+    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
+    return "\n".join([*lines, *map(row, results)])
+
+
+if __name__ == "__main__":
+    main()
