@@ -8,9 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from experiments.digits import TrainingDigits, sample_digits
 from experiments.pages import DOCS, table, write_page, write_record
 from pdm_tf.assemble import open_model
+from pdm_tf.data.images import contact_sheet, save_png
 from pdm_tf.profiling.flops import count_denoise_flops
 from pdm_tf.profiling.parameters import count_parameters
 from pdm_tf.samplers import open_sampler
@@ -19,9 +22,18 @@ from pdm_tf.samplers import open_sampler
 WAYS = (("ddim", 20), ("ddim", 50), ("linear_heun", 10), ("linear_heun", 25))
 
 
+SHOWN = 20  # digits of each row on the sheet
+
+
+def way(text: str) -> tuple[str, int]:
+    """A sampler and its steps, as SAMPLER:STEPS."""
+    name, _, steps = text.partition(":")
+    return name, int(steps)
+
+
 def measure(words: argparse.Namespace) -> list[dict[str, Any]]:
-    """Rows: every model in every way."""
-    real, rows = TrainingDigits(), []
+    """Rows: every model in every way; the sheet shows them in this order."""
+    real, rows, shown = TrainingDigits(), [], []
     for path in words.models:
         opened = open_model(path)
         network = opened.denoiser.map_innermost(lambda d: d).network
@@ -34,7 +46,7 @@ def measure(words: argparse.Namespace) -> list[dict[str, Any]]:
             "gflop": flops / 1e9,
         }
         thresholding = opened.settings.sampling.thresholding
-        for name, steps in WAYS:
+        for name, steps in words.ways:
             pictures, labels, _ = sample_digits(
                 opened.denoiser,
                 words.count,
@@ -43,8 +55,12 @@ def measure(words: argparse.Namespace) -> list[dict[str, Any]]:
                 sampler=open_sampler(name),
             )
             found = real.compare(pictures, labels)._asdict()
+            shown.append(pictures[:SHOWN])
             rows.append({**said, "sampler": name, "steps": steps, **found})
             print(rows[-1], flush=True)
+    save_png(
+        words.docs / "images" / "jit.png", contact_sheet(np.concatenate(shown), SHOWN)
+    )
     return rows
 
 
@@ -77,6 +93,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("models", nargs="+", help="models of digits")
     parser.add_argument("--count", type=int, default=1000, help="digits a row")
+    parser.add_argument("--ways", type=way, nargs="*", default=WAYS)
     parser.add_argument("--docs", type=Path, default=DOCS, help="folder of pages")
     words = parser.parse_args(argv)
     rows = measure(words)

@@ -23,6 +23,7 @@ from pdm_tf.config import (
 from pdm_tf.config.converting import ConvertJiTConfig, ConvertPatchDiffusionConfig
 from pdm_tf.convert import jit, patch_diffusion
 from pdm_tf.convert.torch_file import StoredTensor, TorchFile
+from pdm_tf.data.imagenet_names import COUNT, imagenet_names
 from pdm_tf.errors import MissingSetting, SettingError
 from pdm_tf.networks import JiT, PatchedUNet
 from pdm_tf.progress import say
@@ -100,6 +101,8 @@ def _converted(config: Converting, make: Callable[..., tuple[Any, Config]]) -> s
         say(f"reading {config.checkpoint} …")
         network, settings = make(_weights(config), out)
         classes = network.config.num_classes
+        if not names and classes == COUNT:
+            names = imagenet_names()
         if names and len(names) != classes:
             remedy = f"holds {len(names)} names, the model has {classes}"
             raise SettingError("class_names", config.class_names, remedy)

@@ -45,7 +45,9 @@ class ConvertJiTConfig:
         high=100,
     )
     class_names: str = option(
-        "", "Text file with the name of a class in each line, in the order of labels."
+        "",
+        "Text file with the name of a class in each line, in the order of labels; not "
+        "given, 1,000 classes have the names of ImageNet's.",
     )
 
 
@@ -97,7 +99,9 @@ class ConvertPatchDiffusionConfig:
         high=100,
     )
     class_names: str = option(
-        "", "Text file with the name of a class in each line, in the order of labels."
+        "",
+        "Text file with the name of a class in each line, in the order of labels; not "
+        "given, 1,000 classes have the names of ImageNet's.",
     )
 
 

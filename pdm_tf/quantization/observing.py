@@ -91,10 +91,16 @@ def call_eagerly(
 
 
 def by_step(rows: Rows, step_of: np.ndarray | None) -> list[np.ndarray]:
-    """Indices of rows for each group of timesteps; all in one without groups."""
+    """Indices of rows for each group of timesteps; all in one without groups.
+
+    A group that no row falls into, such as the last before the picture on the straight
+    way, has those of the nearest one that has some.
+    """
     if step_of is None:
         return [np.arange(len(rows.t))]
     found: dict[int, list[int]] = defaultdict(list)
     for i, t in enumerate(rows.t):
         found[int(step_of[t])].append(i)
-    return [np.array(found[s], int) for s in range(int(step_of.max()) + 1)]
+    held = sorted(found)
+    nearest = (min(held, key=lambda h: abs(h - s)) for s in range(step_of.max() + 1))
+    return [np.array(found[h], int) for h in nearest]

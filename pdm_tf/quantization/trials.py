@@ -73,8 +73,7 @@ class Trials:
         self.layers = {path: TrialLayer(kernel_of(denoise, path)) for path in paths}
         tried = denoise.with_plan(self.layers)
         self._compute = tried.compiled(lambda *given: network(*given)[0])
-        self._draw, self._rows = drawing(tried), rows
-        self._labelled = bool(denoise.num_classes)
+        self._draw, self._rows, self._tried = drawing(tried), rows, tried
         self._output, self._pictures = self._outputs(), self._draw()
 
     def noise(self) -> float:
@@ -100,6 +99,10 @@ class Trials:
             layer.reset()
 
     def _outputs(self) -> np.ndarray:
-        batches = self._rows.batches(AT_ONCE)
-        given = (batch if self._labelled else batch[:2] for batch in batches)
+        given = [self._given(*batch) for batch in self._rows.batches(AT_ONCE)]
         return np.concatenate([np.asarray(self._compute(*inputs)) for inputs in given])
+
+    def _given(self, z: tf.Tensor, t: tf.Tensor, labels: tf.Tensor) -> list[tf.Tensor]:
+        """What the network reads of rows."""
+        tried = self._tried.conditioned(labels if self._tried.num_classes else None)
+        return tried.inputs(z, tried.schedule.level(t))

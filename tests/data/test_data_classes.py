@@ -6,6 +6,8 @@ from PIL import Image
 
 from pdm_tf.config import InputError
 from pdm_tf.data.classes import class_name, ordered_classes, relabelled
+from pdm_tf.data.imagenet_names import imagenet_names
+from pdm_tf.data.labels import find_labels
 from pdm_tf.data.sources import open_source
 from pdm_tf.errors import printable
 
@@ -86,3 +88,9 @@ def test_an_old_run_keeps_the_labels_it_learnt(tmp_path):
     pictures, labels = old.read(np.arange(3))
     assert (pictures[:, 0, 0, 0] == labels).all()
     assert relabelled(source, ("1", "3")) is source
+
+
+def test_imagenets_classes_have_their_names():
+    names = imagenet_names()
+    assert len(names) == 1000 and names[207] == "golden retriever"
+    assert find_labels(["golden retriever", "tench"], 1000, names) == [207, 0]
