@@ -34,7 +34,7 @@ from pdm_tf.data.images import contact_sheet, save_png
 from pdm_tf.profiling.flops import count_denoise_flops
 from pdm_tf.samplers import DDIM
 
-ARGUMENTS = ("runs/predictions",)
+HOME = "runs/predictions"
 COST = 1.5e12  # operations of a cell's training
 PATCHES = (8, 16, 4)
 BATCH, STEPS, SHOWN = 64, 25, 20
@@ -86,7 +86,7 @@ def settings_of(cell: Cell, folder: Path, cost: float) -> Config:
     config = Config(
         network=network,
         transformer=transformer,
-        diffusion=DiffusionConfig(prediction=cell.prediction, weighting="velocity"),
+        diffusion=DiffusionConfig(prediction=cell.prediction, weighting="sqrt_snr"),
         sampling=SamplingConfig(thresholding="static"),
     )
     flops = count_denoise_flops(build_network(config), SHAPE) or 1
@@ -95,7 +95,7 @@ def settings_of(cell: Cell, folder: Path, cost: float) -> Config:
         iterations=round(cost / ((1 + BACK) * flops * BATCH)),
         batch_size=BATCH,
         learning_rate=2e-3,
-        warmup=20,
+        warmup=100,
         ema_every=1,
         sample_every=0,
         save_every=100_000,
@@ -185,7 +185,9 @@ def draw(rows: Sequence[dict[str, Any]], path: Path) -> None:
 def main(argv: Sequence[str] | None = None) -> None:
     """Trains, measures, records after every cell, writes the page."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path, help="where the runs go")
+    parser.add_argument(
+        "folder", type=Path, nargs="?", default=Path(HOME), help="where the runs go"
+    )
     parser.add_argument("--cost", type=float, default=COST, help="operations a cell")
     parser.add_argument("--patches", type=int, nargs="*", default=PATCHES)
     parser.add_argument("--count", type=int, default=300, help="digits a cell")

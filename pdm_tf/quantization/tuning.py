@@ -111,10 +111,11 @@ def estimate(
       t: int32 [B].
       labels: int32 [B].
     """
-    given = (z, t, labels) if denoise.num_classes else (z, t)
+    level = denoise.schedule.level(t)
+    known = denoise.conditioned(labels) if denoise.num_classes else denoise
     with transformed(stacked(denoise.plan, plan)):
-        output, variance = denoise.network(*given)
-    return denoise.prediction_of(z, denoise.schedule.level(t), output, variance)
+        output, variance = denoise.network(*known.inputs(z, level))
+    return denoise.prediction_of(z, level, output, variance)
 
 
 def teach(denoise: NetworkDenoiser, rows: Rows) -> Taught:
