@@ -31,7 +31,16 @@ def run_task(task: str, config: EditingConfig, own: Any) -> int:
     """
     model, digest = open_editor(config.model, config.trust_model)
     calls: list[None] = []
-    model = model._replace(denoise=counted(model.denoise, lambda: calls.append(None)))
+
+    def counting(model: Model) -> Model:
+        denoise = counted(model.denoise, lambda: calls.append(None))
+        return model._replace(denoise=denoise)
+
+    model = counting(model)
+    if getattr(own, "target_model", ""):
+        target, known = open_editor(own.target_model, config.trust_model)
+        model = model._replace(target=counting(target))
+        digest = f"{digest} {known}"
 
     def run(ready: Task) -> tf.Tensor:
         title = f"{task} of {config.count} pictures"

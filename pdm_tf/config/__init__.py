@@ -10,6 +10,7 @@ from pdm_tf.config.averaging import AveragingConfig, EmaConfig
 from pdm_tf.config.commands import DoctorConfig, MergeConfig, SampleConfig, SplitConfig
 from pdm_tf.config.deriving import DeriveConfig, TrainedConfig
 from pdm_tf.config.editing import (
+    CycleConfig,
     EditingConfig,
     Fit,
     InpaintConfig,
@@ -54,6 +55,7 @@ __all__ = [
     "AveragingConfig",
     "CompareConfig",
     "Config",
+    "CycleConfig",
     "DataConfig",
     "DeriveConfig",
     "DiffusionConfig",

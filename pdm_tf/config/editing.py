@@ -103,3 +103,28 @@ class VariationsConfig:
     strength: float = option(
         0.5, "From 0, the input, to 1, a picture drawn freely.", low=0, high=1
     )
+
+
+@dataclass(frozen=True)
+class CycleConfig:
+    """Translates a picture to another class or model: noise of one, drawn by another.
+
+    --labels are what it becomes.
+    """
+
+    source_label: str = option(
+        "", "Class of the picture, by name or number; empty: unconditional."
+    )
+    target_model: str = option(
+        "", "Model that draws the result, of the same shape; empty: --model."
+    )
+    guidance: float = option(
+        GUIDANCE,
+        "Guidance weight w of the results where labels are given; 1 is none.",
+        low=-100,
+        high=100,
+    )
+    eta: float = option(0.1, "Share of fresh noise in a step.", low=0, high=1)
+    strength: float = option(
+        0.85, "Share of the levels passed, from 0, the input, to 1.", low=0, high=1
+    )

@@ -6,6 +6,7 @@ imported.
 """
 
 from pdm_tf.config import (
+    CycleConfig,
     InpaintConfig,
     InterpolateConfig,
     SDEditConfig,
@@ -20,4 +21,5 @@ TASKS: dict[str, type] = {
     "super_resolve": SuperResolveConfig,
     "interpolate": InterpolateConfig,
     "variations": VariationsConfig,
+    "cycle": CycleConfig,
 }

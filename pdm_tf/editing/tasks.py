@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from pdm_tf.config import (
+    CycleConfig,
     EditingConfig,
     InpaintConfig,
     InterpolateConfig,
@@ -21,6 +22,7 @@ from pdm_tf.data.labels import find_labels
 from pdm_tf.denoisers import Denoiser
 from pdm_tf.denoisers.guidance import for_sampling
 from pdm_tf.diffusion import Grid
+from pdm_tf.editing.cycle import translate
 from pdm_tf.editing.inpaint import inpaint
 from pdm_tf.editing.interpolate import ROUNDS, Interpolation, evenly_spaced
 from pdm_tf.editing.reading import read_small
@@ -57,11 +59,15 @@ class Task(NamedTuple):
 
 
 class Model(NamedTuple):
-    """What edits, the settings by which it samples, and the names of its classes."""
+    """What edits, the settings by which it samples, and the names of its classes.
+
+    `target` draws the results of translations; None: the model itself does.
+    """
 
     denoise: Denoiser
     sampling: SamplingConfig
     class_names: tuple[str, ...] = ()
+    target: "Model | None" = None
 
 
 def prepare(task: str, config: EditingConfig, own: Any, model: Model) -> Task:
@@ -180,12 +186,54 @@ def _variations(config: EditingConfig, own: VariationsConfig, model: Model) -> T
     )
 
 
+def _cycle(config: EditingConfig, own: CycleConfig, model: Model) -> Task:
+    check_strength(own.strength)
+    target = model.target or model
+    shape = model.denoise.image_shape
+    _refuse_other_kind(model.denoise, target.denoise, own.target_model)
+    picture = read_exactly("image", config.image, shape, config.fit)
+    classes = model.denoise.num_classes
+    try:
+        given = (own.source_label,) if own.source_label else ()
+        found = find_labels(given, classes, model.class_names) or classes
+    except SettingError as error:
+        raise error.named("source_label") from None
+    source = _conditioned(model, np.resize(found, config.count), weight=1.0)
+    labels = np.resize(_labels(config, target), config.count)
+    weight = own.guidance if config.labels else 1.0
+    drawn = _conditioned(target, labels, weight)
+    grid = drawn.schedule.grid(config.steps, config.spacing)
+    return Task(
+        picture,
+        2 * round(own.strength * int(grid.size)),
+        lambda: translate(
+            source,
+            drawn,
+            grid,
+            seeds=_seeds(config),
+            picture=to_float(picture),
+            strength=own.strength,
+            eta=own.eta,
+        ),
+    )
+
+
+def _refuse_other_kind(first: Denoiser, second: Denoiser, path: str) -> None:
+    """Raises SettingError for models of which one does not know the other's noise."""
+    for name in ("image_shape", "schedule"):
+        if getattr(first, name) != getattr(second, name):
+            raise SettingError(
+                "target_model", path, f"has another {name.replace('_', ' ')} than model"
+            )
+
+
 _TASKS: dict[str, Callable[[EditingConfig, Any, Model], Task]] = {
     "inpaint": _inpaint,
     "sdedit": _sdedit,
     "super_resolve": _super_resolve,
     "interpolate": _interpolate,
     "variations": _variations,
+    "cycle": _cycle,
 }
 
 

@@ -13,10 +13,10 @@ from pdm_tf.config.inverse import PiGDMConfig as Config
 from pdm_tf.denoisers import Denoiser, Prediction
 from pdm_tf.denoisers.denoiser import Carry, Wrapper
 from pdm_tf.diffusion import Grid, NoiseLevel
-from pdm_tf.diffusion.gaussian import eps_from_x, noised, posterior_variance
+from pdm_tf.diffusion.gaussian import eps_from_x, noised
 from pdm_tf.inverse.ddnm import ridge_of
 from pdm_tf.inverse.problem import Problem, pulled_back
-from pdm_tf.samplers import DDIM, sample
+from pdm_tf.samplers import DDIM, fresh_share, sample
 from pdm_tf.samplers.sampler import Denoise, Seeds
 
 PAPER = "openreview 9_gsMA8MRKQ"
@@ -83,8 +83,7 @@ class Guided:
         way = direction(self.problem, x, level)
         moved = x + level.signal * pulled_back(tape, x, z, way)
         eps = eps_from_x(z, x, level)
-        log_tilde = posterior_variance(level, to).log_beta_tilde
-        fresh = self.eta**2 * tf.exp(log_tilde - tf.math.log_sigmoid(-to.log_snr))
+        fresh = fresh_share(level, to, self.eta)
         eps = tf.sqrt(1.0 - fresh) * eps + tf.sqrt(fresh) * noise
         return noised(moved, eps, to), state
 

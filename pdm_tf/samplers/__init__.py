@@ -6,7 +6,7 @@ Recording of trajectories loads on first use: it looks into networks, which need
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from pdm_tf.samplers.ddim import DDIM, encode, invertible
+from pdm_tf.samplers.ddim import DDIM, encode, fresh_share, invertible
 from pdm_tf.samplers.ddpm import DDPM
 from pdm_tf.samplers.dpm_solver import DPMSolver
 from pdm_tf.samplers.heun import Heun
@@ -45,6 +45,7 @@ __all__ = [
     "Trajectory",
     "encode",
     "evaluations",
+    "fresh_share",
     "integrate",
     "invertible",
     "open_sampler",

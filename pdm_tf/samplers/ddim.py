@@ -51,15 +51,18 @@ class DDIM:
         x, _ = denoise(z, level)
         eps = eps_from_x(z, x, level)
         if self.eta:
-            fresh = self._fresh(level, to)
+            fresh = fresh_share(level, to, self.eta)
             eps = tf.sqrt(1.0 - fresh) * eps + tf.sqrt(fresh) * noise
         return noised(x, eps, to), state
 
-    def _fresh(self, level: NoiseLevel, to: NoiseLevel) -> tf.Tensor:
-        """sigma² / (1 - alpha_s): how much of the noise left at s is drawn anew."""
-        log_beta_tilde = posterior_variance(level, to).log_beta_tilde
-        of_all = tf.exp(log_beta_tilde - tf.math.log_sigmoid(-to.log_snr))
-        return self.eta**2 * of_all
+
+def fresh_share(level: NoiseLevel, to: NoiseLevel, eta: float) -> tf.Tensor:
+    """sigma² / (1 - alpha_s): how much of the noise left at s is drawn anew.
+
+    sigma² is eta² times the variance beta-tilde of ancestral sampling.
+    """
+    log_beta_tilde = posterior_variance(level, to).log_beta_tilde
+    return eta**2 * tf.exp(log_beta_tilde - tf.math.log_sigmoid(-to.log_snr))
 
 
 @dataclass(frozen=True)

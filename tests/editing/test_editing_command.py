@@ -172,6 +172,7 @@ def refusal(argv, monkeypatch, capsys):
         ("variations", {"run_dir": ""}, ["--model", "a run"]),
         ("sdedit", {"mask": "mask.png"}, ["--mask", "inpaint and not of sdedit"]),
         ("super_resolve", {"image": "first.png"}, ["24x16", "12x8 or 6x4"]),
+        ("cycle", {"source_label": "3"}, ["--source_label=3", "0 to 1"]),
         ("", {}, ["the task is missing", "super_resolve"]),
         ("upscale", {}, ["'upscale'", "super_resolve"]),
     ],
