@@ -107,7 +107,7 @@ def test_red_diff_needs_no_derivative_and_says_its_balance():
         check_gradient(callback, "dps")
 
 
-@pytest.mark.parametrize("weighting", ["linear", "sqrt", "square", "log", "clipped"])
+@pytest.mark.parametrize("weighting", ["linear", "square", "clipped"])
 def test_red_diff_fits_what_was_measured(weighting):
     problem = problem_of("random_mask:0.5")
     x = solved("red_diff", TOY, problem, weighting=weighting, weight=0.05)
@@ -229,7 +229,9 @@ KINDS = {
 }
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind", ["guided", pytest.param("split", marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("name", SOLVERS)
 def test_every_solver_takes_guided_and_split_models(name, kind):
     problem = problem_of("random_mask:0.5")
@@ -239,6 +241,7 @@ def test_every_solver_takes_guided_and_split_models(name, kind):
     assert size(x - TRUTH) < 2 * size(blank - TRUTH)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SOLVERS)
 def test_a_picture_is_the_same_in_every_batch(name):
     problem = problem_of("random_mask:0.5")
@@ -249,6 +252,7 @@ def test_a_picture_is_the_same_in_every_batch(name):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SOLVERS)
 def test_every_picture_may_have_a_measurement_of_its_own(name):
     operator = open_operator("random_mask:0.5", SHAPE, 0)
