@@ -184,6 +184,7 @@ def timed(bench: Bench, rounds: int = 3) -> list[dict[str, Any]]:
 def text_of(rows: Sequence[dict[str, Any]]) -> str:
     """Tables and sheets of the page."""
     restored = [row for row in rows if "psnr" in row]
+    times = ("solver", "processor time of a step [ms]", "of dps")
     header = ("operator", "solver", "PSNR [dB]", "RED-diff ahead [dB]", "consistency")
     cells = [_cells(row) for row in restored]
     costs = [
@@ -200,7 +201,7 @@ def text_of(rows: Sequence[dict[str, Any]]) -> str:
             f"Held-out pictures: {said}; intervals of 95 %, differences of the same "
             "pictures.",
             table(header, cells),
-            table(("solver", "processor time of a step [ms]", "of dps"), costs),
+            *([table(times, costs)] if costs else []),
             "Sheets: pictures, pseudo-inverse, then the solvers as in the table.",
             *sheets,
         ]

@@ -31,7 +31,10 @@ LINEAR = (
     "downsample:2+random_mask:0.3",
     "grayscale+blur:gaussian,1",
 )
-SEARCHED = ("blur:gaussian,1+random_mask:0.3", "blur:motion,5+downsample:2")
+SEARCHED = (
+    "blur:motion,5+downsample:2",
+    pytest.param("blur:gaussian,1+random_mask:0.3", marks=pytest.mark.slow),
+)
 NONLINEAR = ("jpeg:30", "hdr:2", "downsample:2+jpeg:30", "grayscale+hdr:3")
 TOLERANCES = {np.float64: 1e-10, np.float32: 1e-5}
 

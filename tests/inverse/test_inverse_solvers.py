@@ -143,7 +143,10 @@ DISTANCES = {  # of the mean, of the standard deviations: from the exact posteri
 }
 
 
-@pytest.mark.parametrize("kind", DISTANCES)
+SLOW = [pytest.param(kind, marks=pytest.mark.slow) for kind in ("pigdm paper", "dps")]
+
+
+@pytest.mark.parametrize("kind", ["pigdm posterior", *SLOW])
 def test_samples_lie_where_the_posterior_is(kind):
     prior = Normal.drawn(SHAPE, spread=0)
     truth = tf.random.stateless_normal([1, *SHAPE], [0, 1])
@@ -232,7 +235,17 @@ KINDS = {
 @pytest.mark.parametrize(
     "kind", ["guided", pytest.param("split", marks=pytest.mark.slow)]
 )
-@pytest.mark.parametrize("name", SOLVERS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        "red_diff",
+        "pigdm",
+        *(
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in ("dps", "ddnm", "repaint", "ilvr")
+        ),
+    ],
+)
 def test_every_solver_takes_guided_and_split_models(name, kind):
     problem = problem_of("random_mask:0.5")
     x = solved(name, KINDS[kind], problem, grid=TOY.schedule.grid(20))
