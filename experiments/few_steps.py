@@ -73,6 +73,14 @@ SLIM = (
     Way("spectral", "spectral", "dpm_solver"),
 )
 SLIM_STEPS = 10
+ONE = (
+    Way("naive reflow, one step", "slimflow-naive", "ddim"),
+    Way("SlimFlow, one step", "slimflow-annealed", "ddim"),
+)
+STRAIGHT = (
+    Way("naive reflow", "straight-naive", "ddim"),
+    Way("annealed reflow", "straight-annealed", "ddim"),
+)
 HALVED = tuple(
     Way(f"progressive, made for {n}", f"progressive-{n}", "ddim_trailing")
     for n in CHAIN
@@ -80,11 +88,14 @@ HALVED = tuple(
 WAYS = (LCM, *TEACHER, GUIDED, MMD, TUNED)
 DECIDING = {("DDIM", 4), ("LCM-LoRA", 4), ("DDIM", 5), (MMD.name, 5)}
 DECIDING |= {(way.name, SLIM_STEPS) for way in SLIM}
+DECIDING |= {(way.name, 1) for way in ONE}
 ASKED = [(LCM, 4), (TEACHER[0], 4), (TEACHER[0], MANY)]  # those that decide
-ASKED += [(TEACHER[0], 5), (TEACHER[0], 10), (MMD, 5)]
+ASKED += [(way, 1) for way in ONE] + [(way, n) for way in STRAIGHT for n in (1, 4)]
 ASKED += [(way, SLIM_STEPS) for way in SLIM]
+ASKED += [(MMD, 5), (TEACHER[0], 5), (TEACHER[0], 10)]
 ASKED += [(way, steps) for way in (*WAYS, *HALVED) for steps in FEW]
 COMMANDS = {
+    15: "python -m pdm_tf.distillation slimflow --base=MODEL --out=DIR",
     16: "python -m pdm_tf.distillation mmd --base=MODEL --out=DIR",
     18: "python -m pdm_tf.distillation spectral --base=MODEL --out=DIR",
     42: "python -m pdm_tf.distillation lcm_lora --base=pretrained:mnist --out=DIR",
@@ -320,6 +331,20 @@ def verdict_of_mmd(rows: Sequence[dict[str, Any]]) -> tuple[str, bool]:
     return said, few <= 0.6 and more <= 1.0 and near["mmd"] >= near["base"]
 
 
+def verdict_of_slimflow(rows: Sequence[dict[str, Any]]) -> tuple[str, bool]:
+    """What is said of system 15, and whether it holds its bars."""
+    naive, own = (found(rows, way.name, 1) for way in ONE)
+    many = found(rows, "DDIM", MANY)
+    share = next(row["flow_share"] for row in rows if "flow_share" in row)
+    steps = RECIPES["slimflow-annealed"].config.iterations
+    said = (
+        f"{share:.3f} of the operations, 1 step, twice {steps} training steps: FD "
+        f"{own:.1f}, {own / many:.2f} times DDIM-50 and {own / naive:.2f} times naive "
+        f"reflow (means of {SETS} sets)"
+    )
+    return said, own <= 1.5 * many and own <= 0.8 * naive and share <= 0.25
+
+
 def verdict_of_spectral(rows: Sequence[dict[str, Any]]) -> tuple[str, bool]:
     """What is said of system 18, and whether it holds its bars."""
     plain, own = (found(rows, way.name, SLIM_STEPS) for way in SLIM)
@@ -393,6 +418,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         measure_once(file, "nearest", lambda: measure_nearest(models, out))
     if {"slim", "spectral"} <= models.keys():
         measure_once(file, "top_octave", lambda: measure_slim(models, out))
+    if "slimflow-annealed" in models:
+        part = operations(models["slimflow-annealed"]) / operations(models["base"])
+        measure_once(file, "flow_share", lambda: {"flow_share": part})
     rows = read_record(file)
     shown = [way for way in WAYS if way.model in models]
     shown = [way for way in shown if (out / "pictures" / first_of(way)).is_file()]
@@ -412,6 +440,7 @@ def record_all(rows: Sequence[dict[str, Any]]) -> None:
     named = {row.get("way") for row in rows}
     for number, way, judge in (
         (42, LCM, verdict),
+        (15, ONE[1], verdict_of_slimflow),
         (16, MMD, verdict_of_mmd),
         (18, SLIM[1], verdict_of_spectral),
     ):

@@ -1,6 +1,7 @@
 """What docs/few_steps.md compares: its models, and what of each is measured."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ from pdm_tf.config.distillation import (
     LcmLoraConfig,
     MMDConfig,
     ProgressiveConfig,
+    SlimFlowConfig,
     SpectralConfig,
 )
 from pdm_tf.profiling.flops import count_denoise_flops
@@ -46,6 +48,12 @@ RECIPES |= {
     )
     for steps in CHAIN
 }
+for _kind, _annealed in (("annealed", 0.5), ("naive", 0.0)):
+    _flow = SlimFlowConfig(annealed=_annealed)
+    RECIPES[f"straight-{_kind}"] = Recipe("slimflow", "base", _flow)
+    RECIPES[f"slimflow-{_kind}"] = Recipe(
+        "slimflow", f"straight-{_kind}", replace(_flow, pair_sampler="ddim")
+    )
 
 
 def make_models(
@@ -62,6 +70,9 @@ def make_models(
         if name in places:
             return True
         recipe = RECIPES[name]
+        if (out / name / "model.json").is_file():
+            places[name] = str(out / name)
+            return True
         if not make(recipe.base):
             return False
         places[name] = str(out / name)

@@ -149,7 +149,7 @@ class MMDConfig(ChosenConfig):
         1000, "Training pictures that the generated ones are compared with.", low=2
     )
     label_weight: float = option(
-        0.3,
+        1.0,
         "What x·y / d gains where labels are the same; 0: labels do not count.",
         low=0,
     )
@@ -163,14 +163,20 @@ class MMDConfig(ChosenConfig):
         "Regular expression for the paths of the layers that are adapted; by default "
         "all but the head of variances, which no sampler of few steps looks at.",
     )
-    learning_rate: float = option(5e-4, "Step size of Adam.", low=0)
+    batch_size: int = option(64, "Pictures that are drawn in each step.", low=2)
+    learning_rate: float = option(
+        1e-4,
+        "Step size of Adam; at 5e-4 digits become rough: the discrepancy of a few "
+        "pictures is mostly chance.",
+        low=0,
+    )
     clip_norm: float = option(
         1.0, "Largest global norm of the gradients; 0: any.", low=0
     )
-    iterations: int = option(200, "Training steps, of all commands together.")
+    iterations: int = option(100, "Training steps, of all commands together.")
     warmup: int = option(20, "Steps over which the step size grows to its full size.")
     ema_every: int = option(2, "Steps between two updates of the averaged weights.")
-    save_every: int = option(50, "Steps between checkpoints.")
+    save_every: int = option(25, "Steps between checkpoints.")
     keep: int = option(
         4, "Last checkpoints that are kept; the best of them is the model.", low=1
     )
@@ -255,6 +261,7 @@ class SlimFlowConfig(SlimConfig):
         "which is the best; 0: the last is.",
         low=0,
     )
+    iterations: int = option(800, "Training steps, of all commands together.")
     keep: int = option(
         3, "Last checkpoints that are kept; the best of them is the model.", low=1
     )
