@@ -34,7 +34,7 @@ from pdm_tf.data.images import contact_sheet, save_png
 from pdm_tf.profiling.flops import count_denoise_flops
 from pdm_tf.samplers import DDIM
 
-HOME = "runs/predictions"
+ARGUMENTS = ("runs/predictions",)
 COST = 1.5e12  # operations of a cell's training
 PATCHES = (8, 16, 4)
 BATCH, STEPS, SHOWN = 64, 25, 20
@@ -111,7 +111,7 @@ def settings_of(cell: Cell, folder: Path, cost: float) -> Config:
     )
 
 
-def measure(cell: Cell, config: Config, real: TrainingDigits, count: int) -> dict:
+def measure(cell: Cell, config: Config, real: Any, count: int) -> dict[str, Any]:
     """A row of the table; the sheet of its first digits goes beside the run."""
     denoise = open_model(config.training.run_dir).denoiser
     pictures, labels, _ = sample_digits(denoise, count, STEPS, sampler=DDIM())
@@ -185,9 +185,7 @@ def draw(rows: Sequence[dict[str, Any]], path: Path) -> None:
 def main(argv: Sequence[str] | None = None) -> None:
     """Trains, measures, records after every cell, writes the page."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "folder", type=Path, nargs="?", default=Path(HOME), help="where the runs go"
-    )
+    parser.add_argument("folder", type=Path, help="where the runs go")
     parser.add_argument("--cost", type=float, default=COST, help="operations a cell")
     parser.add_argument("--patches", type=int, nargs="*", default=PATCHES)
     parser.add_argument("--count", type=int, default=300, help="digits a cell")
@@ -198,8 +196,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     rows = read_record(record)
     known = {(row["network"], row["patch"], row["prediction"]) for row in rows}
     missing = [cell for cell in cells(words.patches) if tuple(cell) not in known]
-    real = TrainingDigits()
-    for cell in missing[: words.cells if words.cells >= 0 else None]:
+    chosen = missing[: words.cells if words.cells >= 0 else None]
+    real = TrainingDigits() if chosen else None
+    for cell in chosen:
         config = settings_of(cell, words.folder, words.cost)
         if not assemble.train(config):
             raise SystemExit(130)  # Ctrl-C; the same command goes on
