@@ -8,6 +8,7 @@ from pdm_tf.config import (
     CompareConfig,
     EvaluationConfig,
     LikelihoodConfig,
+    MemorisationConfig,
     TrainDigitsConfig,
 )
 from pdm_tf.storage.locks import locked_place
@@ -44,6 +45,16 @@ def compare(config: CompareConfig) -> str:
     opener = partial(open_generator, trust=config.trust_model)
     with locked_place("out", config.out):
         return comparison.format_comparison(comparison.compare(config, opener))
+
+
+def memorisation(config: MemorisationConfig) -> str:
+    """Looks for the nearest training picture of each sample; returns what it found."""
+    from pdm_tf.evaluation import memorisation as searching
+
+    searching.check(config)
+    opener = partial(open_generator, trust=config.trust_model)
+    with locked_place("out", config.out):
+        return searching.format_memorisation(searching.search(config, opener))
 
 
 def train_digits(config: TrainDigitsConfig) -> str:

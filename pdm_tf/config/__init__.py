@@ -23,6 +23,7 @@ from pdm_tf.config.evaluating import (
     CompareConfig,
     EvaluationConfig,
     LikelihoodConfig,
+    MemorisationConfig,
     TrainDigitsConfig,
 )
 from pdm_tf.config.exporting import ExportConfig, Quantisation
@@ -72,6 +73,7 @@ __all__ = [
     "LearningConfig",
     "LikelihoodConfig",
     "MeasureConfig",
+    "MemorisationConfig",
     "MergeConfig",
     "MonitoringConfig",
     "Precision",

@@ -7,7 +7,7 @@ from pdm_tf.config.options import option
 from pdm_tf.config.sampling import BEST, COMPARED, GRIDS, METRICS
 from pdm_tf.config.trust import trusting
 
-FeatureName = Literal["auto", "digits", "inception", "random"]
+FeatureName = str  # auto, digits, inception, random or keras:FILE
 QUICK_IMAGES, PAPER_IMAGES = 1_000, 50_000  # sampled from a model, by protocol
 
 
@@ -40,13 +40,19 @@ class EvaluationConfig:
         "auto",
         "Space in which pictures are compared: digits (a classifier in the package, "
         "for mnist), inception (as published metrics; needs --inception_graph) or "
-        "random (fixed random convolutions, any pictures). auto: what made the "
+        "random (fixed random convolutions, any pictures), or keras:FILE, any saved "
+        "Keras model of pictures in 0 … 255, such as a DINOv2. auto: what made the "
         "statistics, if any are given; else digits for grey pictures of 32x32 or "
         "28x28, random for others.",
     )
     inception_graph: str = option(
         "classify_image_graph_def.pb",
         "File of the Inception network that ADM's evaluator uses.",
+    )
+    resize: Literal["own", "clean"] = option(
+        "own",
+        "How pictures get the size of the Inception network: own, its bilinear resize, "
+        "as ADM's evaluator; clean, bicubic with antialiasing, as clean-fid.",
     )
     inception_sha256: str = option(
         "", "SHA-256 that --inception_graph must have; empty: the published file."
@@ -157,7 +163,7 @@ class CompareConfig:
         "Pictures that both are compared with, given as --samples of metrics; empty: "
         "what the reference was trained on, where that is known.",
     )
-    features: Literal["auto", "digits", "inception", "random"] = option(
+    features: FeatureName = option(
         "auto",
         "Space of the Fréchet distance, see metrics; auto: digits for grey pictures "
         "of 32x32 or 28x28, random for others.",
@@ -190,6 +196,24 @@ class CompareConfig:
     )
     seed: int = option(0, "Seed of the first picture; the same for both models.")
     out: str = option("comparison.json", "File of the report, as JSON.")
+
+
+@dataclass(frozen=True)
+class MemorisationConfig:
+    """Whether samples are copies: their nearest training pictures, on a sheet."""
+
+    samples: str = option(
+        "", "Pictures, or a model that gives some, as --samples of metrics."
+    )
+    reference: str = option("", "Pictures that it was trained on, such as mnist.")
+    trust_model: bool = trusting()
+    features: FeatureName = option(
+        "auto", "Space of distances: pixels, or features as of metrics."
+    )
+    num_images: int = option(0, "Pictures taken of --samples, as of metrics.")
+    out: str = option(
+        "memorisation.json", "File of the report, as JSON; the sheet lies beside it."
+    )
 
 
 @dataclass(frozen=True)

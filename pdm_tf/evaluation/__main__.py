@@ -7,6 +7,8 @@ Examples: the floor of the distance on digits, and a trained model against them:
 The likelihood of held-out digits under a run, and a model beside another:
   python -m pdm_tf.evaluation likelihood --model=runs/mnist --reference=mnist
   python -m pdm_tf.evaluation compare --model=runs/cached --reference=runs/mnist
+Whether samples are copies of what was trained on:
+  python -m pdm_tf.evaluation memorisation --samples=runs/mnist --reference=mnist
 """
 
 from typing import Any
@@ -16,6 +18,7 @@ from pdm_tf.config import (
     CompareConfig,
     EvaluationConfig,
     LikelihoodConfig,
+    MemorisationConfig,
     TrainDigitsConfig,
 )
 
@@ -23,6 +26,7 @@ METHODS = {
     "metrics": EvaluationConfig,
     "likelihood": LikelihoodConfig,
     "compare": CompareConfig,
+    "memorisation": MemorisationConfig,
     "train_digits": TrainDigitsConfig,
 }
 

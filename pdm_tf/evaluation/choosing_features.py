@@ -36,7 +36,9 @@ def choose_features(
         known = [_features_of(one) for one in stored.values() if one]
         shapes = [source.image_shape for source in sources.values()]
         name = next(filter(None, known), None) or features_for((*shapes, ())[0])
-    return open_features(name, config.inception_graph, config.inception_sha256)
+    return open_features(
+        name, config.inception_graph, config.inception_sha256, config.resize
+    )
 
 
 def _features_of(statistics: Statistics) -> str:

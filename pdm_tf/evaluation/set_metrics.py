@@ -9,6 +9,7 @@ from pdm_tf.config import EvaluationConfig
 from pdm_tf.evaluation.bootstrap import Metric, draw_weights, interval
 from pdm_tf.evaluation.features.extractor import Extractor
 from pdm_tf.evaluation.metrics.frechet import frechet_distance
+from pdm_tf.evaluation.metrics.kernel import kid
 from pdm_tf.evaluation.metrics.manifold import NEIGHBOURS, members
 from pdm_tf.evaluation.metrics.moments import FeatureGaussian
 from pdm_tf.evaluation.metrics.seams import ratio_of_sums
@@ -52,8 +53,9 @@ def name_metrics(features: str) -> dict[str, str]:
     """Names to print: FID is what Inception gives, and nothing else."""
     if features == "inception":
         frechet = {"frechet": "FID", "spatial": "sFID", "score": "IS"}
-        return {**frechet, "precision": "precision", "recall": "recall"}
-    names = {"frechet": "FD", "spatial": "sFD", "score": "IS"}
+        rest = {"precision": "precision", "recall": "recall", "kid": "KID"}
+        return {**frechet, **rest}
+    names = {"frechet": "FD", "spatial": "sFD", "score": "IS", "kid": "KD"}
     names.update(precision="precision", recall="recall")
     return {key: f"{name} ({features})" for key, name in names.items()}
 
@@ -191,6 +193,7 @@ def _manifold_metrics(
     found: dict[str, Metric | None] = {}
     for i, (key, group) in enumerate((("precision", x_group), ("recall", y_group))):
         found[names[key]] = bootstrap.estimate(_share(inside[i], group, i), high=1)
+    found[names["kid"]] = Metric(kid(x, y, config.seed))
     return found
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from pdm_tf.errors import SettingError
 from pdm_tf.evaluation.features.extractor import Extractor, Features, pooled_of
 
 __all__ = ["SHELF", "Extractor", "Features", "open_features", "pooled_of"]
@@ -33,15 +34,31 @@ SHELF: dict[str, Callable[[str, str], Extractor]] = {
 }
 
 
-def open_features(name: str, graph: str = "", sha256: str = "") -> Extractor:
+def open_features(
+    name: str, graph: str = "", sha256: str = "", resize: str = "own"
+) -> Extractor:
     """The extractor of that name.
 
     Args:
-      name: "digits", "inception" or "random".
+      name: "digits", "inception", "random" or "keras:FILE".
       graph: for inception, the file of its network.
       sha256: for inception, what the file's must be; empty for the published one.
+      resize: for inception, "own" or "clean".
 
     Raises:
-      InputError: its weights are missing or not the expected ones.
+      InputError: no such name; its weights are missing or not the expected ones.
     """
-    return SHELF[name](graph, sha256)
+    if name.startswith("keras:"):
+        from pdm_tf.evaluation.features.keras_file import KerasFile
+
+        return KerasFile(name.removeprefix("keras:"))
+    if name not in SHELF:
+        remedy = f"choose from {', '.join(SHELF)} and keras:FILE"
+        raise SettingError("features", name, remedy)
+    opened = SHELF[name](graph, sha256)
+    if name == "inception" and resize == "clean":
+        from pdm_tf.evaluation.features.inception import SIDE
+        from pdm_tf.evaluation.features.resizing import Resizing
+
+        return Resizing(opened, SIDE)
+    return opened

@@ -28,6 +28,7 @@ ARCHIVE = (
 INPUT, POOLED, SPATIAL = "ExpandDims:0", "pool_3:0", "mixed_6/conv:0"
 SOFTMAX = "softmax/logits/MatMul"  # only its weights are used, not the bias
 SPATIAL_CHANNELS = 7
+SIDE = 299  # pixels that its own resize gives
 
 
 def read_graph(path: str, sha256: str = "") -> tuple[bytes, str]:
@@ -118,7 +119,7 @@ class Inception:
         return {"kind": "Inception of 2015-12-05", "sha256": self.sha256}
 
     def __call__(self, pictures: np.ndarray) -> Features:
-        """uint8 [N, H, W, C] -> features; grey becomes three equal channels."""
+        """[N, H, W, C] in 0 … 255 -> features; grey becomes three equal channels."""
         if pictures.shape[3] == 1:
             pictures = np.repeat(pictures, 3, axis=3)
         pooled, spatial = self._session.run(
