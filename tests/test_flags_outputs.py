@@ -15,6 +15,8 @@ COMMANDS = {
     "acceleration": (f"acceleration deepcache --base={MISSING}", "out"),
     "distillation": (f"distillation guidance_lora --base={MISSING}", "out"),
     "ema": (f"ema --run_dir={MISSING} --length=0.1", "out"),
+    "pack": (f"pack --model={MISSING}", "out"),
+    "unpack": (f"unpack --archive={MISSING}", "out"),
     "guidance": (f"guidance rescale --base={MISSING}", "out"),
     "adapters": (f"adapters add --base={MISSING} --adapter={MISSING}", "out"),
     "convert": (f"convert jit --checkpoint={MISSING}", "out"),

@@ -38,6 +38,7 @@ from pdm_tf.config.options import (
     Weighting,
     option,
 )
+from pdm_tf.config.packing import PackConfig, UnpackConfig
 from pdm_tf.config.preparing import MeasureConfig, PrepareConfig
 from pdm_tf.config.run import (
     Config,
@@ -76,6 +77,7 @@ __all__ = [
     "MemorisationConfig",
     "MergeConfig",
     "MonitoringConfig",
+    "PackConfig",
     "Precision",
     "Prediction",
     "PrepareConfig",
@@ -92,6 +94,7 @@ __all__ = [
     "TrainingConfig",
     "TransformerConfig",
     "UNetConfig",
+    "UnpackConfig",
     "Variance",
     "VariationsConfig",
     "WebConfig",
