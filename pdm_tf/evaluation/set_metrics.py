@@ -9,7 +9,7 @@ from pdm_tf.config import EvaluationConfig
 from pdm_tf.evaluation.bootstrap import Metric, draw_weights, interval
 from pdm_tf.evaluation.features.extractor import Extractor
 from pdm_tf.evaluation.metrics.frechet import frechet_distance
-from pdm_tf.evaluation.metrics.kernel import kid
+from pdm_tf.evaluation.metrics.kernel import GroupedDiscrepancy
 from pdm_tf.evaluation.metrics.manifold import NEIGHBOURS, members
 from pdm_tf.evaluation.metrics.moments import FeatureGaussian
 from pdm_tf.evaluation.metrics.seams import ratio_of_sums
@@ -193,7 +193,8 @@ def _manifold_metrics(
     found: dict[str, Metric | None] = {}
     for i, (key, group) in enumerate((("precision", x_group), ("recall", y_group))):
         found[names[key]] = bootstrap.estimate(_share(inside[i], group, i), high=1)
-    found[names["kid"]] = Metric(kid(x, y, config.seed))
+    discrepancy = GroupedDiscrepancy(x, x_group, y, y_group)
+    found[names["kid"]] = bootstrap.estimate(discrepancy, low=-np.inf)
     return found
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from pdm_tf.evaluation.features import open_features
 from pdm_tf.evaluation.metrics import kernel_distance, kid
-from pdm_tf.evaluation.metrics.kernel import squared_discrepancy
+from pdm_tf.evaluation.metrics.kernel import GroupedDiscrepancy, squared_discrepancy
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(30, 7)), 0.3 + 1.2 * RNG.normal(size=(25, 7))
@@ -42,6 +42,16 @@ def test_subsets_are_drawn_from_both_and_averaged():
     found = kid(X, Y, seed=3, subsets=4, size=10)
     assert found == pytest.approx(np.mean(each), abs=1e-6)
     assert kid(X[:25], Y) == pytest.approx(by_definition(X[:25], Y), abs=1e-6)
+
+
+def test_groups_may_count_more_than_once_and_no_picture_is_its_own_pair():
+    of_x, of_y = RNG.integers(0, 5, 30), RNG.integers(0, 5, 25)
+    grouped = GroupedDiscrepancy(X, of_x, Y, of_y)
+    assert grouped(None, None) == pytest.approx(by_definition(X, Y), abs=1e-6)
+    some = np.array([1.0, 1, 0, 1, 0])
+    kept = by_definition(X[some[of_x] > 0], Y[some[of_y] > 0])
+    assert grouped(some, some) == pytest.approx(kept, abs=1e-6)
+    assert grouped(3 * some, 2 * some) == pytest.approx(kept, abs=1e-6)
 
 
 def test_it_has_no_bias_for_few_pictures():

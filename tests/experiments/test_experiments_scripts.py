@@ -18,7 +18,15 @@ ELSEWHERE = {  # scripts that write something else than a table between markers
     "rooms": "docs/images/rooms.png",
     "make_pretrained": "pdm_tf/pretrained/mnist/card.md",
 }
-RECORDED = ["guidance", "momentum", "splitting", "scaling", "systems"]
+RECORDED = [
+    "autoguidance",
+    "post_hoc_ema",
+    "guidance",
+    "momentum",
+    "splitting",
+    "scaling",
+    "systems",
+]
 
 
 @pytest.fixture
@@ -58,9 +66,7 @@ def test_make_runs_the_scripts_that_are_named_and_nothing_else(monkeypatch):
     assert "$(BIN)/python -m experiments" in (ROOT / "Makefile").read_text()
 
 
-@pytest.mark.parametrize(
-    "name", ["guidance", "momentum", "splitting", "scaling", "systems"]
-)
+@pytest.mark.parametrize("name", RECORDED)
 def test_a_table_is_what_its_record_says(name, docs):
     """Written again from the record, the page stays as it is."""
     script = import_module(f"experiments.{name}")
