@@ -4,30 +4,23 @@ Examples: the floor of the distance on digits, and a trained model against them:
   python -m pdm_tf.evaluation metrics --samples=mnist@test --reference=mnist
   python -m pdm_tf.evaluation metrics --samples=runs/mnist --num_images=1000 \\
     --reference=mnist
-The likelihood of held-out digits under a run, and a model beside another:
+The likelihood of held-out digits, a model beside another, copies of training pictures:
   python -m pdm_tf.evaluation likelihood --model=runs/mnist --reference=mnist
   python -m pdm_tf.evaluation compare --model=runs/cached --reference=runs/mnist
-Whether samples are copies of what was trained on:
   python -m pdm_tf.evaluation memorisation --samples=runs/mnist --reference=mnist
 """
 
 from typing import Any
 
+from pdm_tf import config as settings
 from pdm_tf import flags
-from pdm_tf.config import (
-    CompareConfig,
-    EvaluationConfig,
-    LikelihoodConfig,
-    MemorisationConfig,
-    TrainDigitsConfig,
-)
 
 METHODS = {
-    "metrics": EvaluationConfig,
-    "likelihood": LikelihoodConfig,
-    "compare": CompareConfig,
-    "memorisation": MemorisationConfig,
-    "train_digits": TrainDigitsConfig,
+    "metrics": settings.EvaluationConfig,
+    "likelihood": settings.LikelihoodConfig,
+    "compare": settings.CompareConfig,
+    "memorisation": settings.MemorisationConfig,
+    "train_digits": settings.TrainDigitsConfig,
 }
 
 
