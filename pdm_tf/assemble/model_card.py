@@ -40,7 +40,7 @@ def compose_card(
     table = "\n".join(f"| {title} | {value} |" for title, value in rows.items())
     parts = [f"# {name}"]
     parts += [note] if note else []
-    parts += ["    pdm-tf sample --model=DIRECTORY"]
+    parts += ["    python -m pdm_tf sample --model=DIRECTORY"]
     parts += [f"![pictures]({sheet})"] if sheet else []
     parts += [f"| | |\n|---|---|\n{table}", "config.flags holds every setting."]
     return "\n\n".join(parts) + "\n"
