@@ -181,7 +181,7 @@ def spectral_distillation():
 
 def straight(plan):
     """A denoiser on the linear process, and pairs of noise and picture."""
-    base, rng = small_denoiser(), np.random.default_rng(0)
+    base, rng = inlined(), np.random.default_rng(0)
     student = NetworkDenoiser(base.network, LinearFlow.of(), apart=False, plan=plan)
     x0, x1 = rng.normal(size=(2, 5, *SHAPE)).astype(np.float32)
     return student, Pairs(x0, x1, np.arange(5, dtype=np.int32) % 4)
