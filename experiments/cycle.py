@@ -20,7 +20,8 @@ from experiments.inverse import decibels, interval
 from experiments.pages import DOCS, table, write_page, write_record
 from experiments.systems import record_system
 from pdm_tf.assemble import open_model
-from pdm_tf.data.images import contact_sheet, save_png, to_float, to_uint8
+from pdm_tf.data.images import save_png, to_float, to_uint8
+from pdm_tf.data.labelled_sheet import named_rows
 from pdm_tf.data.sources import open_source
 from pdm_tf.denoisers import Denoiser, Prediction
 from pdm_tf.denoisers.denoiser import Carry, Wrapper
@@ -168,9 +169,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     words = parser.parse_args(argv)
     of = Translator(words.model, words.count)
     rows = measured(of)
-    sheet = np.concatenate([row[:SHOWN] for row in of.rows.values()])
-    columns = min(SHOWN, words.count)
-    save_png(words.docs / "images" / "cycle.png", contact_sheet(sheet, columns))
+    sheet = named_rows({name: row[:SHOWN] for name, row in of.rows.items()})
+    save_png(words.docs / "images" / "cycle.png", sheet)
     write_record(words.docs / "cycle.json", rows)
     write_page(words.docs / "cycle.md", "cycle", text_of(rows, list(of.rows)))
     record_system(

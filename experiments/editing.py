@@ -16,7 +16,8 @@ import pdm_tf as pdm
 from experiments.digits import SHAPE
 from experiments.pages import DOCS, table, write_page, write_record
 from pdm_tf.assemble import open_model
-from pdm_tf.data.images import contact_sheet, save_png, to_float, to_uint8
+from pdm_tf.data.images import save_png, to_float, to_uint8
+from pdm_tf.data.labelled_sheet import named_rows
 from pdm_tf.data.sources import open_source
 from pdm_tf.denoisers import Denoiser
 from pdm_tf.denoisers.guidance import for_sampling
@@ -174,8 +175,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         rows.append({"what": what, "figure": figure})
         print(what, figure, flush=True)
     editor.turned()
-    sheet = contact_sheet(np.concatenate(list(editor.rows.values())), editor.shown)
-    save_png(words.docs / "images" / "editing.png", sheet)
+    save_png(words.docs / "images" / "editing.png", named_rows(editor.rows))
     write_record(words.docs / "editing.json", rows)
     write_page(words.docs / "editing.md", "editing", text_of(rows, editor.rows))
 

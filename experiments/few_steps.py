@@ -36,7 +36,8 @@ from experiments.systems import Verdict, record_system
 from experiments.thick_digits import thickness, tune
 from pdm_tf.assemble import OpenedModel, derive, open_model
 from pdm_tf.config.adapters import AddConfig
-from pdm_tf.data.images import contact_sheet, save_png, to_uint8
+from pdm_tf.data.images import save_png, to_uint8
+from pdm_tf.data.labelled_sheet import named_rows
 from pdm_tf.data.sources import open_source
 from pdm_tf.denoisers.guidance import for_sampling
 from pdm_tf.profiling.parameters import count_parameters
@@ -392,12 +393,16 @@ def draw_sheet(
     models: dict[str, OpenedModel], ways: Sequence[Way], out: Path, file: Path
 ) -> None:
     """One row a way; columns of SHOWN digits in 1, 2, 4 and 8 steps, the same seeds."""
-    rows = [
-        drawn(out / "pictures", models[way.model], way, steps, COUNT)[:SHOWN]
+    rows = {
+        way.name: np.concatenate(
+            [
+                drawn(out / "pictures", models[way.model], way, steps, COUNT)[:SHOWN]
+                for steps in SHEET
+            ]
+        )
         for way in ways
-        for steps in SHEET
-    ]
-    save_png(file, contact_sheet(np.concatenate(rows), SHOWN * len(SHEET)))
+    }
+    save_png(file, named_rows(rows))
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -17,7 +17,8 @@ import numpy as np
 from experiments.pages import DOCS, read_record, table, write_page, write_record
 from experiments.systems import record_system
 from pdm_tf.assemble import open_model
-from pdm_tf.data.images import contact_sheet, save_png, to_float, to_uint8
+from pdm_tf.data.images import save_png, to_float, to_uint8
+from pdm_tf.data.labelled_sheet import named_rows
 from pdm_tf.data.sources import open_source
 from pdm_tf.denoisers import Denoiser
 from pdm_tf.denoisers.guidance import for_sampling
@@ -136,10 +137,9 @@ def measured(
         row |= {"consistency": round(left, 4), "settings": settings}
         print(row, flush=True)
         yield row
-    sheet = np.concatenate([row[:SHOWN] for row in rows.values()])
-    columns = min(SHOWN, len(bench.pictures))
+    sheet = named_rows({name: row[:SHOWN] for name, row in rows.items()})
     name = text.partition(":")[0]
-    save_png(docs / "images" / f"inverse_{name}.png", contact_sheet(sheet, columns))
+    save_png(docs / "images" / f"inverse_{name}.png", sheet)
 
 
 def _row(

@@ -13,7 +13,8 @@ from pdm_tf.assemble.models import OpenedModel, open_model
 from pdm_tf.assemble.training import open_pictures
 from pdm_tf.config import Config, DeriveConfig
 from pdm_tf.config.sampling import COMPARED
-from pdm_tf.data.images import contact_sheet, save_png
+from pdm_tf.data.images import save_png
+from pdm_tf.data.labelled_sheet import named_rows
 from pdm_tf.errors import InputError, SettingError
 from pdm_tf.evaluation import metrics
 from pdm_tf.evaluation.choosing_features import features_for
@@ -75,8 +76,8 @@ def _write_report(config: DeriveConfig, out: Path) -> str:
     report = _report(found, opened, config, out) | {"remark": remark}
     write_json(out / "report.json", plain(report))
     seeds = np.arange(min(SHOWN, config.report_images), dtype=np.int32)
-    rows = [requests[name].generate(seeds) for name in ("base", "derived")]
-    save_png(out / "samples.png", contact_sheet(np.concatenate(rows), len(seeds)))
+    rows = {name: requests[name].generate(seeds) for name in ("base", "derived")}
+    save_png(out / "samples.png", named_rows(rows))
     table = format_table(report)
     write_text(out / "report.md", format_report(report, table))
     return table

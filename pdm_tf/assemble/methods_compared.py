@@ -17,7 +17,8 @@ from pdm_tf.assemble.deriving import derive
 from pdm_tf.assemble.methods import open_method
 from pdm_tf.assemble.models import open_model
 from pdm_tf.config import DeriveConfig
-from pdm_tf.data.images import contact_sheet, save_png
+from pdm_tf.data.images import save_png
+from pdm_tf.data.labelled_sheet import named_rows
 from pdm_tf.errors import InputError, SettingError
 from pdm_tf.evaluation import metrics
 from pdm_tf.evaluation.choosing_features import features_for
@@ -78,8 +79,8 @@ def compare_methods(
     report |= {"pictures": shared.report_images, "versions": versions()}
     write_json(out / "comparison.json", plain(report))
     shown = min(SHOWN, shared.report_images)
-    sheet = np.concatenate([pictures[:shown] for pictures in drawn.values()])
-    save_png(out / "comparison.png", contact_sheet(sheet, shown))
+    sheet = named_rows({name: pictures[:shown] for name, pictures in drawn.items()})
+    save_png(out / "comparison.png", sheet)
     table = format_comparison(rows, list(drawn))
     heading = f"# Methods applied to {shared.base}"
     picture = "![one row a model, of the same seeds](comparison.png)"

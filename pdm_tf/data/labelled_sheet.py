@@ -1,8 +1,8 @@
-"""Contact sheets that say what is on them: a column a class, its name above."""
+"""Contact sheets that say what is on them: names of classes above, of rows beside."""
 
 import contextlib
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeAlias
@@ -61,6 +61,33 @@ def labelled_sheet(
         [_caption(texts[label], width, pictures, font) for label in columns]
     )
     return np.concatenate([contact_sheet(captions, len(columns))[:-_BORDER], sheet])
+
+
+def named_rows(rows: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Pictures row by row, on the left of each row its name.
+
+    Args:
+      rows: uint8 [K, H, W, C] by name, of one size; a row may be shorter than others.
+
+    Returns:
+      uint8 [height, width, C].
+    """
+    columns = max(map(len, rows.values()))
+    _, height, width, channels = next(iter(rows.values())).shape
+    cells = np.full((len(rows), columns, height, width, channels), 255, np.uint8)
+    for cell, row in zip(cells, rows.values(), strict=True):
+        cell[: len(row)] = row
+    sheet = contact_sheet(cells.reshape(-1, *cells.shape[2:]), columns)
+    font = _font_for(rows)
+    wide = max(int(font.getlength(name)) for name in rows) + 2 * _BORDER
+    image = Image.new("L", (wide, len(sheet)), 255)
+    for index, name in enumerate(rows):
+        middle = index * (height + _BORDER) + _BORDER + height / 2
+        ImageDraw.Draw(image).text(
+            (_BORDER, middle), name, fill=0, font=font, anchor="lm"
+        )
+    names = np.repeat(np.asarray(image)[..., None], channels, axis=2)
+    return np.concatenate([names, sheet], axis=1)
 
 
 def _widened(pictures: np.ndarray, width: int) -> np.ndarray:

@@ -46,7 +46,8 @@ def test_a_method_that_changes_nothing_reports_no_difference(base, tmp_path, cap
     text = (out / "report.md").read_text()
     assert PAPER in text and "| evaluations a picture | 3 | 3 | 1.000 |" in text
     with Image.open(out / "samples.png") as sheet:
-        rows = np.split(np.asarray(sheet)[1:-1], 2)
+        beside_names = np.asarray(sheet)[:, -4 * (16 + 2) :]
+        rows = np.split(beside_names[1:-1], 2)
     np.testing.assert_array_equal(rows[0], rows[1])  # base above, derived below
     assert "derived model in" in capsys.readouterr().out
 

@@ -5,7 +5,7 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
-from pdm_tf.data.labelled_sheet import labelled_sheet
+from pdm_tf.data.labelled_sheet import labelled_sheet, named_rows
 
 RNG = np.random.default_rng(0)
 
@@ -57,3 +57,16 @@ def test_names_in_other_letters_are_drawn_and_not_replaced_by_boxes():
     np.testing.assert_array_equal(drawn, numbered)
     others = labelled_sheet(pictures, [0, 1, 2], ["class 0", "σκύλος", "class 2"])
     assert drawn.shape != others.shape or np.any(drawn != others)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_each_row_has_its_pictures_and_its_name_beside_it(channels):
+    x = RNG.integers(0, 255, (5, 20, 6, channels), np.uint8)
+    sheet = named_rows({"base": x[:3], "derived from it": x[3:]})
+    found = [places(sheet, picture) for picture in x]
+    assert all(len(place) == 1 for place in found)
+    tops = [place[0][0] for place in found]
+    assert tops[0] == tops[1] == tops[2] < tops[3] == tops[4]
+    left = min(place[0][1] for place in found)
+    dark = [(sheet[top : top + 20, : left - 2] < 128).sum() for top in (2, 24)]
+    assert 0 < dark[0] < dark[1]  # a longer name has more ink
