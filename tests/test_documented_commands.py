@@ -94,7 +94,9 @@ def parse(words: list[str], monkeypatch) -> None:
     elif rest[:1] == ["-m"] and rest[1].startswith("pdm_tf"):
         commands.main(["pdm-tf", *rest[1].split(".")[1:2], *rest[2:]])
     elif rest[:1] == ["-m"]:
-        importlib.import_module(rest[1]).main(rest[2:])
+        package = (ROOT / rest[1].replace(".", "/")).is_dir()
+        name = f"{rest[1]}.__main__" if package else rest[1]
+        importlib.import_module(name).main(rest[2:])
     elif rest and rest[0] in SCRIPTS:
         commands.main(["pdm-tf", SCRIPTS[rest[0]], *rest[1:]])
     elif rest:

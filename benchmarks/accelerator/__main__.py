@@ -8,6 +8,7 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import race
@@ -15,7 +16,7 @@ from benchmarks import race
 CANDIDATES = ("stablehlo", "pytorch", "pytorch_compiled")
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Races what was not raced yet."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("graphs", help="folder that prepare wrote")
@@ -23,7 +24,7 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=5, help="turns of each candidate")
     parser.add_argument("--seconds", type=float, default=540, help="time of all [s]")
     parser.add_argument("--device", default="gpu", choices=["cpu", "gpu"])
-    words = parser.parse_args()
+    words = parser.parse_args(argv)
     out, end = Path(words.out), time.monotonic() + words.seconds
     results = json.loads(out.read_text()) if out.is_file() else []
     slowest = 0.0

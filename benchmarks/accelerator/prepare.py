@@ -9,7 +9,7 @@ import argparse
 import gzip
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -159,13 +159,13 @@ def _flops(config: Config) -> float:
     return count_denoise_flops(denoiser.network, denoiser.image_shape) or 0
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Writes the graphs that are not there yet."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("cases", nargs="*", help="such as call:lsun_church_p4:16")
     parser.add_argument("--out", default="runs/accelerator", help="folder of graphs")
     parser.add_argument("--precisions", nargs="*", default=list(PRECISIONS))
-    words = parser.parse_args()
+    words = parser.parse_args(argv)
     known = {case.name: case for case in CASES}
     wrong = [name for name in words.cases if name not in known]
     if wrong:

@@ -36,7 +36,9 @@ def main(argv: list[str]) -> int | None:
         print(_listing(found))
         return 0
     name, *rest = words
-    name = _FORMERLY.get(name, name)
+    name = _FORMERLY.get(room := name, name)
+    if name != room and rest[:1] == [name]:  # pdm-tf assemble split
+        rest = rest[1:]
     if name == "--version":
         print(__version__)
         return 0
