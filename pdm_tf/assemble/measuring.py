@@ -11,7 +11,7 @@ from pdm_tf.assemble.class_names import read_class_names, write_class_names
 from pdm_tf.assemble.runs import WEIGHTS, write_settings
 from pdm_tf.assemble.validating import FIRST_SEED
 from pdm_tf.config import Config
-from pdm_tf.config.sampling import BEST
+from pdm_tf.config.sampling import WATCHED
 from pdm_tf.data.sources import Source
 from pdm_tf.denoisers.denoiser import Denoiser
 from pdm_tf.evaluation import metrics
@@ -98,7 +98,7 @@ class Measuring:
         seeds = FIRST_SEED + np.arange(count, dtype=np.int32)
         labels = seeds % max(1, self._generator.num_classes)
         steps = self._monitoring.evaluate_steps
-        asked = steps, self._config.sampling.sample_guidance, BEST.sampler
+        asked = steps, self._config.sampling.sample_guidance, WATCHED.sampler
         rows = [slice(first, first + _BATCH) for first in range(0, count, _BATCH)]
         made = [self._generator.generate(seeds[r], labels[r], *asked) for r in rows]
         return np.concatenate(made)

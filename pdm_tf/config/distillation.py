@@ -5,7 +5,7 @@ from typing import Literal
 
 from pdm_tf.config.deriving import TrainedConfig
 from pdm_tf.config.options import option
-from pdm_tf.config.sampling import FEW, GUIDANCE, HALVED
+from pdm_tf.config.sampling import FEW, GUIDANCE, PAIRED, UNROLLED
 
 
 @dataclass(frozen=True)
@@ -127,11 +127,13 @@ class ProgressiveConfig(ChosenConfig):
 class MMDConfig(ChosenConfig):
     """Few steps whose pictures are distributed as the data (MMD-DDM, 2301.07969)."""
 
-    steps: int = option(5, "Steps of the sampler that it is tuned for.", low=1)
+    steps: int = option(
+        UNROLLED.steps, "Steps of the sampler that it is tuned for.", low=1
+    )
     sampler: str = option(
         "",
         "Sampler that it is tuned for; empty: the one that the base was made for, "
-        f"{HALVED} for most.",
+        f"{UNROLLED.sampler} for most.",
     )
     kernel: Literal["cubic", "gaussian"] = option(
         "cubic", "Similarity of features x, y: (x·y / d + 1)³ or exp(-|x - y|² / d)."
@@ -240,9 +242,9 @@ class SlimFlowConfig(SlimConfig):
         1000, "Noises, and pictures that the base makes of them, to learn from.", low=1
     )
     pair_sampler: str = option(
-        "dpm_solver", "Sampler of these; one that draws no noise on its way."
+        PAIRED.sampler, "Sampler of these; one that draws no noise on its way."
     )
-    pair_steps: int = option(10, "Steps of it.", low=1)
+    pair_steps: int = option(PAIRED.steps, "Steps of it.", low=1)
     annealed: float = option(
         0.5,
         "Share of the training in which noises turn from fresh ones into those of the "

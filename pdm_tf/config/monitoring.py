@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from pdm_tf.config.options import Criterion, option
-from pdm_tf.config.sampling import BEST
+from pdm_tf.config.sampling import WATCHED
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,9 @@ class MonitoringConfig:
         low=0,
     )
     evaluate_images: int = option(200, "Pictures of a measurement.", low=10)
-    evaluate_steps: int = option(10, f"Steps of {BEST.sampler} for these.", low=1)
+    evaluate_steps: int = option(
+        WATCHED.steps, f"Steps of {WATCHED.sampler} for these.", low=1
+    )
     evaluate_features: str = option(
         "auto",
         "Features for these: auto, digits, random or keras:FILE, as in evaluation.",

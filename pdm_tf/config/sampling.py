@@ -22,4 +22,7 @@ CACHED = SamplerDefault("ddim", 100)  # as many as DeepCache's paper counts keys
 METRICS = SamplerDefault("ddpm", 250)  # the paper's, of which published figures are
 FEW = SamplerDefault("lcm", 4)  # what consistency models are for
 HALVED = "ddim_trailing"  # that progressive distillation teaches
+UNROLLED = SamplerDefault(HALVED, 5)  # that MMD-DDM tunes, as its paper does
+PAIRED = SamplerDefault("dpm_solver", 10)  # pairs of noise and picture, by an ODE
+WATCHED = SamplerDefault(BEST.sampler, 10)  # metrics during training, often and cheap
 EXPORTED = ("ddpm", "ddim", "dpm_solver", "dpm_solver_sde")  # that a SavedModel holds

@@ -55,8 +55,10 @@ CACHES = {
 }
 ABSTRACT = {"Wrapper", "StatefulDenoiser", "CachedNetwork"}
 # Of these a test elsewhere says what they keep: they look on, or stand for a method.
-ELSEWHERE = {"_Counted", "_Recorded", "Distilled", "Consistent"}
+ELSEWHERE = {"_Counted", "_Recorded", "_Watched", "Distilled", "Consistent"}
+ELSEWHERE |= {"Projected", "PosteriorMean"}  # of one measurement; tests/inverse
 ROOMS = ("denoisers", "samplers", "acceleration", "adapters", "distillation")
+ROOMS += ("inverse",)
 SLOW = (pytest.mark.slow,)
 ALONE = {name: (name,) for name in WRAPPERS | CACHES}
 PAIRS = {

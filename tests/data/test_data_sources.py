@@ -9,7 +9,7 @@ from pdm_tf.data.sources import open_source
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("cifar", (32, 32, 3)), "dataset=cifar.*mnist, photos, folder"),
+        (("cifar", (32, 32, 3)), "dataset=cifar.*mnist, photos, emoji, folder"),
         (("mnist:x", (32, 32, 1)), "dataset=mnist:x"),
         (("photos:x", (32, 32, 3)), "dataset=photos:x"),
         (("mnist", (32, 32, 2)), "image_shape=32,32,2"),

@@ -62,6 +62,7 @@ def test_no_other_home_has_a_default_sampler(path):
     # Of another kind: not what a picture is drawn with.
     counts = {"measure_steps", "watch_steps", "calibration_steps", "trajectory_steps"}
     counts |= {"calibrated_steps", "sensitivity_steps", "solver_steps"}
+    counts |= {"max_steps"}  # a bound
     for name, default in defaults(path):
         last = name.rpartition("_")[2]
         if last in ("sampler", "steps", "guidance") and name not in counts:
