@@ -119,7 +119,8 @@ def adapted(base):
 # Whose layers are like those of another method that is tried: that one is quick.
 ALIKE = {"min_max", "ptq4dm", "q_diffusion", "dgq", "low_bit_float", "mixdq"}
 ALIKE |= {"binarydm", "tfmq_dm", "eda_dm", "efficientdm", "quest", "mmd"}
-ALIKE |= {"slimflow"}
+ALIKE |= {"slimflow", "lcm_lora", "add", "progressive", "temporal_cache"}
+ALIKE |= {"apg", "rescale"}
 SHELVED = [
     pytest.param(name, marks=[pytest.mark.slow] * (name in ALIKE))
     for name in sorted(set(FOUND) - set(TOYS))

@@ -222,14 +222,17 @@ every = pytest.mark.parametrize("make", OBJECTIVES.values(), ids=OBJECTIVES)
 # Steps are dear; of those that move transforms alone, some are quick.
 SLOW = {"DenoisingObjective of an adapter", "MeanDiscrepancy"}
 SLOW |= {"SpectralDistillation", "Reflow", "FlowDistillation"}
-stepped = pytest.mark.parametrize(
-    "make",
-    [
-        pytest.param(make, marks=[pytest.mark.slow] * (name in SLOW))
+# Two more steps each: of all weights, and of an adapter beside a teacher.
+QUICK = {"DenoisingObjective", "GuidanceDistillation"}
+
+
+def some(slow):
+    """All objectives, those of these names in the slow set."""
+    marked = [
+        pytest.param(make, marks=[pytest.mark.slow] * (name in slow))
         for name, make in OBJECTIVES.items()
-    ],
-    ids=OBJECTIVES,
-)
+    ]
+    return pytest.mark.parametrize("make", marked, ids=OBJECTIVES)
 
 
 def pictures():
@@ -328,7 +331,7 @@ def test_calling_it_changes_no_variable(make):
         np.testing.assert_array_equal(variable.numpy(), before[name])
 
 
-@stepped
+@some(slow=SLOW)
 def test_all_of_its_variables_learn_and_no_other(make):
     objective, denoise = make()
     own = {id(v) for v in objective.variables.values()}
@@ -343,7 +346,7 @@ def test_all_of_its_variables_learn_and_no_other(make):
         np.testing.assert_array_equal(value, still[name], err_msg=name)
 
 
-@stepped
+@some(slow=OBJECTIVES.keys() - QUICK)
 def test_parts_of_a_batch_and_blocks_computed_again_teach_the_same(make):
     metrics, learnt, _ = trained(make)
     parts = 0 if make in map(OBJECTIVES.get, OF_BATCH) else 4

@@ -1,6 +1,7 @@
 """The script behind docs/int8.md: what its numbers mean, and its tables."""
 
 import numpy as np
+import pytest
 
 from experiments import int8, int8_race
 from experiments.int8_pictures import ratio_with_interval, sqnr_of_each
@@ -13,6 +14,7 @@ def pictures(count: int, seed: int) -> np.ndarray:
     return rng.integers(0, 256, (count, 16, 16, 3), np.uint8)
 
 
+@pytest.mark.slow  # distances of many resampled sets
 def test_equal_pictures_are_equally_far_for_certain_and_others_are_not():
     features = open_features("random")
     reference = gaussian_of(pictures(40, 1), features)

@@ -32,10 +32,10 @@ def test_the_logarithm_of_sigma_is_normal_within_what_is_trained(ends, mean, std
 def test_a_batch_is_spread_over_all_strata_or_drawn_one_by_one():
     spread = np.sort(draw(0, tf.constant(3), 64).u)
     assert (np.floor(spread * 64) == np.arange(64)).all()
-    step, many = tf.constant(3), 16_384
+    step, many = tf.constant(3), 1024
     alone = draw(0, step, many, stratified=False)
     u = alone.u.numpy()
     assert len(np.unique(np.floor(u * many))) < 0.7 * many  # of chance: 1 - 1/e
-    assert u.mean() == pytest.approx(0.5, abs=0.01)
-    assert np.corrcoef(u[:-1], u[1:])[0, 1] == pytest.approx(0, abs=0.03)
+    assert u.mean() == pytest.approx(0.5, abs=0.04)
+    assert np.corrcoef(u[:-1], u[1:])[0, 1] == pytest.approx(0, abs=0.12)
     np.testing.assert_array_equal(alone.keys, draw(0, step, many).keys)
