@@ -62,7 +62,7 @@ def export_for_serving(
         raise error.named("serving_dir") from None
     with locked_place("serving_dir", directory):
         choose_version("serving_dir", directory)  # nobody was faster
-        _export(model, directory, samplers, warm_up=True, **changes)
+        _export(model, directory, samplers, served=True, **changes)
     return directory
 
 
@@ -88,7 +88,7 @@ def _export(
     model: str | Path,
     directory: Path,
     samplers: Sequence[str],
-    warm_up: bool = False,
+    served: bool = False,
     **changes: Any,
 ) -> None:
     opened = open_model(model)
@@ -105,7 +105,7 @@ def _export(
         opened.lineage,
         opened.class_names,
         opened.sealed,
-        warm_up,
+        served,
     )
 
 

@@ -38,7 +38,10 @@ _PARTS = {  # that TensorFlow writes
 
 
 def _by_sampler(
-    denoiser: Denoiser, sampling: SamplingConfig, samplers: dict[str, Sampler]
+    denoiser: Denoiser,
+    sampling: SamplingConfig,
+    samplers: dict[str, Sampler],
+    served: bool,
 ) -> Signatures:
     """The signatures of each sampler; those of the first carry no name."""
     made: Signatures = {}
@@ -47,8 +50,10 @@ def _by_sampler(
         in_steps, at_timesteps = sample_signatures(
             denoiser, sampling, sampler, SPACINGS[name]
         )
-        in_rows = rows_signature(denoiser, in_steps)
         made |= {f"sample{end}": in_steps, f"sample_at{end}": at_timesteps}
+        if not served:
+            continue
+        in_rows = rows_signature(denoiser, in_steps)
         made[f"sample_rows{end}"] = in_rows
         if (as_png := png_signature(denoiser, in_rows)) is not None:
             made[f"sample_png{end}"] = as_png
@@ -73,6 +78,7 @@ def build_module(
     lineage: Lineage = (),
     class_names: Sequence[str] = (),
     sealed: Mapping[str, Any] | None = None,
+    served: bool = False,
 ) -> tuple[tf.Module, Signatures]:
     """What is saved: functions that reach networks by closure, and large weights.
 
@@ -88,11 +94,12 @@ def build_module(
     module = tf.Module(name="pdm")
     module.weights = dict(denoiser.variables)
     signatures = {
-        **_by_sampler(denoiser, sampling, samplers),
+        **_by_sampler(denoiser, sampling, samplers, served),
         "denoise": denoise_signature(denoiser),
         "config": tf.function(lambda: {"config": tf.constant(text)}, []),
-        "config_rows": config_signature(text),
     }
+    if served:
+        signatures["config_rows"] = config_signature(text)
     for name, function in signatures.items():
         setattr(module, name, function)
     return module, signatures
@@ -107,18 +114,21 @@ def export_saved_model(
     lineage: Lineage = (),
     class_names: Sequence[str] = (),
     sealed: Mapping[str, Any] | None = None,
-    warm_up: bool = False,
+    served: bool = False,
 ) -> None:
     """Writes a SavedModel with the signatures sample, sample_at, denoise and config.
 
     `sample` (also `serving_default`): seeds int32 [N], labels int32 [N] (ignored
     without classes), steps int32 [], guidance float32 [] -> images uint8 [N, H, W, C].
     `sample_at`: the same with timesteps int32 [S], falling, in the place of steps.
-    `sample_rows`: sample, its steps int32 [N] and guidance float32 [N] one a picture.
-    `sample_png`: the same, of up to four channels -> png_bytes string [N].
     These use the first sampler; `sample_NAME`, `sample_at_NAME` and so on another.
     `denoise`: z float32 [N, H, W, C], t int32 [N], labels int32 [N] -> x, variance.
-    `config`: a JSON string; `config_rows`: rows int32 [N] -> the same, [N].
+    `config`: a JSON string.
+
+    For servers, `served`, which cost a third more memory in `tf.saved_model.load`:
+    `sample_rows`: sample, its steps int32 [N] and guidance float32 [N] one a picture.
+    `sample_png`: the same, of up to four channels -> png_bytes string [N].
+    `config_rows`: rows int32 [N] -> the JSON string, [N].
 
     The directory appears whole or not at all; an older export is replaced. Its file
     SHA256SUMS has the checksums of all others.
@@ -133,7 +143,8 @@ def export_saved_model(
       lineage: how the model was derived, base first; empty for a plain run.
       class_names: one for each label, kept in the JSON string; empty: not known.
       sealed: what its weights mean, see `describe`; None: not known.
-      warm_up: add requests that TensorFlow Serving makes when it loads the model.
+      served: for TensorFlow Serving: with these signatures, and with requests that it
+        makes when it loads the model.
 
     Raises:
       InputError: the directory holds something else, or no such sampler.
@@ -142,12 +153,12 @@ def export_saved_model(
     scale = denoiser.schedule.noise_scale
     opened = open_samplers(samplers, sampling.variance, scale)
     module, signatures = build_module(
-        denoiser, record, sampling, opened, lineage, class_names, sealed
+        denoiser, record, sampling, opened, lineage, class_names, sealed, served
     )
     signatures["serving_default"] = signatures["sample"]
     with appearing_directory(directory) as new, plainly_named(new) as plain:
         tf.saved_model.save(module, str(plain), signatures)
-        if warm_up:
+        if served:
             write_warm_up(plain, signatures, sampling.sample_guidance)
         write_sums(new)
 

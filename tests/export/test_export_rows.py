@@ -9,7 +9,6 @@ from PIL import Image
 from toys import GaussianToy, MixtureToy
 
 from pdm_tf.export import export_saved_model
-from pdm_tf.export.warm_up import FILE
 from pdm_tf.serving.operations import find_untrusted
 from pdm_tf.serving.row_signatures import png_signature
 from pdm_tf.serving.saved_graph import read_meta_graph
@@ -33,9 +32,8 @@ SAMPLERS = ["ddpm", "dpm_solver_sde", "plms"]
 @pytest.fixture(scope="module")
 def loaded(parted, sampling, tmp_path_factory):
     directory = tmp_path_factory.mktemp("rows") / "export"
-    export_saved_model(parted, directory, "", sampling, SAMPLERS)
+    export_saved_model(parted, directory, "", sampling, SAMPLERS, served=True)
     assert find_untrusted(read_meta_graph(directory)) == []
-    assert not (directory / FILE).exists()  # requests are for TensorFlow Serving
     return tf.saved_model.load(str(directory))
 
 
@@ -116,7 +114,7 @@ def test_what_is_out_of_range_is_refused_and_named(which, value, loaded):
 def test_a_model_without_classes_takes_any_labels(tmp_path):
     toy = GaussianToy()
     toy.num_classes = 0
-    export_saved_model(toy, tmp_path / "plain", samplers=["ddim"])
+    export_saved_model(toy, tmp_path / "plain", samplers=["ddim"], served=True)
     assert find_untrusted(read_meta_graph(tmp_path / "plain")) == []
     signatures = tf.saved_model.load(str(tmp_path / "plain")).signatures
     rows = ROWS | {"labels": [99] * 6}

@@ -38,7 +38,7 @@ class OfTenClasses(GaussianToy):
 @pytest.fixture(scope="module")
 def signatures():
     samplers = open_samplers(["ddpm", "dpm_solver_sde"], "small")
-    return build_module(OfTenClasses(), "", SamplingConfig(), samplers)[1]
+    return build_module(OfTenClasses(), "", SamplingConfig(), samplers, served=True)[1]
 
 
 def test_every_curl_is_answered(signatures):

@@ -24,7 +24,9 @@ STATIC = SamplingConfig(thresholding="static", variance="small", sample_guidance
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory):
     path = tmp_path_factory.mktemp("served") / "1"
-    export_saved_model(MixtureToy(), path, "", STATIC, ["ddpm", "dpm_solver_sde"])
+    export_saved_model(
+        MixtureToy(), path, "", STATIC, ["ddpm", "dpm_solver_sde"], served=True
+    )
     return path
 
 
@@ -82,7 +84,8 @@ def test_rows_and_columns_of_json_are_served_alike(signatures):
 )
 def test_colours_and_other_channels_come_back_too(channels, name):
     toy = GaussianToy(image_shape=(4, 6, channels))
-    _, signatures = build_module(toy, "", STATIC, open_samplers(["ddim"], "small"))
+    samplers = open_samplers(["ddim"], "small")
+    _, signatures = build_module(toy, "", STATIC, samplers, served=True)
     request = SEEDS, LABELS % 2, 3, 1.0, "ddim"
     with serving(signatures) as (address, seen):
         made = HttpGenerator("model", address).generate(*request)
