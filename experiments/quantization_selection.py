@@ -1,6 +1,6 @@
 """Which layers are worth tuning: QuEST's selections beside Q-Diffusion, from one start.
 
-Learned rounding is the same for all of them, bit for bit, and is done once.
+Learned rounding is the same for all of them, bit for bit, and is done once a seed.
 """
 
 import time
@@ -26,6 +26,8 @@ SELECTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "quest W4A4, time alone": ("quest", {"tuned": "time"}),
     "quest W4A4, both": ("quest", {"tuned": "both"}),
     "quest W4A4, untuned": ("quest", {"tuning_iterations": 0}),
+    "quest W4A4, seed 1": ("quest", {"seed": 1}),
+    "quest W4A4, seed 2": ("quest", {"seed": 2}),
 }
 ROUNDED = "network_0.weights."
 
@@ -38,7 +40,8 @@ def make_selection(bench: Bench, work: Path, name: str) -> dict[str, Any]:
       already, and, of QuEST, the share of the network's parameters that learned.
     """
     method, settings = SELECTIONS[name]
-    shared = Progress(work / bench.data / "rounding", lambda: None)
+    seed = f"_{settings['seed']}" if "seed" in settings else ""
+    shared = Progress(work / bench.data / f"rounding{seed}", lambda: None)
     own = Progress(work / bench.data / name.replace(" ", "_"), lambda: None)
 
     def place(key: str) -> Progress:

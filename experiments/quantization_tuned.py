@@ -75,14 +75,20 @@ def quest(rows: Sequence[Row]) -> dict[str, Any] | None:
             figure += f"; {words}: {mean_of(row['sqnr'])[0]:.1f} dB, {row['tuned']:.1%}"
         elif words != "none":
             compared = "undecided"  # the table is not complete
-    seeds = 1 + sum(row["name"].startswith(SEEDED) for row in rows)
-    if seeds < SEEDS:
-        figure += f"; trainings: {seeds} of the {SEEDS} that would decide"
+    others = [gain_of(r, start) for r in rows if r["name"].startswith(SEEDED)]
+    if others:
+        figure += f"; trained again: {', '.join(map(shown, others))}"
+    if 1 + len(others) < SEEDS:
+        figure += f"; trainings: {1 + len(others)} of the {SEEDS} that would decide"
         compared = "undecided"
     return {
         "command": command("quest"),
         "figure": figure,
-        "holds": judged(at_least(gain, 3), own["tuned"] <= MOST_TUNED, compared),
+        "holds": judged(
+            *(at_least(each, 3) for each in (gain, *others)),
+            own["tuned"] <= MOST_TUNED,
+            compared,
+        ),
     }
 
 
