@@ -65,7 +65,8 @@ def test_a_looked_up_time_embedding_changes_nothing(denoiser, rows):
     made = with_time_embedding_looked_up(denoiser)
     assert made.plan
     wanted = estimates(denoiser, rows)
-    np.testing.assert_allclose(estimates(made, rows), wanted, atol=1e-6)
+    # All timesteps at once are summed in another order, which later layers magnify.
+    np.testing.assert_allclose(estimates(made, rows), wanted, atol=1e-5)
     assert with_time_embedding_looked_up(made) is made
 
 
