@@ -8,6 +8,6 @@ COPY pyproject.toml README.md LICENSE ./
 COPY pdm_tf ./pdm_tf
 RUN pip install --no-cache-dir .
 # Relative paths of commands lie here, where volumes are mounted.
-WORKDIR /work
+WORKDIR /data
 COPY configs ./configs
 ENTRYPOINT ["pdm-tf"]

@@ -9,8 +9,9 @@ from pdm_tf.config.inverse import DPSConfig as Config
 from pdm_tf.denoisers import Denoiser, Prediction
 from pdm_tf.diffusion import Grid, NoiseLevel
 from pdm_tf.inverse.problem import Problem, pulled_back, residual
-from pdm_tf.samplers import Sampler, open_sampler, sample
+from pdm_tf.samplers import open_sampler, sample
 from pdm_tf.samplers.sampler import Denoise, Seeds
+from pdm_tf.samplers.wrapper import SamplerWrapper
 
 PAPER = "arXiv 2209.14687"
 NEEDS_GRADIENT = True
@@ -18,19 +19,11 @@ _TINY = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
-class Descending:
+class Descending(SamplerWrapper):
     """A sampler's step, then one down the slope of |y - H x(z)| (algorithm 1 there)."""
 
-    sampler: Sampler
     problem: Problem
     scale: float
-
-    @property
-    def convergence_order(self) -> int | None:
-        return None
-
-    def init(self, z: tf.Tensor) -> Any:
-        return self.sampler.init(z)
 
     def step(
         self,

@@ -10,31 +10,24 @@ from pdm_tf.denoisers import Denoiser
 from pdm_tf.diffusion import Grid, NoiseLevel
 from pdm_tf.errors import InputError
 from pdm_tf.inverse.problem import Problem
-from pdm_tf.samplers import Sampler, open_sampler, sample
+from pdm_tf.samplers import open_sampler, sample
 from pdm_tf.samplers.sampler import Denoise, Seeds
+from pdm_tf.samplers.wrapper import SamplerWrapper
 
 PAPER = "arXiv 2108.02938"
 NEEDS_GRADIENT = False
 
 
 @dataclass(frozen=True, eq=False)
-class Refined:
+class Refined(SamplerWrapper):
     """A sampler after each of whose steps z has what noised measurements have.
 
     The noise of the step serves both: what H sees of it goes to the measurement, the
     rest stays in z, and the two are independent.
     """
 
-    sampler: Sampler
     problem: Problem
     until: float  # log SNR from which on z is left alone
-
-    @property
-    def convergence_order(self) -> int | None:
-        return None
-
-    def init(self, z: tf.Tensor) -> Any:
-        return self.sampler.init(z)
 
     def step(
         self,

@@ -11,29 +11,21 @@ from pdm_tf.diffusion import Grid, NoiseLevel
 from pdm_tf.errors import SettingError
 from pdm_tf.inverse.ddnm import Projected
 from pdm_tf.inverse.problem import Problem
-from pdm_tf.samplers import Sampler, open_sampler, sample
+from pdm_tf.samplers import open_sampler, sample
 from pdm_tf.samplers.sampler import Denoise, Seeds
+from pdm_tf.samplers.wrapper import SamplerWrapper
 
 PAPER = "arXiv 2201.09865"
 NEEDS_GRADIENT = False
 
 
 @dataclass(frozen=True)
-class Resampled:
+class Resampled(SamplerWrapper):
     """A sampler on a grid that also rises: there it adds noise (equation 2).
 
     Going up evaluates the denoiser too, for nothing, since a denoiser may carry tensors
     from call to call: one evaluation in jump + 1 is spent on that.
     """
-
-    sampler: Sampler
-
-    @property
-    def convergence_order(self) -> int | None:
-        return None  # it goes up and down
-
-    def init(self, z: tf.Tensor) -> Any:
-        return self.sampler.init(z)
 
     def step(
         self,

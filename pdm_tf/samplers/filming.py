@@ -10,10 +10,11 @@ from pdm_tf.denoisers.denoiser import Denoiser
 from pdm_tf.diffusion import Grid, NoiseLevel
 from pdm_tf.samplers.noise import Seeds
 from pdm_tf.samplers.sampler import Denoise, Sampler, sample_from, start
+from pdm_tf.samplers.wrapper import SamplerWrapper
 
 
-@dataclass(frozen=True)
-class Filmed:
+@dataclass(frozen=True, eq=False)  # a graph of its own: it keeps what passes through
+class Filmed(SamplerWrapper):
     """A sampler whose states are kept as they come; it steps as it did.
 
     Samples on the machine where it was made; nothing of it can be exported.
@@ -23,21 +24,11 @@ class Filmed:
       states: those after each step so far, float32 [N, H, W, C].
     """
 
-    sampler: Sampler
     states: list[np.ndarray] = field(default_factory=list, compare=False)
 
     @property
     def convergence_order(self) -> int | None:
         return self.sampler.convergence_order
-
-    def __hash__(self) -> int:
-        return id(self)  # a graph of its own: it keeps what passes through it
-
-    def __eq__(self, other: object) -> bool:
-        return self is other
-
-    def init(self, z: tf.Tensor) -> Any:
-        return self.sampler.init(z)
 
     def step(
         self,
