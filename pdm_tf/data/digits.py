@@ -26,22 +26,38 @@ def open_digits(
     the bare digit.
 
     Args:
-      argument: nothing ("mnist" takes no argument).
+      argument: nothing, or "without=4" for all digits but the fours.
       image_shape: (H, W, C) in pixels; three channels are three times the grey one.
       num_classes: 10, or 0; the labels are the digits either way.
       split: "train" or "test".
+
+    Raises:
+      SettingError: another argument, a shape or a number of classes that do not fit.
     """
-    if argument:
-        raise SettingError("dataset", f"mnist:{argument}", "give `dataset=mnist` alone")
+    name = f"mnist:{argument}" if argument else "mnist"
+    left_out = _left_out(argument)
     check_classes("mnist", num_classes, NAMES)
     digits, labels = _digits()
-    per_class = np.stack([np.flatnonzero(labels == digit) for digit in range(10)], 1)
+    kept = [digit for digit in range(len(NAMES)) if digit != left_out]
+    per_class = np.stack([np.flatnonzero(labels == digit) for digit in kept], 1)
     held_out = slice(-_HELD_OUT, None) if split == "test" else slice(None, -_HELD_OUT)
     chosen = per_class[held_out].reshape(-1)
     height, width, channels = image_shape
     pictures = np.stack([_placed(digits[row], height, width) for row in chosen])
     pictures = np.repeat(pictures[..., None], channels, axis=-1)
-    return InMemory("mnist", pictures, labels[chosen], NAMES)
+    return InMemory(name, pictures, labels[chosen], NAMES)
+
+
+def _left_out(argument: str) -> int | None:
+    """The digit that "without=4" names."""
+    if not argument:
+        return None
+    word, _, digit = argument.partition("=")
+    if word != "without" or digit not in NAMES:
+        raise SettingError(
+            "dataset", f"mnist:{argument}", "give `dataset=mnist` or mnist:without=4"
+        )
+    return int(digit)
 
 
 @cache

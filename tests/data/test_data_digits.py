@@ -7,6 +7,7 @@ import pytest
 
 from pdm_tf.data import digits
 from pdm_tf.data.sources import open_source
+from pdm_tf.errors import InputError
 
 
 def everything(source):
@@ -58,6 +59,21 @@ def test_held_out_digits_are_the_last_of_each_class():
 def test_digits_take_turns():
     _, labels = open_source("mnist", (32, 32, 1)).read(np.arange(30))
     assert labels.tolist() == [*range(10)] * 3
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_a_digit_may_be_left_out(split):
+    shape = (32, 32, 1)
+    pictures, labels = everything(open_source("mnist", shape, split=split))
+    others, named = everything(open_source("mnist:without=4", shape, split=split))
+    np.testing.assert_array_equal(named, labels[labels != 4])
+    np.testing.assert_array_equal(others, pictures[labels != 4])
+
+
+@pytest.mark.parametrize("argument", ["4", "without=", "without=10", "only=4"])
+def test_another_argument_is_refused(argument):
+    with pytest.raises(InputError, match="mnist:without=4"):
+        open_source(f"mnist:{argument}", (32, 32, 1))
 
 
 @pytest.mark.parametrize("shape", [(28, 28, 3), (16, 16, 1), (40, 64, 3), (48, 32, 1)])
