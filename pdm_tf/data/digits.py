@@ -26,7 +26,8 @@ def open_digits(
     the bare digit.
 
     Args:
-      argument: nothing, or "without=4" for all digits but the fours.
+      argument: nothing; "without=4" for all digits but the fours; or "7=0.02" for so
+        few sevens to train on that they are this share of all.
       image_shape: (H, W, C) in pixels; three channels are three times the grey one.
       num_classes: 10, or 0; the labels are the digits either way.
       split: "train" or "test".
@@ -35,29 +36,45 @@ def open_digits(
       SettingError: another argument, a shape or a number of classes that do not fit.
     """
     name = f"mnist:{argument}" if argument else "mnist"
-    left_out = _left_out(argument)
     check_classes("mnist", num_classes, NAMES)
     digits, labels = _digits()
-    kept = [digit for digit in range(len(NAMES)) if digit != left_out]
-    per_class = np.stack([np.flatnonzero(labels == digit) for digit in kept], 1)
+    per_class = np.stack([np.flatnonzero(labels == int(d)) for d in NAMES], 1)
     held_out = slice(-_HELD_OUT, None) if split == "test" else slice(None, -_HELD_OUT)
-    chosen = per_class[held_out].reshape(-1)
+    per_class = per_class[held_out]
+    chosen = per_class[_kept(argument, len(per_class), split)]
     height, width, channels = image_shape
     pictures = np.stack([_placed(digits[row], height, width) for row in chosen])
     pictures = np.repeat(pictures[..., None], channels, axis=-1)
     return InMemory(name, pictures, labels[chosen], NAMES)
 
 
-def _left_out(argument: str) -> int | None:
-    """The digit that "without=4" names."""
+def _kept(argument: str, per_class: int, split: str) -> np.ndarray:
+    """Which digits of each class an argument leaves, bool [per_class, 10]."""
+    kept = np.ones((per_class, len(NAMES)), bool)
     if not argument:
-        return None
-    word, _, digit = argument.partition("=")
-    if word != "without" or digit not in NAMES:
+        return kept
+    word, _, value = argument.partition("=")
+    if word == "without" and value in NAMES:
+        kept[:, int(value)] = False
+    elif word in NAMES and 0.0 < (share := _number(value)) <= 1 / len(NAMES):
+        others = per_class * (len(NAMES) - 1)
+        count = max(1, round(share / (1.0 - share) * others))
+        kept[count:, int(word)] = split == "test"
+    else:
         raise SettingError(
-            "dataset", f"mnist:{argument}", "give `dataset=mnist` or mnist:without=4"
+            "dataset",
+            f"mnist:{argument}",
+            "give `dataset=mnist`, mnist:without=4, or a share of at most "
+            f"{1 / len(NAMES):g} that is left of a digit, as in mnist:7=0.02",
         )
-    return int(digit)
+    return kept
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0
 
 
 @cache

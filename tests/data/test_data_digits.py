@@ -85,3 +85,22 @@ def test_digits_of_other_sizes_show_the_same(shape):
     side = min(shape[:2]) if shape[0] != 28 else 32  # the bare digit is unscaled
     ink = pictures[..., 0].sum((1, 2)) / side**2
     np.testing.assert_allclose(ink, original.sum((1, 2, 3)) / 32**2, rtol=0.12)
+
+
+@pytest.mark.parametrize("digit, share", [(7, 0.02), (0, 0.05), (3, 0.1)])
+def test_of_a_thinned_digit_a_share_is_left_to_train_on(digit, share):
+    whole, _ = everything(open_source("mnist", (28, 28, 1)))
+    pictures, labels = everything(open_source(f"mnist:{digit}={share}", (28, 28, 1)))
+    counts = np.bincount(labels)
+    assert np.delete(counts, digit).tolist() == [400] * 9
+    assert abs(counts[digit] / len(labels) - share) < 0.5 / len(labels)
+    known = {row.tobytes() for row in whole}
+    assert len({row.tobytes() for row in pictures} & known) == len(labels)
+    test = open_source(f"mnist:{digit}={share}", (28, 28, 1), split="test")
+    assert len(test) == 1000
+
+
+@pytest.mark.parametrize("argument", ["7", "7=0", "7=0.2", "10=0.02", "7=x", "=0.02"])
+def test_a_share_that_makes_no_sense_is_refused(argument):
+    with pytest.raises(InputError, match="mnist:7=0.02"):
+        open_source(f"mnist:{argument}", (28, 28, 1))
