@@ -35,7 +35,7 @@ BELOW = {
     "samplers": {"config", "seeds", "diffusion", "networks", "denoisers"},
     "acceleration": LEAVES | {"denoisers", "samplers"},
     "adapters": LEAVES | {"denoisers"},
-    "guidance": LEAVES | {"denoisers", "objectives"},
+    "guidance": LEAVES | {"denoisers", "objectives", "data"},
     "objectives": LEAVES | {"denoisers", "samplers"},
     "quantization": LEAVES
     | {"denoisers", "samplers", "adapters", "acceleration", "objectives"},
@@ -48,7 +48,7 @@ BELOW = {
     "litert": {"serving"},
     "export": LEAVES
     | {"denoisers", "samplers", "data", "serving", "acceleration", "quantization"},
-    "evaluation": LEAVES | {"denoisers", "samplers", "data", "serving"},
+    "evaluation": LEAVES | {"denoisers", "samplers", "data", "serving", "guidance"},
     "flags": {"config", "progress"},
 }
 BELOW["convert"] = {"config", "networks"}

@@ -5,6 +5,7 @@ from functools import partial
 from pdm_tf.assemble.generators import open_generator
 from pdm_tf.assemble.models import open_model
 from pdm_tf.config import (
+    AuditConfig,
     CompareConfig,
     EvaluationConfig,
     LikelihoodConfig,
@@ -55,6 +56,17 @@ def memorisation(config: MemorisationConfig) -> str:
     opener = partial(open_generator, trust=config.trust_model)
     with locked_place("out", config.out):
         return searching.format_memorisation(searching.search(config, opener))
+
+
+def audit(config: AuditConfig) -> str:
+    """Scores pictures by how rare they are for a model; returns a table."""
+    from pdm_tf.evaluation import data_audit
+
+    data_audit.check(config)
+    with locked_place("out", config.out):
+        model = open_model(config.model, "model")
+        made = data_audit.audit(config, model.denoiser, model.class_names)
+        return data_audit.format_audit(made)
 
 
 def train_digits(config: TrainDigitsConfig) -> str:

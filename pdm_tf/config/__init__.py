@@ -20,6 +20,7 @@ from pdm_tf.config.editing import (
     VariationsConfig,
 )
 from pdm_tf.config.evaluating import (
+    AuditConfig,
     CompareConfig,
     EvaluationConfig,
     LikelihoodConfig,
@@ -54,6 +55,7 @@ from pdm_tf.errors import InputError
 
 __all__ = [
     "AnalysisConfig",
+    "AuditConfig",
     "AveragingConfig",
     "CompareConfig",
     "Config",

@@ -217,6 +217,45 @@ class MemorisationConfig:
 
 
 @dataclass(frozen=True)
+class AuditConfig:
+    """The rare pictures of a data set: a score for each, and a sheet."""
+
+    model: str = option(
+        "",
+        "Model that judges: the directory of a run, a split or a derived model, or "
+        "pretrained:NAME.",
+        aliases=("run_dir",),
+    )
+    reference: str = option(
+        "",
+        "Pictures to judge, such as mnist or folder:PATH: best those that the model "
+        "was trained on.",
+    )
+    num_images: int = option(0, "Pictures taken of --reference, the first; 0: all.")
+    snr: float = option(
+        0.3,
+        "Signal-to-noise ratio of the level that pictures are noised to.",
+        low=1e-6,
+        high=1e6,
+    )
+    draws: int = option(5, "Noises for each picture, the same ones for all.")
+    seed: int = option(0, "Seed of the first noise.")
+    within_classes: bool = option(
+        False, "Judge each picture among those of its class, if the model has classes."
+    )
+    features: FeatureName = option(
+        "auto",
+        "Space in which the distance to the nearest other pictures is taken, as of "
+        "metrics; none leaves it out.",
+    )
+    out: str = option(
+        "audit.json",
+        "File of the report, as JSON; the table (CSV) and the sheet (PNG) lie beside "
+        "it.",
+    )
+
+
+@dataclass(frozen=True)
 class TrainDigitsConfig:
     """Trains the classifier behind --features=digits again (about five minutes)."""
 

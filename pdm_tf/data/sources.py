@@ -65,7 +65,8 @@ def open_source(
     """Opens a source of pictures by the name that `--dataset` takes.
 
     Args:
-      dataset: "mnist", "mnist:7=0.02", "photos", "emoji", "emoji:FONT", "folder:PATH" or "tfds:NAME".
+      dataset: "mnist", "mnist:7=0.02", "photos",
+        "emoji", "emoji:FONT", "folder:PATH" or "tfds:NAME".
       image_shape: (H, W, C) in pixels, C of 1 or 3.
       num_classes: exactly the source's number of classes, or 0 where labels do not
         matter (a folder is then not searched for classes).

@@ -8,6 +8,8 @@ The likelihood of held-out digits, a model beside another, copies of training pi
   python -m pdm_tf.evaluation likelihood --model=runs/mnist --reference=mnist
   python -m pdm_tf.evaluation compare --model=runs/cached --reference=runs/mnist
   python -m pdm_tf.evaluation memorisation --samples=runs/mnist --reference=mnist
+The rare pictures of a data set:
+  python -m pdm_tf.evaluation audit --model=pretrained:mnist --reference=mnist
 """
 
 from typing import Any
@@ -20,6 +22,7 @@ METHODS = {
     "likelihood": settings.LikelihoodConfig,
     "compare": settings.CompareConfig,
     "memorisation": settings.MemorisationConfig,
+    "audit": settings.AuditConfig,
     "train_digits": settings.TrainDigitsConfig,
 }
 
