@@ -8,71 +8,34 @@ are drawn anew where the graph runs, and files are a few hundred kilobytes.
 import argparse
 import gzip
 import json
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
 from benchmarks.accelerator.cases import CASES, PRECISIONS, AcceleratorCase
+from benchmarks.accelerator.graph import Graph, changed_in
 from pdm_tf.assemble.building import build_denoiser
 from pdm_tf.assemble.state import build_state, build_trainer
 from pdm_tf.config import Config
 from pdm_tf.profiling.flops import count_denoise_flops
 from pdm_tf.samplers import DDIM, sample
 
-# An argument whose memory becomes an output's, which is its new value.
-_ALIAS = re.compile(
-    r"parameter_number = (\d+) : i64}, output_index = array<i64(?:: (\d+))?>"
-)
 _LARGEST = 2**20  # bytes of a value that is written out and not drawn anew
 
 
-class Graph:
-    """A function with static shapes, and all that it reads.
-
-    Args:
-      function: of the inputs.
-      inputs: their shapes and types.
-    """
-
-    def __init__(
-        self, function: Callable[..., Any], inputs: list[tf.TensorSpec]
-    ) -> None:
-        self.function = tf.function(function, jit_compile=True, autograph=False)
-        self.inputs = inputs
-
-    def text(self) -> str:
-        """As StableHLO; variables come as arguments after the inputs."""
-        ir = self.function.experimental_get_compiler_ir(*self.inputs)
-        return ir(stage="stablehlo", platform_name="CPU")
-
-    def arguments(self) -> list[dict[str, Any]]:
-        """Shape, type and filling of every argument, in order."""
-        concrete = self.function.get_concrete_function(*self.inputs)
-        read = [_value(x) for x in concrete.captured_inputs]
-        given = [
-            {"shape": spec.shape.as_list(), "dtype": spec.dtype.name, "fill": "input"}
-            for spec in self.inputs
-        ]
-        return given + [_described(value) for value in read]
-
-
-def changed_in(text: str) -> list[tuple[int, int]]:
-    """Arguments that a graph changes, each with the output that is its new value."""
-    return [(int(index), int(output or 0)) for index, output in _ALIAS.findall(text)]
-
-
-def _value(captured: tf.Tensor) -> np.ndarray:
-    """Of a constant, or of the variable that a handle is of."""
-    if captured.dtype != tf.resource:
-        return captured.numpy()
-    kind = tf.dtypes.as_dtype(captured._handle_data.shape_and_type[0].dtype)
-    return tf.raw_ops.ReadVariableOp(resource=captured, dtype=kind).numpy()
+def arguments(graph: Graph) -> list[dict[str, Any]]:
+    """Shape, type and filling of every argument of a graph, in order."""
+    given = [
+        {"shape": spec.shape.as_list(), "dtype": spec.dtype.name, "fill": "input"}
+        for spec in graph.inputs
+    ]
+    return given + [_described(value) for value in graph.values()]
 
 
 def _described(value: np.ndarray) -> dict[str, Any]:
@@ -146,7 +109,7 @@ def prepare(case: AcceleratorCase, precision: str, out: Path) -> None:
     about = {
         "case": f"{case.name}:{precision}",
         "graph": f"{name}.stablehlo.gz",
-        "arguments": graph.arguments(),
+        "arguments": arguments(graph),
         "changed": changed_in(text),
         "flops": case.evaluations * case.batch * _flops(config),
         "order": {**case.order("gpu", precision), "steps": case.steps},
@@ -176,6 +139,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for name, precision in tqdm(wanted, unit="graph"):
         if not (out / f"{name}-{precision}.json".replace(":", "-")).is_file():
             prepare(known[name], precision, out)
+            keras.backend.clear_session()  # networks of hundreds of megabytes each
     total = sum(file.stat().st_size for file in out.iterdir())
     print(f"{len(wanted)} graphs of {total / 2**20:.1f} MiB in {out}")
 

@@ -1,17 +1,10 @@
 """Our graph, compiled by the XLA that comes with JAX, on whatever device JAX has."""
 
-import gzip
-from pathlib import Path
-from typing import Any
-
 import jax
 import numpy as np
-from jax._src.interpreters import mlir
-from jax._src.lib import xla_client
-from jaxlib.mlir import ir
 from serving import serve
 
-jax.config.update("jax_enable_x64", True)  # counters and seeds have 64 bits
+from benchmarks.accelerator.compiled import Program
 
 
 def filled(argument: dict, rng: np.random.Generator) -> np.ndarray:
@@ -30,32 +23,12 @@ def filled(argument: dict, rng: np.random.Generator) -> np.ndarray:
     return np.full(shape, 100, dtype) if dtype == "uint8" else np.zeros(shape, dtype)
 
 
-def compiled(path: str) -> Any:
-    """The graph of a file, for the first device."""
-    text = gzip.decompress(Path(path).read_bytes()).decode()
-    devices = tuple(jax.devices()[:1])
-    with mlir.make_ir_context():
-        return devices[0].client.compile_and_load(
-            ir.Module.parse(text),
-            xla_client.DeviceList(devices),
-            xla_client.CompileOptions(),
-        )
-
-
 def make(order: dict):
     """The work of a case; what it changes, such as weights, stays changed."""
     rng = np.random.default_rng(0)
-    arguments = [jax.device_put(filled(a, rng)) for a in order["arguments"]]
-    program = compiled(order["graph"])
-
-    def work():
-        out = program.execute_sharded(arguments)
-        parts = [part[0] for part in out.disassemble_into_single_device_arrays()]
-        for index, output in order["changed"]:
-            arguments[index] = parts[output]
-        return jax.block_until_ready(parts)
-
-    return work
+    arguments = [filled(argument, rng) for argument in order["arguments"]]
+    program = Program(order["graph"], arguments, order["changed"])
+    return lambda: jax.block_until_ready(program())
 
 
 def peak() -> float:

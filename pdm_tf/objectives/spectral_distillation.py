@@ -130,11 +130,12 @@ def weighted_frequencies(error: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
 
 
 def frequency_weights(x: tf.Tensor, size: Sequence[int], power: float) -> tf.Tensor:
-    """|F(x)|^p of pictures [B, H, W, C] resized to a grid, mean 1: [B, h, w].
+    """|F(x)|^p of pictures [B, H, W, C] made as small as a grid, mean 1: [B, h, w].
 
     The spectrum is the mean over channels, and no less than a hundredth of its largest.
     """
-    small = tf.image.resize(x, size, "area") if x.shape[1:3] != size else x
+    cells = [x.shape[1] // size[0], x.shape[2] // size[1]]
+    small = tf.nn.avg_pool2d(x, cells, cells, "VALID")
     spectrum = tf.sqrt(tf.reduce_mean(power_of(small), axis=1))
     largest = tf.reduce_max(spectrum, axis=[1, 2], keepdims=True)
     found = tf.maximum(spectrum, _FLOOR * largest + 1e-12) ** power
