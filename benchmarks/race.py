@@ -1,5 +1,6 @@
 """Candidates in processes of their own, timed in turns."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -40,17 +41,30 @@ class Candidate:
             text=True,
             env=environment,
         )
-        self._ask(case)
+        self._tell(case)
+        self.times = 0
+
+    def ready(self) -> None:
+        """Waits until it has what it needs, and sees how often its work fits a turn."""
+        self._hear()
         once = self._ask({"times": 1})["seconds"]
         self.times = max(1, round(_TURN / once))
 
     def _ask(self, order: dict) -> dict:
-        assert self.process.stdin and self.process.stdout and self.process.stderr
-        try:
+        self._tell(order)
+        return self._hear()
+
+    def _tell(self, order: dict) -> None:
+        assert self.process.stdin
+        with contextlib.suppress(BrokenPipeError):  # it is heard of then
             self.process.stdin.write(json.dumps(order) + "\n")
             self.process.stdin.flush()
+
+    def _hear(self) -> dict:
+        assert self.process.stdout and self.process.stderr
+        try:
             return json.loads(self.process.stdout.readline())
-        except (BrokenPipeError, ValueError) as error:
+        except ValueError as error:
             said = self.process.stderr.read()[-2000:]
             raise RuntimeError(f"{self.name} ended:\n{said}") from error
 
@@ -125,8 +139,10 @@ def race(
     """
     result, running = Result(title, order["batch"], 0), []
     try:
-        for name in names:
+        for name in names:  # all get ready at once
             running.append(Candidate(name, pythons[name], order))
+        for one in running:
+            one.ready()
         for _ in tqdm(range(turns), title, unit="turn"):
             for one in running:
                 result.turns.setdefault(one.name, []).append(one.turn())

@@ -98,5 +98,6 @@ def test_a_cell_is_estimated_alone_where_it_does_not_fit():
 
 def test_a_candidate_that_falls_says_why():
     (case,) = [case for case in CASES if case.name == "call:mnist:1"]
+    here, order = {"pytorch": sys.executable}, {**case.order(), "network": {}}
     with pytest.raises(RuntimeError, match="pytorch ended"):
-        race.Candidate("pytorch", sys.executable, {**case.order(), "network": {}})
+        race.race("fallen", order, ["pytorch"], 1, here)
