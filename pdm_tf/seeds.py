@@ -52,11 +52,35 @@ def step_keys(seed: int, step: tf.Tensor, stream: int, batch_size: int) -> tf.Te
 
     A function of (run seed, step, stream, index in the global batch).
     """
-    root = tf.stack([tf.cast(seed, tf.int32), tf.cast(step, tf.int32)])
-    root = tf.random.experimental.stateless_fold_in(root, stream, alg="philox")
+    root = _root(seed, step, stream)
     return tf.random.stateless_uniform(
         [batch_size, 2], root, minval=None, maxval=None, dtype=tf.int32, alg="philox"
     )
+
+
+def _root(seed: int, step: tf.Tensor, stream: int) -> tf.Tensor:
+    root = tf.stack([tf.cast(seed, tf.int32), tf.cast(step, tf.int32)])
+    return tf.random.experimental.stateless_fold_in(root, stream, alg="philox")
+
+
+def step_uniform(
+    seed: int, step: tf.Tensor, stream: int, batch_size: int, count: int
+) -> tf.Tensor:
+    """Uniform numbers of a training step, float32 [batch_size, count] in [0, 1).
+
+    A function of (run seed, step, stream, index in the global batch).
+    """
+    root = _root(seed, step, stream)
+    shape = [batch_size, count]
+    bits = tf.random.stateless_uniform(
+        shape, root, minval=None, maxval=None, dtype=tf.uint32, alg="philox"
+    )
+    return _uniform(bits)
+
+
+def normal_from(u: tf.Tensor, angle: tf.Tensor) -> tf.Tensor:
+    """Two independent uniform numbers in [0, 1) -> one that is standard normal."""
+    return tf.sqrt(-2.0 * tf.math.log(1.0 - u)) * tf.cos((2.0 * math.pi) * angle)
 
 
 def normal(keys: tf.Tensor, shape: Shape) -> tf.Tensor:

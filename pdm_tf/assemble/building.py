@@ -7,11 +7,14 @@ import tensorflow as tf
 
 from pdm_tf.assemble.settings import build_schedule, t_range
 from pdm_tf.config import Config, JiTConfig
+from pdm_tf.data.augmentation import PlainAugmentation
 from pdm_tf.denoisers import NetworkDenoiser
+from pdm_tf.denoisers.objective import Objective
 from pdm_tf.diffusion import NoiseSchedule
 from pdm_tf.networks import JiT, PatchedUNet
 from pdm_tf.networks.hardware import warn_of_imitation
 from pdm_tf.objectives import DenoisingObjective
+from pdm_tf.objectives.augmented import AugmentedObjective
 from pdm_tf.objectives.levels import Levels, log_normal
 
 
@@ -39,17 +42,18 @@ def build_network(config: Config) -> keras.Model:
             patch_size=network.patch_size,
             num_classes=network.num_classes,
             precision=network.precision,
+            augment=network.augment,
         )
     )
 
 
-def build_objective(config: Config, denoiser: NetworkDenoiser) -> DenoisingObjective:
+def build_objective(config: Config, denoiser: NetworkDenoiser) -> Objective:
     """What a run minimises, for all weights of a network."""
     network = denoiser.network
     inlined = NetworkDenoiser(
         network, denoiser.schedule, config.diffusion.prediction, apart=False
     )
-    return DenoisingObjective(
+    objective = DenoisingObjective(
         inlined,
         named_variables(network),
         config.diffusion.weighting,
@@ -58,6 +62,16 @@ def build_objective(config: Config, denoiser: NetworkDenoiser) -> DenoisingObjec
         _levels(config, denoiser.schedule),
         config.learning.stratified,
     )
+    if not config.network.augment:
+        return objective
+    names = config.augmenting.augment_transforms
+    return AugmentedObjective(objective, config.network.augment, names)
+
+
+def plain_augmentation(config: Config) -> PlainAugmentation:
+    """What changes a run's pictures beside horizontal flips."""
+    own = config.augmenting
+    return PlainAugmentation(own.vertical_flip, own.random_crop, own.colour_jitter)
 
 
 def _levels(config: Config, schedule: NoiseSchedule) -> Levels | None:

@@ -6,6 +6,7 @@ from dataclasses import asdict
 import numpy as np
 
 from pdm_tf.config import Config, SamplingConfig
+from pdm_tf.config.augmenting import TRANSFORMS
 from pdm_tf.denoisers.guidance import check_interval
 from pdm_tf.denoisers.threshold import check_percentile
 from pdm_tf.diffusion import NoiseSchedule
@@ -29,6 +30,7 @@ def check_settings(config: Config) -> None:
     sampling = config.sampling
     check_training(config.training)
     check_averaging(config.averaging)
+    check_transforms(config.augmenting.augment_transforms)
     check_reports(config.monitoring.reports)
     check_count("sample_images", sampling.sample_images)
     if not math.isfinite(sampling.sample_guidance):
@@ -46,6 +48,14 @@ def check_settings(config: Config) -> None:
     check_percentile(sampling.percentile)
     check_interval(sampling.guidance_interval)
     t_range(config)
+
+
+def check_transforms(names: tuple[str, ...]) -> None:
+    """Raises SettingError for a transform of augmentation that there is not."""
+    for name in names:
+        if name not in TRANSFORMS:
+            remedy = f"choose among {', '.join(TRANSFORMS)}"
+            raise SettingError("augment_transforms", name, remedy)
 
 
 def sampler_of_grids(sampling: SamplingConfig) -> Sampler:

@@ -9,7 +9,7 @@ from typing import TextIO
 import numpy as np
 import tensorflow as tf
 
-from pdm_tf.assemble.building import build_objective
+from pdm_tf.assemble.building import build_objective, plain_augmentation
 from pdm_tf.assemble.class_names import read_class_names
 from pdm_tf.assemble.error_messages import explained, writing
 from pdm_tf.assemble.events import build_events, describe_training
@@ -93,7 +93,8 @@ def train_objective(
     Args:
       objective: what is minimised; its variables are as they are to begin with.
       config: how: config.training, the precision of config.network, config.sampling
-        for the grids of samples, config.data.horizontal_flip.
+        for the grids of samples, config.data.horizontal_flip, and what
+        config.augmenting has of plain augmentation.
       source: pictures that are trained on.
       denoise: draws the grids of samples; reads the objective's variables.
       strategy: where the objective's variables live; one device if not given.
@@ -234,6 +235,7 @@ def _train(
             done,
             config.data.horizontal_flip,
             shard,
+            plain_augmentation(config),
         ),
     )
     reporter: Reporter | NullReporter = NullReporter()

@@ -6,6 +6,7 @@ command-line flag of the same name; the text given to `option` is what `--help` 
 """
 
 from pdm_tf.config.analysing import AnalysisConfig
+from pdm_tf.config.augmenting import AugmentingConfig
 from pdm_tf.config.averaging import AveragingConfig, EmaConfig
 from pdm_tf.config.commands import DoctorConfig, MergeConfig, SampleConfig, SplitConfig
 from pdm_tf.config.deriving import DeriveConfig, TrainedConfig
@@ -56,6 +57,7 @@ from pdm_tf.errors import InputError
 __all__ = [
     "AnalysisConfig",
     "AuditConfig",
+    "AugmentingConfig",
     "AveragingConfig",
     "CompareConfig",
     "Config",

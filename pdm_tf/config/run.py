@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from pdm_tf.config.augmenting import AugmentingConfig
 from pdm_tf.config.averaging import AveragingConfig
 from pdm_tf.config.diffusion import DiffusionConfig
 from pdm_tf.config.fitting import fitted
@@ -86,6 +87,15 @@ class UNetConfig:
         True,
         "Labels gate each residual branch (ImageNet in the paper) rather than being "
         "added to the time embedding.",
+        sealed="run",
+    )
+    augment: float = option(
+        0.0,
+        "Chance of each of EDM's random transforms of a picture (0.12 there); the "
+        "network is told which, so that samples show none: for small data sets; 0: "
+        "none.",
+        low=0,
+        high=1,
         sealed="run",
     )
     precision: Precision = option(
@@ -271,6 +281,7 @@ class Config:
     """Everything a run needs, room by room."""
 
     data: DataConfig = DataConfig()
+    augmenting: AugmentingConfig = AugmentingConfig()
     diffusion: DiffusionConfig = DiffusionConfig()
     network: UNetConfig = UNetConfig()
     transformer: TransformerConfig = TransformerConfig()

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
+from pdm_tf.config.augmenting import AugmentingConfig
 from pdm_tf.config.averaging import AveragingConfig
 from pdm_tf.config.guiding import GuidingConfig
 from pdm_tf.config.learning import LearningConfig
@@ -34,11 +35,13 @@ LATER: dict[str, Any] = {
     "schedule": "linear",
     "shift_from": 0,
     "zero_terminal": False,
+    "augment": 0,
     **{field.name: field.default for field in dataclasses.fields(TransformerConfig)},
 }
 
 _ROOMS = (
     DataConfig,
+    AugmentingConfig,
     DiffusionConfig,
     UNetConfig,
     TransformerConfig,

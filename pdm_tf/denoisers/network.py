@@ -51,6 +51,7 @@ class NetworkDenoiser(Denoiser):
     ) -> None:
         self.network, self.schedule = network, schedule
         self.prediction, self.labels = prediction, labels
+        self.augmentation: tf.Tensor | None = None
         self.image_shape = tuple(network.config.image_shape)
         self.num_classes = network.config.num_classes
         self.learns_variance = getattr(network, "learns_variance", True)
@@ -95,6 +96,16 @@ class NetworkDenoiser(Denoiser):
         made.labels = None if labels is None else tf.convert_to_tensor(labels, tf.int32)
         return made
 
+    def augmented(self, augmentation: tf.Tensor) -> Self:
+        """The same, told how its pictures were augmented; for training alone.
+
+        Args:
+          augmentation: float32 [B, 9], see `objectives.augmentation`.
+        """
+        made = copy(self)
+        made.augmentation = augmentation
+        return made
+
     def with_constant_weights(self) -> Self:
         made = copy(self)
         made.constant = True
@@ -111,8 +122,17 @@ class NetworkDenoiser(Denoiser):
         specs = [*input_specs(self.network), *extra]
         return function_of(self.network, body, self.plan, specs, self.constant)
 
-    def inputs(self, z: tf.Tensor, level: NoiseLevel) -> list[tf.Tensor]:
-        """What the network reads: z, t and, with classes, labels."""
+    def inputs(self, z: tf.Tensor, level: NoiseLevel) -> list[tf.Tensor | None]:
+        """What the network reads: z, t and, with classes, labels.
+
+        While it is trained on augmented pictures, how they were augmented too.
+        """
+        given = self._conditions(z, level)
+        if self.augmentation is None:
+            return given
+        return [*given, *[None] * (3 - len(given)), self.augmentation]
+
+    def _conditions(self, z: tf.Tensor, level: NoiseLevel) -> list[tf.Tensor]:
         continuous = getattr(self.network, "continuous_time", False)
         time = self.schedule.time(level) if continuous else level.t
         t = tf.reshape(time, [-1])  # [1] when all pictures share one level

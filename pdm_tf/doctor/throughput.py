@@ -4,6 +4,7 @@ import time
 
 import tensorflow as tf
 
+from pdm_tf.assemble.building import plain_augmentation
 from pdm_tf.assemble.training import build_state, build_trainer, check_settings
 from pdm_tf.config import Config
 from pdm_tf.data.pipeline import training_batches
@@ -33,6 +34,7 @@ def measure_training(config: Config, source: Source, steps: int) -> float:
             training.batch_size,
             training.seed,
             horizontal_flip=config.data.horizontal_flip,
+            augmentation=plain_augmentation(config),
         )
     )
     trainer.run_steps(batches, tf.constant(2))

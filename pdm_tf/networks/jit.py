@@ -18,6 +18,7 @@ from pdm_tf.networks.layers import dense
 from pdm_tf.networks.patches import patchify, unpatchify
 from pdm_tf.networks.recomputation import apply_recomputed
 from pdm_tf.networks.transforms import TIME, apply_transform, conditions
+from pdm_tf.networks.vector_embedding import AUGMENTATION_SIZE, VectorEmbedding
 from pdm_tf.networks.watching import report_block
 
 _TIME_CODE = 256  # channels of the sine code of time
@@ -81,6 +82,11 @@ class JiT(keras.Model):
         own: dict[str, Any] = {"dtype": "float32", "kernel_initializer": normal}
         self.time_1 = dense(wide, name="time_1", **own)
         self.time_2 = dense(wide, name="time_2", **own)
+        self.augmentation = None
+        if config.augment:
+            self.augmentation = VectorEmbedding(
+                AUGMENTATION_SIZE, wide, name="augmentation"
+            )
         self.classes = None
         if config.num_classes:
             self.classes = keras.layers.Embedding(
@@ -106,6 +112,8 @@ class JiT(keras.Model):
         self.tokens_in.build((None, config.bottleneck))
         self.time_1.build((None, _TIME_CODE))
         self.time_2.build((None, config.hidden_size))
+        if self.augmentation:
+            self.augmentation.build()
         if self.classes:
             self.classes.build((None,))
         for block in self.blocks:
@@ -116,7 +124,11 @@ class JiT(keras.Model):
         self.built = True
 
     def call(
-        self, z: tf.Tensor, t: tf.Tensor, labels: tf.Tensor | None = None
+        self,
+        z: tf.Tensor,
+        t: tf.Tensor,
+        labels: tf.Tensor | None = None,
+        augmentation: tf.Tensor | None = None,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """The network's raw output.
 
@@ -125,6 +137,7 @@ class JiT(keras.Model):
           t: times, float32 [B], or [1] when all pictures share one; 0 is noise, 1
             the picture.
           labels: int32 [B]; num_classes means no label. Needed with classes.
+          augmentation: how z was augmented, float32 [B, 9]; zeros or None: not at all.
 
         Returns:
           Output (x, eps or v, as trained), float32 [B, H, W, C], and ones of that
@@ -134,6 +147,8 @@ class JiT(keras.Model):
             c = apply_transform(TIME, t, lambda t, _: self._embed_time(t))
             classes = None if self.classes is None else self.classes(labels)
             c = c if classes is None else c + classes
+            if self.augmentation is not None and augmentation is not None:
+                c = c + self.augmentation(augmentation)
             x = self._tokens(z)
             for i, block in enumerate(self.blocks):
                 if i == self.config.context_start and self.context is not None:

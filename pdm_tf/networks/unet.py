@@ -19,6 +19,7 @@ from pdm_tf.networks.embeddings import position_code, timestep_code
 from pdm_tf.networks.layers import GroupNorm, conv, dense
 from pdm_tf.networks.patches import patchify, unpatchify
 from pdm_tf.networks.transforms import TIME, apply_transform, conditions
+from pdm_tf.networks.vector_embedding import AUGMENTATION_SIZE, VectorEmbedding
 
 
 class Embedding(NamedTuple):
@@ -83,6 +84,11 @@ class PatchedUNet(keras.Model):
         self._columns, self._rows = position_code(*grid, config.width)
         self.time_1 = dense(4 * config.width, name="time_1", dtype="float32")
         self.time_2 = dense(self._time_width, name="time_2", dtype="float32")
+        self.augmentation = None
+        if config.augment:
+            self.augmentation = VectorEmbedding(
+                AUGMENTATION_SIZE, self._time_width, name="augmentation"
+            )
         self.classes = None
         if config.num_classes:
             self.classes = keras.layers.Embedding(
@@ -155,6 +161,8 @@ class PatchedUNet(keras.Model):
         self.patches_in.build((None, None, None, pixels))
         self.time_1.build((None, config.width))
         self.time_2.build((None, 4 * config.width))
+        if self.augmentation:
+            self.augmentation.build()
         if self.classes:
             self.classes.build((None,))
         self._build_blocks()
@@ -177,7 +185,11 @@ class PatchedUNet(keras.Model):
             c = build_in_turn(layers, c + skips.pop())
 
     def call(
-        self, z: tf.Tensor, t: tf.Tensor, labels: tf.Tensor | None = None
+        self,
+        z: tf.Tensor,
+        t: tf.Tensor,
+        labels: tf.Tensor | None = None,
+        augmentation: tf.Tensor | None = None,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """The network's raw output.
 
@@ -185,12 +197,13 @@ class PatchedUNet(keras.Model):
           z: noisy pictures, float32 [B, H, W, C].
           t: timesteps, int32 [B], or [1] when all pictures share one.
           labels: int32 [B]; num_classes means no label. Needed with classes.
+          augmentation: how z was augmented, float32 [B, 9]; zeros or None: not at all.
 
         Returns:
           Output (x, eps or v, as trained) and variance in [0, 1], both float32
           [B, H, W, C].
         """
-        embedding = self.embed(t, labels)
+        embedding = self.embed(t, labels, augmentation)
         with conditions(t, labels):
             features = self._encoded(z, embedding, None)
             output, variance, _ = self._decoded(features, embedding, None, 0)
@@ -277,10 +290,17 @@ class PatchedUNet(keras.Model):
         patch = self.config.patch_size
         return Output(unpatchify(out, patch), unpatchify(variance, patch), kept)
 
-    def embed(self, t: tf.Tensor, labels: tf.Tensor | None = None) -> Embedding:
+    def embed(
+        self,
+        t: tf.Tensor,
+        labels: tf.Tensor | None = None,
+        augmentation: tf.Tensor | None = None,
+    ) -> Embedding:
         """What every block is conditioned on."""
         with conditions(t, labels):
             alone = apply_transform(TIME, t, lambda t, _: self._embed_time(t))
+        if self.augmentation is not None and augmentation is not None:
+            alone = alone + self.augmentation(augmentation)
         classes = None if self.classes is None else self.classes(labels)
         if classes is not None and not self._gated:
             return Embedding(alone + classes, None, alone)

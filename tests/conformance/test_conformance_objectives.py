@@ -12,16 +12,19 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from tiny_models import SHAPE, Scaled, small_denoiser
+from tiny_models import SHAPE, Scaled, small_denoiser, small_network
 
 from pdm_tf import objectives
 from pdm_tf.assemble.building import named_variables
 from pdm_tf.config import SamplingConfig
+from pdm_tf.config.augmenting import TRANSFORMS
 from pdm_tf.denoisers import NetworkDenoiser
 from pdm_tf.denoisers.distilled import Consistent
+from pdm_tf.diffusion import NoiseSchedule
 from pdm_tf.diffusion.flow import LinearFlow
 from pdm_tf.networks.transforms import plan_variables
 from pdm_tf.objectives import DenoisingObjective
+from pdm_tf.objectives.augmented import AugmentedObjective
 from pdm_tf.objectives.consistency import ConsistencyDistillation
 from pdm_tf.objectives.feature_distillation import (
     FeatureDistillation,
@@ -56,6 +59,16 @@ def denoising():
     variables = named_variables(denoise.network)
     objective = DenoisingObjective(denoise, variables, "sqrt_snr", 0.2, (0, 999))
     return objective, denoise
+
+
+def augmented():
+    """The same of augmented pictures, whose network is told."""
+    keras.utils.set_random_seed(0)
+    network = small_network(augment=0.5)
+    denoise = NetworkDenoiser(network, NoiseSchedule.linear(), apart=False)
+    variables = named_variables(network)
+    objective = DenoisingObjective(denoise, variables, "sqrt_snr", 0.2, (0, 999))
+    return AugmentedObjective(objective, 0.5, TRANSFORMS), denoise
 
 
 def denoising_of_an_adapter():
@@ -207,6 +220,7 @@ def flow_distillation():
 OBJECTIVES = {
     "DenoisingObjective": denoising,
     "DenoisingObjective of an adapter": denoising_of_an_adapter,
+    "AugmentedObjective": augmented,
     "GuidanceDistillation": guidance_distillation,
     "ConsistencyDistillation": consistency,
     "FeatureDistillation": feature_distillation,
@@ -220,7 +234,7 @@ OF_BATCH = {"MeanDiscrepancy"}  # whose loss is one of the whole batch
 
 every = pytest.mark.parametrize("make", OBJECTIVES.values(), ids=OBJECTIVES)
 # Steps are dear; of those that move transforms alone, some are quick.
-SLOW = {"DenoisingObjective of an adapter", "MeanDiscrepancy"}
+SLOW = {"DenoisingObjective of an adapter", "AugmentedObjective", "MeanDiscrepancy"}
 SLOW |= {"SpectralDistillation", "Reflow", "FlowDistillation"}
 # Two more steps each: of all weights, and of an adapter beside a teacher.
 QUICK = {"DenoisingObjective", "GuidanceDistillation"}
