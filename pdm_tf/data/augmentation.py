@@ -46,7 +46,7 @@ class PlainAugmentation:
 
 
 def mirrored(x: tf.Tensor, mirror: tf.Tensor, axis: int = 2) -> tf.Tensor:
-    """Those rows of x [B, H, W, C] mirrored along an axis for which mirror [B] holds."""
+    """x [B, H, W, C], mirrored along an axis where mirror [B] is true."""
     both = tf.stack([x, tf.reverse(x, [axis])])
     # Rows are gathered and not chosen by tf.where, which is four times as slow.
     row = tf.range(tf.shape(x)[0])

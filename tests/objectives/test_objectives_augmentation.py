@@ -72,7 +72,7 @@ def test_whole_pixels_of_shift_and_a_right_angle_are_exact():
 
 
 def test_the_plane_moves_by_the_product_of_the_matrices():
-    """A quadratic picture, which the cubic curve reproduces, at places known exactly."""
+    """A quadratic picture, which the cubic curve reproduces, at known places."""
     given = {"mirror": 1, "scale": 0.6, "rotate": 0.7, "stretch": -0.5}
     given |= {"direction": 1.1, "shift_x": 0.3, "shift_y": -0.2}
     size = 33
