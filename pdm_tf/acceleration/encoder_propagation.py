@@ -21,7 +21,7 @@ from pdm_tf.denoisers.denoiser import Denoiser
 from pdm_tf.denoisers.derivation import Derivation
 from pdm_tf.diffusion import NoiseLevel, NoiseSchedule
 from pdm_tf.errors import SettingError
-from pdm_tf.networks.unet import Features
+from pdm_tf.networks.stages import Features
 from pdm_tf.samplers.sampler import Denoise, Sampler
 
 PAPER = "Faster Diffusion: Rethinking the Role of UNet Encoder, arXiv 2312.09608"

@@ -1,6 +1,6 @@
 """The patched U-Net of the paper (section 3, Appendix C)."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -18,31 +18,9 @@ from pdm_tf.networks.blocks import (
 from pdm_tf.networks.embeddings import position_code, timestep_code
 from pdm_tf.networks.layers import GroupNorm, conv, dense
 from pdm_tf.networks.patches import patchify, unpatchify
+from pdm_tf.networks.stages import Embedding, Features, Output
 from pdm_tf.networks.transforms import TIME, apply_transform, conditions
 from pdm_tf.networks.vector_embedding import AUGMENTATION_SIZE, VectorEmbedding
-
-
-class Embedding(NamedTuple):
-    """What blocks are conditioned on."""
-
-    time: tf.Tensor  # [1 or B, T]; without a gate the class is in it
-    classes: tf.Tensor | None  # [B, E], for class gates
-    time_alone: tf.Tensor  # [1 or B, T], without the class: for the variance head
-
-
-class Features(NamedTuple):
-    """What the way down knows of a picture."""
-
-    skips: tuple[tf.Tensor, ...]  # [B, h, w, c] each, outermost first
-    bottom: tf.Tensor | None  # after the middle; None where it was not reached
-
-
-class Output(NamedTuple):
-    """What the way up gives."""
-
-    output: tf.Tensor  # float32 [B, H, W, C]: x, eps or v, as trained
-    variance: tf.Tensor  # float32 [B, H, W, C] in [0, 1]
-    deep: tf.Tensor | None  # [B, h, w, c]: input of the last `live` blocks
 
 
 class PatchedUNet(keras.Model):
