@@ -92,8 +92,8 @@ class UNetConfig:
     augment: float = option(
         0.0,
         "Chance of each of EDM's random transforms of a picture (0.12 there); the "
-        "network is told which, so that samples show none: for small data sets; 0: "
-        "none.",
+        "network is conditioned on them, so that samples show none: for small data "
+        "sets; 0: none.",
         low=0,
         high=1,
         sealed="run",

@@ -51,4 +51,4 @@ class JiTConfig(TransformerConfig):
     patch_size: int = option(16, "Side P of the square patches [pixels].")
     num_classes: int = option(1000, "Number of classes; 0 for none.")
     precision: Precision = option("float32", "Arithmetic of the network.")
-    augment: float = option(0.0, "Whether it is told of augmentation; 0: no.")
+    augment: float = option(0.0, "Whether it is conditioned on augmentation; 0: no.")

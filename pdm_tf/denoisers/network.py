@@ -97,7 +97,7 @@ class NetworkDenoiser(Denoiser):
         return made
 
     def augmented(self, augmentation: tf.Tensor) -> Self:
-        """The same, told how its pictures were augmented; for training alone.
+        """The same, conditioned on how its pictures were augmented; for training.
 
         Args:
           augmentation: float32 [B, 9], see `objectives.augmentation`.

@@ -1,7 +1,7 @@
 """EDM's augmentation (arXiv 2206.00364, appendix F.2), which does not leak.
 
-Every transform is of the plane, drawn at random for each picture and told to the
-network as part of a vector. Pictures that nothing happened to have the vector 0, which
+Every transform is of the plane, drawn at random for each picture, and the
+network is conditioned on a vector of them. Pictures that nothing happened to have 0, which
 is what samples are drawn with: so the augmentation does not leak into them.
 
     entry  what                              drawn as
@@ -39,7 +39,7 @@ class Transforms(NamedTuple):
 
     @property
     def vector(self) -> tf.Tensor:
-        """What the network is told, float32 [B, 9]."""
+        """What the network is conditioned on, float32 [B, 9]."""
         entries = [
             self.mirror,
             self.flip,
@@ -93,7 +93,7 @@ def transform(x: tf.Tensor, transforms: Transforms) -> tf.Tensor:
 
     Each pixel is read once, between pixels by Catmull-Rom's cubic curve, beyond the
     edges from the picture's mirror image. EDM filters with wavelets; what this blurs or
-    roughens a little, the network is told of.
+    roughens a little, the network is conditioned on.
     """
     columns, rows = _places(transforms, x.shape[1], x.shape[2])
     moved = tf.clip_by_value(_read(x, columns, rows), -1.0, 1.0)

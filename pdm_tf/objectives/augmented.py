@@ -57,5 +57,5 @@ class AugmentedObjective:
         transforms = draw_transforms(draws.transforms, self.chance, self.names)
         denoise = self.objective.denoise
         assert isinstance(denoise, NetworkDenoiser)
-        told = replace(self.objective, denoise=denoise.augmented(transforms.vector))
-        return told(transform(x, transforms), labels, draws.own)
+        asked = replace(self.objective, denoise=denoise.augmented(transforms.vector))
+        return asked(transform(x, transforms), labels, draws.own)
