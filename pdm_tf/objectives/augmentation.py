@@ -1,8 +1,8 @@
 """EDM's augmentation (arXiv 2206.00364, appendix F.2), which does not leak.
 
 Every transform is of the plane, drawn at random for each picture, and the
-network is conditioned on a vector of them. Pictures that nothing happened to have 0, which
-is what samples are drawn with: so the augmentation does not leak into them.
+network is conditioned on a vector of them. Pictures that nothing happened to have 0,
+which samples are drawn with: so the augmentation does not leak into them.
 
     entry  what                              drawn as
     0      mirrored left to right            0 or 1, always
