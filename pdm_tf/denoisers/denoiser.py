@@ -85,6 +85,10 @@ class Denoiser(ABC):
         """The same denoiser for serving: its weights are constants of the graph."""
         return self
 
+    def with_one_trace(self) -> "Denoiser":
+        """The same denoiser for serving, of large weights: one graph for any batch."""
+        return self
+
     def map_innermost(self, change: Callable[["Denoiser"], "Denoiser"]) -> "Denoiser":
         """The same composition, each denoiser that wraps no other one changed.
 

@@ -112,6 +112,15 @@ class NetworkDenoiser(Denoiser):
         made._evaluate = with_constant_weights(self.network, self.plan)
         return made
 
+    def with_one_trace(self) -> Self:
+        """The same denoiser for serving: one graph of its network for any batch."""
+        made = copy(self)
+        specs = input_specs(self.network)
+        network = self.network
+        evaluate = function_of(network, network, self.plan, specs, plain=True)
+        made._evaluate = lambda *given: evaluate(*(v for v in given if v is not None))
+        return made
+
     def compiled(self, body: Callable, extra: Sequence[Any] = ()) -> Callable:
         """A function of the network in this denoiser's plan, of weights as it has them.
 

@@ -31,6 +31,8 @@ from pdm_tf.storage.sums import NAME as SUMS
 from pdm_tf.storage.sums import list_names, write_sums
 
 Signatures = dict[str, Callable]
+# What a gradient that is saved costs, see `networks.derivatives`.
+_OPTIONS = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
 _PARTS = {  # that TensorFlow writes
     *("saved_model.pb", "fingerprint.pb"),
     *("variables/variables.index", "variables/variables.data-00000-of-00001"),
@@ -157,7 +159,7 @@ def export_saved_model(
     )
     signatures["serving_default"] = signatures["sample"]
     with appearing_directory(directory) as new, plainly_named(new) as plain:
-        tf.saved_model.save(module, str(plain), signatures)
+        tf.saved_model.save(module, str(plain), signatures, _OPTIONS)
         if served:
             write_warm_up(plain, signatures, sampling.sample_guidance)
         write_sums(new)

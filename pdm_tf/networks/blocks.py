@@ -5,6 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from pdm_tf.networks.derivatives import silu
 from pdm_tf.networks.layers import GroupNorm, conv, dense, upsampling_conv
 from pdm_tf.networks.recomputation import apply_recomputed
 from pdm_tf.networks.transforms import apply_transform, path_of
@@ -72,8 +73,8 @@ class ResidualBlock(keras.layers.Layer):
         self, x: tf.Tensor, time: tf.Tensor, classes: tf.Tensor | None = None
     ) -> tf.Tensor:
         scale, shift = tf.split(self.time(time), 2, axis=-1)
-        h = self.conv_in(tf.nn.silu(self.norm_in(x)))
-        h = self.conv_out(tf.nn.silu(self.norm_out(h, scale, shift)))
+        h = self.conv_in(silu(self.norm_in(x)))
+        h = self.conv_out(silu(self.norm_out(h, scale, shift)))
         if self.gate:
             gate = tf.sigmoid(self.gate(classes) + _OPEN_GATE)
             h *= tf.reshape(gate, [-1, 1, 1, self.channels])

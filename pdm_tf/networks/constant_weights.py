@@ -1,12 +1,13 @@
 """A network as it is served: its weights never change again."""
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import keras
 import tensorflow as tf
 
+from pdm_tf.networks.derivatives import derived_by_tensorflow
 from pdm_tf.networks.transforms import (
     LayerPlan,
     WithoutKernel,
@@ -24,6 +25,7 @@ def function_of(
     plan: LayerPlan,
     inputs: Sequence[Any] | None = None,
     constant: bool = False,
+    plain: bool = False,
 ) -> Callable:
     """A function of a network, kept apart: it is not inlined where it is called.
 
@@ -38,23 +40,25 @@ def function_of(
         constants does oneDNN lay out for its convolutions once; those of variables it
         lays out again in every call. Weights are read now. A graph with constants
         takes many times their memory while it is made, so this is for what is not
-        too large.
+        too large. Such a graph is plain.
+      plain: leave gradients to TensorFlow, see `networks.derivatives`; for graphs that
+        are saved.
     """
     values: list[tuple[keras.Variable, Any]] = []
     if constant:
         values, plan = _constants(network, plan)
 
     def weights() -> AbstractContextManager:
+        if not constant:
+            return nullcontext()
         return keras.StatelessScope(
             state_mapping=[(v, tf.constant(value)) for v, value in values]
         )
 
     def call(*given: tf.Tensor) -> Any:
-        with transformed(plan):
-            if not constant:
-                return body(*given)
-            with weights():
-                return body(*given)
+        derived = derived_by_tensorflow() if constant or plain else nullcontext()
+        with transformed(plan), derived, weights():
+            return body(*given)
 
     return tf.function(
         call,

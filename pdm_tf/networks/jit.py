@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from pdm_tf.config.transformer import JiTConfig
 from pdm_tf.errors import SettingError
+from pdm_tf.networks.derivatives import silu
 from pdm_tf.networks.jit_blocks import (
     Modulation,
     RMSNorm,
@@ -161,7 +162,7 @@ class JiT(keras.Model):
         frequencies = np.exp(-np.log(10_000.0) * np.arange(half) / half)
         angle = t[:, None] * tf.constant(frequencies, tf.float32)
         code = tf.concat([tf.cos(angle), tf.sin(angle)], axis=1)
-        return self.time_2(tf.nn.silu(self.time_1(code)))
+        return self.time_2(silu(self.time_1(code)))
 
     def _tokens(self, z: tf.Tensor) -> tf.Tensor:
         patches = tf.reshape(patchify(z, self.config.patch_size), [-1, self._pixels])

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from pdm_tf.networks.derivatives import silu
 from pdm_tf.networks.layers import dense
 from pdm_tf.networks.transforms import apply_transform, path_of
 
@@ -84,9 +85,7 @@ class Modulation(keras.layers.Layer):
         self.built = True
 
     def call(self, c: tf.Tensor) -> list[tf.Tensor]:
-        out: list[tf.Tensor] = tf.split(
-            self.out(tf.nn.silu(c))[:, None], self.parts, axis=-1
-        )
+        out: list[tf.Tensor] = tf.split(self.out(silu(c))[:, None], self.parts, axis=-1)
         return out
 
 
@@ -155,7 +154,7 @@ class SwiGLU(keras.layers.Layer):
         gate, value = tf.split(
             self.gated(tf.reshape(x, [-1, self.channels])), 2, axis=-1
         )
-        out = self.out(tf.nn.silu(gate) * value)
+        out = self.out(silu(gate) * value)
         return tf.reshape(out, [-1, x.shape[1], self.channels])
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from pdm_tf.networks.derivatives import is_derived_by_tensorflow
 from pdm_tf.networks.transforms import LayerTransform, apply_transform, path_of
 
 EPSILON = 1e-3  # of group normalisation, as in the paper's tensorflow-addons layer
@@ -173,20 +174,12 @@ def _statistics(x: tf.Tensor, grouped: list[int]) -> tuple[tf.Tensor, tf.Tensor]
     With the gradient in closed form, which reads x once where TensorFlow's own would
     write as much as x seven times.
     """
+    if is_derived_by_tensorflow():
+        return _grouped_statistics(x, grouped)
 
     @tf.custom_gradient
     def statistics(x: tf.Tensor) -> Any:
-        means = _mean_of_pixels(x)
-        # Squares of what is left after the mean: E[x²] - E[x]² would cancel where the
-        # mean is many deviations.
-        centre = tf.reshape(means, [-1, 1, 1, x.shape[-1]])
-        within = _mean_of_pixels(tf.math.squared_difference(x, centre))
-        means = tf.reshape(means, grouped)
-        mean = tf.reduce_mean(means, axis=2, keepdims=True)
-        between = tf.math.squared_difference(means, mean)
-        variance = tf.reshape(within, grouped) + between
-        variance = tf.reduce_mean(variance, axis=2, keepdims=True)
-        factor = tf.math.rsqrt(variance + EPSILON)
+        mean, factor = _grouped_statistics(x, grouped)
 
         def gradient(of_mean: tf.Tensor, of_factor: tf.Tensor) -> tf.Tensor:
             size = tf.cast(tf.reduce_prod(tf.shape(x)[1:3]) * grouped[2], x.dtype)
@@ -201,6 +194,22 @@ def _statistics(x: tf.Tensor, grouped: list[int]) -> tuple[tf.Tensor, tf.Tensor]
         return (mean, factor), gradient
 
     return statistics(x)
+
+
+def _grouped_statistics(
+    x: tf.Tensor, grouped: list[int]
+) -> tuple[tf.Tensor, tf.Tensor]:
+    means = _mean_of_pixels(x)
+    # Squares of what is left after the mean: E[x²] - E[x]² would cancel where the mean
+    # is many deviations.
+    centre = tf.reshape(means, [-1, 1, 1, x.shape[-1]])
+    within = _mean_of_pixels(tf.math.squared_difference(x, centre))
+    means = tf.reshape(means, grouped)
+    mean = tf.reduce_mean(means, axis=2, keepdims=True)
+    between = tf.math.squared_difference(means, mean)
+    variance = tf.reshape(within, grouped) + between
+    variance = tf.reduce_mean(variance, axis=2, keepdims=True)
+    return mean, tf.math.rsqrt(variance + EPSILON)
 
 
 def _mean_of_pixels(x: tf.Tensor) -> tf.Tensor:

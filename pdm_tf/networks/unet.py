@@ -15,6 +15,7 @@ from pdm_tf.networks.blocks import (
     apply_in_turn,
     build_in_turn,
 )
+from pdm_tf.networks.derivatives import silu
 from pdm_tf.networks.embeddings import position_code, timestep_code
 from pdm_tf.networks.layers import GroupNorm, conv, dense
 from pdm_tf.networks.patches import patchify, unpatchify
@@ -263,7 +264,7 @@ class PatchedUNet(keras.Model):
                 kept = h
             h = tf.concat([h, skips.pop()], axis=-1)
             h = apply_in_turn(layers, h, embedding.time, embedding.classes)
-        out = self.patches_out(tf.nn.silu(self.norm(tf.cast(h, tf.float32))))
+        out = self.patches_out(silu(self.norm(tf.cast(h, tf.float32))))
         variance = self._variance(first, h, embedding.time_alone)
         patch = self.config.patch_size
         return Output(unpatchify(out, patch), unpatchify(variance, patch), kept)
@@ -286,12 +287,12 @@ class PatchedUNet(keras.Model):
 
     def _embed_time(self, t: tf.Tensor) -> tf.Tensor:
         code = timestep_code(t, self.config.width)
-        return tf.nn.silu(self.time_2(tf.nn.silu(self.time_1(code))))
+        return silu(self.time_2(silu(self.time_1(code))))
 
     def _variance(self, first: tf.Tensor, h: tf.Tensor, time: tf.Tensor) -> tf.Tensor:
         """The auxiliary head, which learns without moving anything else."""
         seen = tf.stop_gradient(tf.concat([first, h], axis=-1))
-        time = self.variance_time(tf.nn.silu(tf.stop_gradient(time)))
+        time = self.variance_time(silu(tf.stop_gradient(time)))
         time = tf.reshape(time, [-1, 1, 1, time.shape[-1]])
-        hidden = tf.nn.silu(self.variance_in(seen + time))
+        hidden = silu(self.variance_in(seen + time))
         return tf.sigmoid(self.variance_out(hidden))

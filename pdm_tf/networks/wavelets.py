@@ -11,6 +11,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from pdm_tf.networks.derivatives import silu
 from pdm_tf.networks.layers import conv, dense
 from pdm_tf.networks.unet import PatchedUNet
 
@@ -76,7 +77,7 @@ class _Gates(keras.layers.Layer):
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
         mean = tf.reduce_mean(tf.reduce_mean(x, axis=2), axis=1)
-        opened = tf.sigmoid(self.outer(tf.nn.silu(self.inner(mean))))
+        opened = tf.sigmoid(self.outer(silu(self.inner(mean))))
         return tf.reshape(opened, [-1, 1, 1, self.gates])
 
 

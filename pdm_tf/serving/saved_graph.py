@@ -102,8 +102,9 @@ class SavedGraph:
     """The graph of a SavedModel in a session of its own.
 
     `tf.saved_model.load` makes a graph in Python of each of its functions, every one
-    with a copy of all that it calls, weights too: 50 times the file in memory, and
-    never given back. A session holds the library of functions once.
+    with a copy of all that it calls, weights too: 50 times the file in memory, which
+    exports of before version 1 never gave back. A session holds the library of
+    functions once.
 
     Attributes:
       names: of its signatures.

@@ -5,6 +5,7 @@ import time
 from functools import partial
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 import tensorflow as tf
@@ -26,12 +27,16 @@ from pdm_tf.serving.saved_graph import (
 from pdm_tf.storage.aliases import plainly_named
 from pdm_tf.storage.digests import digest_files
 from pdm_tf.storage.directories import recover
+from pdm_tf.storage.files import checksum
 from pdm_tf.storage.sums import NAME as SUMS
 from pdm_tf.storage.sums import check_sums
 
 REMEDY = "write it again with python -m pdm_tf.export"
 _TRIES = 20  # of a reader beside a writer
 _SUMMED = ("*.pb", "variables/*")  # what checksums of an export are of
+# Graphs in use, by the checksum of their checksums: nothing in a graph ever changes,
+# so that one serves all generators of the same export.
+_SHARED: WeakValueDictionary[str, SavedGraph] = WeakValueDictionary()
 # What an export holds that was written before it said so.
 ONLY = {"ddpm": {"spacing": "uniform", "evaluations": 1}}
 
@@ -86,7 +91,7 @@ class SavedModelGenerator:
             begun = directory.stat()
             try:
                 summed = self._check_files()
-                self._graph = self._loaded(directory, trust)
+                self._graph = self._loaded(directory, trust, summed)
             except SettingError:
                 if _is_same(directory, begun):
                     raise
@@ -109,22 +114,29 @@ class SavedModelGenerator:
         except InputError as error:
             raise self._refused(f"{error}; copy it again, or {REMEDY}") from None
 
-    def _loaded(self, directory: Path, trust: bool) -> SavedGraph:
+    def _loaded(self, directory: Path, trust: bool, summed: bool) -> SavedGraph:
+        """The graph that lies there, or one in use of the same checksums."""
         try:
             meta_graph = read_meta_graph(directory)
             check_shards(directory)
             if not trust:
                 check_trusted(meta_graph)
+            sums = checksum(directory / SUMS) if summed else ""
         except InputError as error:
             raise self._refused(f"{error}; {REMEDY}") from None
+        if (found := _SHARED.get(sums)) is not None:
+            return found
         try:
             with plainly_named(directory) as plain:
-                return SavedGraph(plain, meta_graph)
+                made = SavedGraph(plain, meta_graph)
         except Exception as error:  # damage shows in many kinds of errors
             reason = " ".join(str(error).split())[:120]
             raise self._refused(
                 f"not a SavedModel that loads ({reason}); {REMEDY}"
             ) from error
+        if summed:
+            _SHARED[sums] = made
+        return made
 
     def _described(self) -> dict[str, Any]:
         """What the export says of its model."""

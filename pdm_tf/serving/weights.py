@@ -13,4 +13,7 @@ def with_constants_where_small(denoiser: Denoiser) -> Denoiser:
     """The same denoiser, its weights constants where they are few."""
     held = denoiser.variables.values()
     few = sum(prod(v.shape) * v.dtype.size for v in held) <= CONSTANT
-    return denoiser.with_constant_weights() if few else denoiser
+    if few:
+        return denoiser.with_constant_weights()
+    # Graphs of networks are most of what loading an export takes beside its weights.
+    return denoiser.map_innermost(lambda inner: inner.with_one_trace())

@@ -18,7 +18,7 @@ from pdm_tf.denoisers.guidance import for_sampling
 from pdm_tf.export import export_saved_model
 from pdm_tf.export.saved_model import build_module
 from pdm_tf.samplers import SAMPLERS, SPACINGS, open_samplers, sample
-from pdm_tf.serving import weights
+from pdm_tf.serving import SavedModelGenerator, weights
 from pdm_tf.serving.operations import find_untrusted
 from pdm_tf.serving.saved_graph import read_meta_graph
 
@@ -54,6 +54,15 @@ def request(**where) -> dict:
 
 def tensors(inputs: dict) -> dict:
     return {name: tf.constant(value) for name, value in inputs.items()}
+
+
+def saved_gradients(graph_def):
+    """Gradients that whoever loads a graph registers for ever."""
+    for function in graph_def.library.function:
+        for node in function.node_def:
+            name = node.attr["_gradient_op_type"].s
+            if name.startswith(b"CustomGradient"):
+                yield name
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +110,11 @@ def test_what_is_in_it_is_trusted(exported):
     assert find_untrusted(read_meta_graph(Path(exported))) == []
 
 
+def test_generators_of_one_export_share_its_graph(exported):
+    first, second = (SavedModelGenerator("model", exported) for _ in range(2))
+    assert first._graph is second._graph
+
+
 def test_samplers_differ(served):
     pictures = list(served.values())
     for i, picture in enumerate(pictures):
@@ -128,7 +142,9 @@ def test_networks_draw_the_same_and_are_stored_once(
         ("dpm_solver", "ddim")[: 1 + bool(limit)],
     )
     export_saved_model(denoise, tmp_path / "export", "", sampling, names)
-    assert find_untrusted(read_meta_graph(tmp_path / "export")) == []
+    meta_graph = read_meta_graph(tmp_path / "export")
+    assert find_untrusted(meta_graph) == []
+    assert not list(saved_gradients(meta_graph.graph_def))
     signatures = tf.saved_model.load(str(tmp_path / "export")).signatures
     served = denoise.with_constant_weights() if limit else denoise  # as the export is
     guided, grid = (
