@@ -13,6 +13,7 @@ from pathlib import Path
 
 from benchmarks import race
 
+_PRODUCTS = {"cpu": 1, "gpu": 64}  # a turn: one is too short to be timed there
 CANDIDATES = ("stablehlo", "pytorch", "pytorch_compiled")
 
 
@@ -64,7 +65,7 @@ def _read(file: Path) -> dict:
 
 def _raced(about: dict, device: str, turns: int, candidates: Sequence[str]) -> dict:
     """A result as plain data; one that fell says why, and the others race again."""
-    order = {**about["order"], "device": device}
+    order = {**about["order"], "device": device, "products": _PRODUCTS[device]}
     order |= {name: about[name] for name in ("graph", "arguments", "changed")}
     said = {"case": about["case"], "batch": order["batch"], "flops": about["flops"]}
     try:
@@ -83,7 +84,7 @@ def _of_race(said: dict, order: dict, turns: int, names: Sequence[str]) -> dict:
     racing = ("torch_matmul", *names)
     pythons = dict.fromkeys(racing, sys.executable)
     found = race.race(said["case"], order, racing, turns, pythons)
-    peak = race.PRODUCT / found.seconds("torch_matmul")
+    peak = order["products"] * race.PRODUCT / found.seconds("torch_matmul")
     return {
         name: {
             "seconds": found.seconds(name),
