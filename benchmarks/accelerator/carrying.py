@@ -16,9 +16,9 @@ Example: python -m benchmarks.accelerator.carrying pack runs/carried/digits -- \
 
 import argparse
 import contextlib
-import gzip
 import hashlib
 import json
+import lzma
 import runpy
 import sys
 from collections.abc import Iterator, Sequence
@@ -30,10 +30,10 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks.accelerator.graph import Graph, changed_in, kind_of
-from pdm_tf import seeds
 from pdm_tf.assemble import training as assembled
 from pdm_tf.config import TrainingConfig
-from pdm_tf.data.pipeline import FLIP_STREAM, _mirrored, _order
+from pdm_tf.data.augmentation import PlainAugmentation
+from pdm_tf.data.pipeline import NONE, flipped, order
 from pdm_tf.data.sources import Source
 from pdm_tf.training.further_averages import AllAverages
 from pdm_tf.training.metrics import Metrics, added, no_metrics, packed, unpacked
@@ -56,11 +56,13 @@ class Batches:
         start_step: int = 0,
         horizontal_flip: bool = False,
         shard: tuple[int, int] = (0, 1),
+        augmentation: PlainAugmentation = NONE,
     ) -> None:
         if shard != (0, 1):
             raise SystemExit("a training of several workers cannot be carried")
         self.source, self.batch_size, self.seed = source, batch_size, seed
         self.start, self.flips = start_step, horizontal_flip
+        self.augmentation = augmentation
 
     def pictures(self) -> tuple[np.ndarray, np.ndarray]:
         """All that are taken along, and their labels."""
@@ -71,7 +73,7 @@ class Batches:
     def order(self, iterations: int) -> np.ndarray:
         """Indices of every step's pictures, [iterations, batch_size]."""
         size = min(len(self.source), self.most)
-        rows = tf.function(lambda s: _order(s, self.batch_size, size, self.seed))
+        rows = tf.function(lambda s: order(s, self.batch_size, size, self.seed))
         steps = range(self.start, iterations)
         all_rows = [rows(tf.constant(step, tf.int64)).numpy() for step in steps]
         return np.stack(all_rows).astype(np.uint16 if size < 2**16 else np.int32)
@@ -91,9 +93,10 @@ def steps_graph(trainer: Trainer, batches: Batches, at_once: int, last: int) -> 
         step = trainer.step.read_value()
         rows = tf.cast(order[step - batches.start], tf.int32)
         x = tf.gather(pictures, rows)
+        how = batches.seed, step, batches.batch_size, slice(None)
         if batches.flips:
-            keys = seeds.step_keys(batches.seed, step, FLIP_STREAM, batches.batch_size)
-            x = _mirrored(x, keys[:, 0] < 0)
+            x = flipped(x, *how)
+        x = batches.augmentation(x, *how)
         return x, tf.gather(labels, rows)
 
     def steps(*data: Any) -> tf.Tensor:
@@ -128,7 +131,7 @@ def pack(
     at_once = divisor(iterations - batches.start)
     graph = steps_graph(trainer, batches, at_once, iterations)
     text = graph.text()
-    (out / "graph.stablehlo.gz").write_bytes(gzip.compress(text.encode()))
+    (out / "graph.stablehlo.xz").write_bytes(lzma.compress(text.encode()))
     values = [*batches.pictures(), batches.order(iterations), *graph.values()]
     drawn: dict[bytes, dict[str, Any]] = {}
     about = {

@@ -1,6 +1,6 @@
 """A graph that was written as StableHLO, compiled by the XLA that comes with JAX."""
 
-import gzip
+import lzma
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -46,7 +46,7 @@ def portable(text: str) -> str:
 
 
 def _compiled(path: str) -> Any:
-    text = portable(gzip.decompress(Path(path).read_bytes()).decode())
+    text = portable(lzma.decompress(Path(path).read_bytes()).decode())
     devices = tuple(jax.devices()[:1])
     with mlir.make_ir_context():
         return devices[0].client.compile_and_load(

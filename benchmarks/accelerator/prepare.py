@@ -6,8 +6,8 @@ are drawn anew where the graph runs, and files are a few hundred kilobytes.
 """
 
 import argparse
-import gzip
 import json
+import lzma
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -105,10 +105,10 @@ def prepare(case: AcceleratorCase, precision: str, out: Path) -> None:
     graph = graph_of(case, config)
     name = f"{case.name}-{precision}".replace(":", "-")
     text = graph.text()
-    (out / f"{name}.stablehlo.gz").write_bytes(gzip.compress(text.encode()))
+    (out / f"{name}.stablehlo.xz").write_bytes(lzma.compress(text.encode()))
     about = {
         "case": f"{case.name}:{precision}",
-        "graph": f"{name}.stablehlo.gz",
+        "graph": f"{name}.stablehlo.xz",
         "arguments": arguments(graph),
         "changed": changed_in(text),
         "flops": case.evaluations * case.batch * _flops(config),

@@ -37,7 +37,7 @@ def train(folder: Path, words: argparse.Namespace, seed: int, end: float) -> Non
     begun, rows = time.monotonic(), []
     about = json.loads((folder / "about.json").read_text())
     values = [value_of(one, folder.parent, seed) for one in about["arguments"]]
-    program = Program(str(folder / "graph.stablehlo.gz"), values, about["changed"])
+    program = Program(str(folder / "graph.stablehlo.xz"), values, about["changed"])
     made, calls = time.monotonic(), about["calls"]
     for _ in range(min(calls, words.calls)):
         rows.append(np.asarray(program()[0]))

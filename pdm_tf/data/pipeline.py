@@ -65,10 +65,9 @@ def training_batches(
     gather = _gatherer(source, share)
 
     def batch(step: tf.Tensor) -> Batch:
-        x, labels = gather(_order(step, batch_size, len(source), seed)[mine])
+        x, labels = gather(order(step, batch_size, len(source), seed)[mine])
         if horizontal_flip:
-            key = seeds.step_keys(seed, step, FLIP_STREAM, batch_size)[mine]
-            x = mirrored(x, key[:, 0] < 0)  # one fair bit of the key
+            x = flipped(x, seed, step, batch_size, mine)
         return augmentation(x, seed, step, batch_size, mine), labels
 
     dataset = tf.data.Dataset.range(start_step, _FOREVER)
@@ -88,7 +87,15 @@ def pictures_in_order(
         yield source.read(np.arange(start, min(start + batch_size, len(source))))
 
 
-def _order(step: tf.Tensor, batch_size: int, size: int, seed: int) -> tf.Tensor:
+def flipped(
+    x: tf.Tensor, seed: int, step: tf.Tensor, batch_size: int, mine: slice
+) -> tf.Tensor:
+    """A worker's share of a step's pictures, each mirrored with probability 1/2."""
+    key = seeds.step_keys(seed, step, FLIP_STREAM, batch_size)[mine]
+    return mirrored(x, key[:, 0] < 0)  # one fair bit of the key
+
+
+def order(step: tf.Tensor, batch_size: int, size: int, seed: int) -> tf.Tensor:
     """Indices of a step's examples, int64 [batch_size].
 
     Example i of all steps stands in epoch i // size; its position there is moved by a

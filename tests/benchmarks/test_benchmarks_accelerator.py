@@ -1,8 +1,8 @@
 """Graphs for an accelerator: what is written is complete, and small enough to take."""
 
-import gzip
 import importlib.util
 import json
+import lzma
 import sys
 from dataclasses import dataclass, replace
 
@@ -59,7 +59,7 @@ def test_a_call_is_written_with_all_that_it_reads(network, tmp_path):
     prepare.prepare(Tiny(network, "call", 2), "mixed_bfloat16", tmp_path)
     (file,) = tmp_path.glob("*.json")
     about = json.loads(file.read_text())
-    text = gzip.decompress((tmp_path / about["graph"]).read_bytes()).decode()
+    text = lzma.decompress((tmp_path / about["graph"]).read_bytes()).decode()
     main = text[text.index("@main") :]
     taken = main[: main.index("{\n")].count("%arg")
     assert taken == len(about["arguments"]) > 10
