@@ -22,7 +22,7 @@ class Scaled(LayerTransform):
         return w * tf.cast(self.factor, w.dtype)
 
 
-def small_network(seed=0, augment=0.0):
+def small_network(seed=0, **settings):
     """A network with every kind of layer, its weights drawn at random."""
     network = PatchedUNet(
         UNetConfig(
@@ -33,7 +33,7 @@ def small_network(seed=0, augment=0.0):
             blocks_per_level=1,
             attention_levels=(1,),
             num_classes=3,
-            augment=augment,
+            **settings,
         )
     )
     rng = np.random.default_rng(seed)

@@ -22,6 +22,7 @@ from pdm_tf.storage.places import open_place
 from pdm_tf.version import __version__
 
 WEIGHTS, KERAS, CONFIG = "model.safetensors", "model.weights.h5", "config.json"
+WHOLE = "model.keras"
 
 
 def write_safetensors(config: ConvertSafetensorsConfig) -> str:
@@ -42,7 +43,7 @@ def write_safetensors(config: ConvertSafetensorsConfig) -> str:
 
 
 def write_keras(config: ConvertKerasConfig) -> str:
-    """Writes model.weights.h5 and config.json; returns what lies there.
+    """Writes model.weights.h5, model.keras and config.json; returns what lies there.
 
     Raises:
       InputError: no such model, a place that is taken, or a model of more than the
@@ -56,8 +57,12 @@ def write_keras(config: ConvertKerasConfig) -> str:
             named = new.with_name(f"{new.name}.weights.h5")  # as Keras insists
             network.save_weights(named)
             named.replace(new)
+        with appearing(out / WHOLE) as new:
+            named = new.with_name(f"{new.name}.keras")
+            network.save(named)
+            named.replace(new)
         write_json(out / CONFIG, _described(opened))
-    return f"done: {out / KERAS} with {CONFIG} beside it"
+    return f"done: {out / KERAS} with {WHOLE} and {CONFIG} beside it"
 
 
 def _new(model: str, out: str) -> Path:

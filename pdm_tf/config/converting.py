@@ -129,7 +129,7 @@ class ConvertSafetensorsConfig:
 
 @dataclass(frozen=True)
 class ConvertKerasConfig:
-    """The weights of a network as Keras keeps them, model.weights.h5."""
+    """A network as Keras keeps it, model.keras and model.weights.h5."""
 
     model: str = option(
         "",
@@ -138,8 +138,9 @@ class ConvertKerasConfig:
     )
     out: str = option(
         "",
-        "Directory that is made: model.weights.h5, which load_weights of the same "
-        "network reads, and config.json with the settings to make that network of.",
+        "Directory that is made: model.keras, which keras.models.load_model reads, "
+        "model.weights.h5, which load_weights of the same network reads, and "
+        "config.json with the settings.",
     )
 
 

@@ -15,6 +15,7 @@ from pdm_tf.networks.jit_blocks import (
     TransformerBlock,
     sine_code,
 )
+from pdm_tf.networks.keras_file import KerasFile
 from pdm_tf.networks.layers import dense
 from pdm_tf.networks.patches import patchify, unpatchify
 from pdm_tf.networks.recomputation import apply_recomputed
@@ -26,7 +27,8 @@ _TIME_CODE = 256  # channels of the sine code of time
 _TIMESTEPS = 1000  # that t is counted in where a layer's transform goes by timestep
 
 
-class JiT(keras.Model):
+@keras.saving.register_keras_serializable("pdm_tf")
+class JiT(KerasFile, keras.Model):
     """A transformer on the tokens of P×P patches; its weights exist once it is made.
 
     Of a step's variance it says nothing: the fraction that it gives is 1 everywhere,
@@ -37,6 +39,7 @@ class JiT(keras.Model):
     """
 
     _default_save_signature = None  # see `PatchedUNet`
+    settings_type = JiTConfig
     continuous_time = True  # t is a float, 0 for noise and 1 for the picture
     learns_variance = False
 

@@ -17,6 +17,7 @@ from pdm_tf.networks.blocks import (
 )
 from pdm_tf.networks.derivatives import silu
 from pdm_tf.networks.embeddings import position_code, timestep_code
+from pdm_tf.networks.keras_file import KerasFile
 from pdm_tf.networks.layers import GroupNorm, conv, dense
 from pdm_tf.networks.patches import patchify, unpatchify
 from pdm_tf.networks.stages import Embedding, Features, Output
@@ -24,7 +25,8 @@ from pdm_tf.networks.transforms import TIME, apply_transform, conditions
 from pdm_tf.networks.vector_embedding import AUGMENTATION_SIZE, VectorEmbedding
 
 
-class PatchedUNet(keras.Model):
+@keras.saving.register_keras_serializable("pdm_tf")
+class PatchedUNet(KerasFile, keras.Model):
     """A U-Net on the grid of P×P patches; its weights exist once it is constructed.
 
     Raises:
@@ -34,6 +36,7 @@ class PatchedUNet(keras.Model):
     # Keras would trace a signature with one input; ours has three, and exports are
     # written without it (`pdm_tf.export`).
     _default_save_signature = None
+    settings_type = UNetConfig
     halver, doubler = Downsample, Upsample  # of the grid, from level to level
 
     def __init__(self, config: UNetConfig, **settings: Any) -> None:

@@ -123,6 +123,7 @@ class WaveletUp(keras.layers.Layer):
         return inverse_haar(tf.split(bands, BANDS, axis=-1))
 
 
+@keras.saving.register_keras_serializable("pdm_tf")
 class WaveletUNet(PatchedUNet):
     """The patched U-Net with wavelets in the place of strides and neighbours."""
 

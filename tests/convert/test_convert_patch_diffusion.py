@@ -133,6 +133,7 @@ def test_keras_reads_what_is_written_for_it(converted, tmp_path):
     network.load_weights(tmp_path / "out" / "model.weights.h5")
     agree(network, given)
     assert {p.name for p in (tmp_path / "out").iterdir() if p.name[0] != "."} == {
+        "model.keras",
         "model.weights.h5",
         "config.json",
     }
