@@ -33,9 +33,7 @@ class PatchedUNet(KerasFile, keras.Model):
       InputError: settings that do not fit each other, see `networks.planning`.
     """
 
-    # Keras would trace a signature with one input; ours has three, and exports are
-    # written without it (`pdm_tf.export`).
-    _default_save_signature = None
+    _default_save_signature = None  # has one input; `pdm_tf.export` has its own
     settings_type = UNetConfig
     halver, doubler = Downsample, Upsample  # of the grid, from level to level
 

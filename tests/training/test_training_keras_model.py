@@ -48,6 +48,7 @@ def fitted(tmp_path_factory):
     return model, history.history, place, before
 
 
+@pytest.mark.slow
 def test_the_loss_falls_and_all_weights_move(fitted):
     model, history, _, before = fitted
     assert set(history) == {
@@ -58,6 +59,7 @@ def test_the_loss_falls_and_all_weights_move(fitted):
         assert np.any(variable.numpy() != was), variable.path
 
 
+@pytest.mark.slow
 def test_callbacks_are_called_and_what_they_kept_is_the_model(fitted):
     model, _, place, _ = fitted
     assert {p.name for p in place.glob("*.png")} == {"epoch_002.png", "epoch_004.png"}
