@@ -46,7 +46,9 @@ REPLACED = {
     r"\bNAME\b": "ddim",
     r"\bN\b": "2",
     r"\b(METHOD|TASK|COMMAND)\b.*": "--help",
+    r"=…|=ddim,…": "=ddim",
     r" ….*": "",
+    r"^(python -m experiments.samplers) .*": r"\1",  # the page, from its record
     r" \[(--\S+)\]": r" \1",  # what may be left out
     r"\$SLURM_ARRAY_TASK_ID": "2",
     r"--shard=(\d)/8": r"--shard=\1/2",
@@ -61,7 +63,10 @@ REPLACED = {
     r"^(pip install)": r"\1 --dry-run --no-deps --no-build-isolation --quiet",
     r"^pdm-tf web$": "pdm-tf web --model=tiny/mnist",
     r"^(pdm-tf \w+|python -m (pdm_tf|experiments$)[\w.]*|python \w+.py)$": r"\1 --help",
-    r"^(pdm-tf export --format.*)$": r"\1 --model=tiny/mnist",
+    r"^(python -m pdm_tf.adapters add)$": r"\1 --help",
+    r"^(pdm-tf export --format.*|python -m pdm_tf.export --sampler=\w+)$": (
+        r"\1 --model=tiny/mnist"
+    ),
     r"^(pdm-tf ema --decay.*)$": r"\1 --run_dir=runs/mine --out=runs/decay",
     r"^(python -m pdm_tf.quantization min_max --weight_bits=4)$": (
         r"\1 --base=tiny/mnist --out=out"
@@ -75,12 +80,15 @@ SMALLER = {
     "train": "--iterations=2 --batch_size=2 --sample_every=0 --noexport",
     "sample": "--steps=2 --num_images=2",
     "editing": "--steps=2 --count=2",
-    "inverse": "--steps=2",
+    "inverse red_diff": "--steps=2",
+    "inverse dps": "--steps=2",
     "evaluation metrics": "--num_images=4 --steps=2 --batch_size=4",
     "evaluation compare": "--num_images=4 --steps=2",
     "evaluation likelihood": "--num_images=4 --terms=2",
-    "evaluation memorisation": "--num_images=4 --steps=2",
+    "evaluation memorisation": "--num_images=4",
     "doctor": "--minutes=0.01",
+    "analysis all": "--iterations=2 --initial_iterations=2 --training_batch=2 --judged=4 "
+    "--pictures=20 --num_images=4 --steps=2 --image_shape=16,16,1",
     "data measure": "--measure_seconds=0.1",
     "-m experiments.rooms": "--images=docs/images",
     "-m experiments.systems": "--docs=docs",
@@ -89,11 +97,11 @@ SMALLER = {
     "-m experiments.splitting": "--docs=docs --count=10 --steps=2",
     "-m experiments.scaling": "--docs=docs --rounds=1",
     "-m experiments.momentum": "--docs=docs --count=4 --solution=20",
+    "-m experiments.predictions": "--docs=docs --cells=0",
     "-m experiments.jit": "--docs=docs --count=20",
     "-m experiments": "--docs=docs",
     "-m benchmarks.accelerator.prepare": "call:lsun_church_p4:16 --precisions float32",
     "-m benchmarks.accelerator ": "--seconds=20 --turns=1 --device=cpu",
-    "-m benchmarks": "recipe:mnist:1 --turns=1",
 }
 # The same for settings of methods, wherever one has them.
 FEWER = {

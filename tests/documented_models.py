@@ -18,6 +18,7 @@ DIGITS = {
     "attention_resolutions": (4,),
 }
 PHOTOS = {**DIGITS, "image_shape": (16, 16, 3), "patch_size": 2, "num_classes": 0}
+PARTS = {"low": {"snr_low": 0.25}, "high": {"snr_high": 0.25}}
 # Flags that name something to read -> what a name that is not there stands for.
 READ = re.compile(
     r"(?:--(?:model|base|guide|reference|samples|parts|run_dir|adapter|savedmodel|"
@@ -65,7 +66,6 @@ def provide(words: list[str]) -> None:
 def _stand_in(path: Path) -> None:
     if path.exists() and path.name != "parts":
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
     for pattern, command in STANDS_IN.items():
         found = re.fullmatch(pattern, str(path))
         if found and command:
@@ -76,6 +76,10 @@ def _stand_in(path: Path) -> None:
             return
         if found:
             rng = np.random.default_rng(0)
+            path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(rng.integers(0, 256, (32, 32), np.uint8)).save(path)
             return
-    shutil.copytree("tiny/photos" if path.name == "photos" else "tiny/mnist", path)
+    if path.name in PARTS:
+        make_run(path, 3, network=DIGITS, **PARTS[path.name])
+        return
+    shutil.copytree("tiny/mnist", path)

@@ -1,21 +1,13 @@
-"""The site of the documents: links that lead somewhere, a build that is strict, and the
-commands of its first page, run at small scale."""
+"""The site of the documents: links that lead somewhere, and a build that is strict."""
 
 import importlib.util
 import os
 import re
-import runpy
-import shlex
 import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
-from test_documented_commands import commands_of
-
-from pdm_tf import commands
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -24,16 +16,6 @@ LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([\w-]+))?\)")
 SITE_ONLY = {"reference.md"}  # made when the site is built
 NEEDED = "mkdocs", "material", "mkdocstrings"
 MISSING = [name for name in NEEDED if not importlib.util.find_spec(name)]
-# What makes a command small: behind the first word that fits are flags that it gets.
-SMALLER = {
-    "train": "--iterations=2 --batch_size=2 --sample_every=0 --noexport",
-    "sample": "--steps=2 --num_images=2",
-    "editing": "--steps=2 --count=2",
-    "acceleration": "--report_images=0",
-    "evaluation metrics": "--num_images=4 --steps=2 --batch_size=4",
-    "evaluation compare": "--num_images=4 --steps=2",
-    "doctor": "--minutes=0.01",
-}
 
 
 def slugs(text):
@@ -78,51 +60,3 @@ def test_the_site_builds_strictly_with_every_public_name(tmp_path):
         assert re.search(rf'id="pdm_tf\.[\w.]*{name}"', reference), name
     pages = list(tmp_path.rglob("index.html"))
     assert len(pages) > 30 and (tmp_path / "getting_started" / "index.html") in pages
-
-
-def shortened(words):
-    """A command of the page, and the flags that make it small."""
-    if words[0] == "python" and words[1] == "-m":
-        words = [words[2].removeprefix("pdm_tf."), *words[3:]]
-    elif words[0] == "python":
-        words = [words[1].removesuffix(".py"), *words[2:]]
-    else:
-        words = words[1:]
-    line = " ".join(words)
-    fitting = [flags for start, flags in SMALLER.items() if line.startswith(start)]
-    return [*words, *" ".join(fitting[:1]).split()]
-
-
-@pytest.fixture
-def home(tmp_path, monkeypatch):
-    """A folder to run commands in, with pictures and the files that they name."""
-    rng = np.random.default_rng(0)
-    (tmp_path / "PATH").mkdir()
-    for number in range(16):
-        picture = rng.integers(0, 256, (16, 16, 3), np.uint8)
-        Image.fromarray(picture).save(tmp_path / "PATH" / f"{number}.png")
-    for name in ("configs", "examples"):
-        (tmp_path / name).symlink_to(ROOT / name)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(1800)
-def test_the_commands_of_getting_started_run(home, monkeypatch):
-    lines = commands_of((DOCS / "getting_started.md").read_text())
-    ran = 0
-    for line in lines:
-        words = shlex.split(line)
-        if words[0] in ("pip", "make") or "web" in words or "--help" in words:
-            continue  # read by tests/test_documented_commands.py, tried in a browser
-        if "=" not in line:
-            continue  # the name of a command, in a sentence
-        words = shortened(words)
-        if words[0].startswith("examples/"):
-            monkeypatch.setattr(sys, "argv", [f"{words[0]}.py", *words[1:]])
-            runpy.run_path(f"{words[0]}.py", run_name="__main__")
-        else:
-            assert not commands.main(["pdm-tf", *words]), line
-        ran += 1
-    assert ran >= 12

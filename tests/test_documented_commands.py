@@ -8,41 +8,26 @@ import runpy
 import shlex
 import sys
 import tomllib
-from pathlib import Path
 
 import pytest
+from documented import PAGES, ROOT, SCRIPTS, commands_of
 
 from pdm_tf import commands, flags
 
-ROOT = Path(__file__).resolve().parent.parent
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]
-FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-INLINE = re.compile(r"`([^`]+)`")
-BEGINS = re.compile(r"(?:\S+=\S+ +)?((?:python|pdm-tf|make|pip)(?: .*|$))")
 PLACEHOLDERS = re.compile(r"…|\b(METHOD|TASK|COMMAND|ROOM)\b")
-SCRIPTS = {"train.py": "train", "sample.py": "sample"}
 
 
 class Parsed(Exception):
     """The flags were read; nothing further is to happen."""
 
 
-def commands_of(text: str) -> list[str]:
-    """Lines of blocks without a language, and code within sentences."""
-    blocks = [block for language, block in FENCED.findall(text) if not language]
-    lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
-    inline = INLINE.findall(FENCED.sub("", text))
-    found = []
-    for line in [*lines, *(" ".join(code.split()) for code in inline)]:
-        for part in re.sub(r"(^|\s)#.*", "", line).split("&&"):
-            match = BEGINS.fullmatch(part.strip())
-            if match and not PLACEHOLDERS.search(match[1]):
-                found.append(" ".join(match[1].split()))
-    return found
-
-
 FOUND = sorted(
-    {(page.name, line) for page in PAGES for line in commands_of(page.read_text())}
+    {
+        (page.name, line)
+        for page in PAGES
+        for line in commands_of(page.read_text())
+        if not PLACEHOLDERS.search(line)
+    }
 )
 
 

@@ -11,8 +11,7 @@ import pytest
 from documented import PAGES, ROOT, commands_of, missing_extra, read_page, run, small
 from documented_models import make_home, provide
 
-# These have pages of their own tests, or nothing but commands to install.
-QUICK = {"CONTRIBUTING.md", "index.md"}
+QUICK = {"CONTRIBUTING.md", "index.md"}  # whose commands take no time
 READ = {page: read_page(page) for page in PAGES}
 SLOW = [page for page in PAGES if READ[page].lines and page.name not in QUICK]
 
@@ -46,6 +45,48 @@ def run_page(page):
     for line, why in left.items():
         print(f"{why}: {line}")
     return ran, left, failed
+
+
+def test_every_command_is_run_or_excused_with_a_reason():
+    for page, (lines, excused) in READ.items():
+        assert {*lines, *excused} == set(commands_of(page.read_text()))
+        for line, why in excused.items():
+            print(f"{page.name}: {why}: {line}")
+            kind, _, rest = why.partition(" by " if why[:3] == "run" else ": ")
+            assert (kind == "run" and (ROOT / rest).is_file()) or len(rest.split()) > 3
+    assert sum(len(found.lines) for found in READ.values()) > 150
+
+
+def test_a_page_may_excuse_a_block_and_a_sentence(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(
+        "<!-- not run: it takes a week -->\n```\npdm-tf one\n\npdm-tf two\n```\n\n"
+        "Say `pdm-tf three`.\n\n<!-- run by a/file.py -->\nSay `pdm-tf four`.\n\nSo."
+    )
+    assert read_page(page) == (
+        ["pdm-tf three"],
+        {
+            "pdm-tf one": "not run: it takes a week",
+            "pdm-tf two": "not run: it takes a week",
+            "pdm-tf four": "run by a/file.py",
+        },
+    )
+
+
+def test_a_command_that_fails_is_named(home, monkeypatch):
+    page = home / "page.md"
+    page.write_text("`pdm-tf --version`, `pdm-tf sampel --model=pretrained:mnist`\n")
+    monkeypatch.setitem(READ, page, read_page(page))
+    ran, left, (failed,) = run_page(page)
+    assert ran == 1 and not left
+    assert "sampel" in failed and "did you mean sample?" in failed
+
+
+@pytest.mark.parametrize("page", sorted(QUICK))
+def test_the_commands_of_a_short_page_run(page, home):
+    (path,) = (path for path in PAGES if path.name == page)
+    _, left, failed = run_page(path)
+    assert not failed and left == READ[path].excused
 
 
 @pytest.mark.slow
