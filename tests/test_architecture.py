@@ -36,7 +36,7 @@ BELOW = {
     "acceleration": LEAVES | {"denoisers", "samplers"},
     "adapters": LEAVES | {"denoisers"},
     "guidance": LEAVES | {"denoisers", "objectives", "data"},
-    "objectives": LEAVES | {"denoisers", "samplers"},
+    "objectives": LEAVES | {"denoisers", "samplers", "data"},
     "quantization": LEAVES
     | {"denoisers", "samplers", "adapters", "acceleration", "objectives"},
     "distillation": LEAVES

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from pdm_tf.config.deriving import TrainedConfig
 from pdm_tf.config.options import option
 from pdm_tf.config.sampling import GUIDANCE
 
@@ -59,8 +60,34 @@ class RescaleConfig:
     )
 
 
+@dataclass(frozen=True)
+class MinorityConfig(TrainedConfig):
+    """What is rare for a model is drawn more often (arXiv 2301.12334)."""
+
+    strength: float = option(
+        48.0, "How strongly samples are led to the rare; 0: not at all.", low=0
+    )
+    classes: int = option(
+        10, "Classes of rarity of equal size; samples are led to the rarest.", high=1000
+    )
+    pictures: int = option(
+        4000, "Training pictures that are scored, at most, spread over all.", low=1
+    )
+    snr: float = option(
+        0.3,
+        "Signal-to-noise ratio of the level that pictures are noised to for a score.",
+        low=1e-6,
+        high=1e6,
+    )
+    draws: int = option(5, "Noises for each score, the same ones for all.", low=1)
+    width: int = option(32, "Channels of the classifier's finest level.", low=2)
+    iterations: int = option(1000, "Training steps of the classifier.")
+    batch_size: int = option(64, "Pictures in each step.")
+
+
 METHODS: dict[str, type] = {
     "apg": APGConfig,
     "autoguidance": AutoguidanceConfig,
+    "minority": MinorityConfig,
     "rescale": RescaleConfig,
 }

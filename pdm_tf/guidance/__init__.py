@@ -6,5 +6,6 @@ Loaded by name, so that a command line can list them without TensorFlow.
 METHODS: dict[str, str] = {
     "apg": "pdm_tf.guidance.apg",
     "autoguidance": "pdm_tf.guidance.autoguidance",
+    "minority": "pdm_tf.guidance.minority",
     "rescale": "pdm_tf.guidance.rescale",
 }

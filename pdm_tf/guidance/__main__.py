@@ -1,4 +1,4 @@
-"""Guides a model in another way: by a worse one, projected, rescaled.
+"""Guides a model in another way: by a worse one, projected, rescaled, to the rare.
 
 Example: python -m pdm_tf.guidance autoguidance --base=runs/a --guide=runs/b --out=DIR
 """

@@ -36,6 +36,8 @@ _MATHEMATICS = """
     StatelessRandomNormalV2 StatelessRandomUniform StatelessRandomUniformFullInt
     StatelessRandomUniformFullIntV2 StatelessRandomUniformInt
     StatelessRandomUniformIntV2 StatelessRandomUniformV2
+    BiasAddGrad Conv2DBackpropFilter DynamicStitch RsqrtGrad SigmoidGrad SqrtGrad
+    StridedSliceGrad TanhGrad
 """
 MATHEMATICS = frozenset(_MATHEMATICS.split())
 # Functions, loops, lists of tensors and variables, which reach no further than these.

@@ -20,8 +20,10 @@ from pdm_tf.config import SamplingConfig
 from pdm_tf.config.augmenting import TRANSFORMS
 from pdm_tf.denoisers import NetworkDenoiser
 from pdm_tf.denoisers.distilled import Consistent
+from pdm_tf.denoisers.steered import ClassDensity, steered
 from pdm_tf.diffusion import NoiseSchedule
 from pdm_tf.diffusion.flow import LinearFlow
+from pdm_tf.networks.classifier import NoisyClassifier
 from pdm_tf.networks.transforms import plan_variables
 from pdm_tf.objectives import DenoisingObjective
 from pdm_tf.objectives.augmented import AugmentedObjective
@@ -33,6 +35,7 @@ from pdm_tf.objectives.feature_distillation import (
 )
 from pdm_tf.objectives.guidance_distillation import GuidanceDistillation
 from pdm_tf.objectives.mean_discrepancy import MeanDiscrepancy, Reference
+from pdm_tf.objectives.noisy_classification import NoisyClassification
 from pdm_tf.objectives.progressive import ProgressiveDistillation
 from pdm_tf.objectives.reflow import FlowDistillation, Pairs, Reflow
 from pdm_tf.objectives.spectral_distillation import SpectralDistillation, at_scales
@@ -216,6 +219,26 @@ def flow_distillation():
     return FlowDistillation(teacher, student, learnt, pairs, 20, True), student
 
 
+def noisy_classification():
+    """A classifier of noisy pictures of its own."""
+    keras.utils.set_random_seed(0)
+    # Of groups of one channel the bias before would be normalised away.
+    network, base = NoisyClassifier(SHAPE, 3, 36), inlined()
+    rng = np.random.default_rng(1)
+    for variable in network.variables:
+        variable.assign(variable + 0.1 * rng.normal(size=variable.shape))
+    density = ClassDensity(network, wanted=2)
+    given = pictures_of_three_classes()
+    objective = NoisyClassification(network, density.variables, base.schedule, *given)
+    return objective, steered(base, density)
+
+
+def pictures_of_three_classes():
+    rng = np.random.default_rng(0)
+    pictures = rng.integers(0, 256, (12, *SHAPE), np.uint8)
+    return pictures, np.arange(12, dtype=np.int32) % 3
+
+
 # Each returns a fresh objective, and a denoiser that holds all variables it reads.
 OBJECTIVES = {
     "DenoisingObjective": denoising,
@@ -229,6 +252,7 @@ OBJECTIVES = {
     "SpectralDistillation": spectral_distillation,
     "Reflow": reflow,
     "FlowDistillation": flow_distillation,
+    "NoisyClassification": noisy_classification,
 }
 OF_BATCH = {"MeanDiscrepancy"}  # whose loss is one of the whole batch
 
@@ -236,6 +260,7 @@ every = pytest.mark.parametrize("make", OBJECTIVES.values(), ids=OBJECTIVES)
 # Steps are dear; of those that move transforms alone, some are quick.
 SLOW = {"DenoisingObjective of an adapter", "AugmentedObjective", "MeanDiscrepancy"}
 SLOW |= {"SpectralDistillation", "Reflow", "FlowDistillation"}
+SLOW |= {"NoisyClassification"}
 # Two more steps each: of all weights, and of an adapter beside a teacher.
 QUICK = {"DenoisingObjective", "GuidanceDistillation"}
 

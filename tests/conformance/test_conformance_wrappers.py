@@ -7,6 +7,7 @@ import importlib
 import pkgutil
 from itertools import permutations
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -26,6 +27,8 @@ from pdm_tf.denoisers import (
 )
 from pdm_tf.denoisers.autoguidance import with_guide
 from pdm_tf.denoisers.damped import damped
+from pdm_tf.denoisers.steered import ClassDensity, steered
+from pdm_tf.networks.classifier import NoisyClassifier
 from pdm_tf.samplers import DDIM, sample
 
 LABELS = tf.constant([2, 0, 1])
@@ -38,12 +41,22 @@ def spoilt(denoise):
     return denoise.map_innermost(lambda n: n.with_plan(plan))
 
 
+def rising():
+    """p of one of three classes by a classifier of random weights."""
+    keras.utils.set_random_seed(1)
+    network = NoisyClassifier(SHAPE, 3, 4)
+    for variable in network.variables:
+        variable.assign(variable + 0.1)
+    return ClassDensity(network, wanted=1)
+
+
 WRAPPERS = {
     "Guided": lambda d: guided(d, LABELS, weight=2.0, threshold=None),
     "Thresholded": lambda d: thresholded(d),
     "Damped": lambda d: damped(d, 0.5),
     "Constrained": lambda d: constrained(d, lambda x: 0.5 * x),
     "WithGuide": lambda d: with_guide(d, spoilt(d)),
+    "Steered": lambda d: steered(d, rising(), 0.5),
     "Split": lambda d: split(d, d, snr=1.0),
 }
 # Stand around a network itself, whatever is wrapped around that.
@@ -69,6 +82,7 @@ PAIRS = {
 PAIRS |= {f"{name}(DeepCached)": (name, "DeepCached") for name in WRAPPERS}
 WHOLE = {
     "all": ("Split", "Guided", "Thresholded", "Constrained", "Damped", "DeepCached"),
+    "steered": ("Steered", "Guided"),
     "by a guide": ("WithGuide", "Guided"),
 }
 
