@@ -6,9 +6,9 @@ import keras
 import numpy as np
 
 from pdm_tf.config.guidance import MinorityConfig as Config
+from pdm_tf.denoisers.classifier_guidance import ClassDensity, classifier_guided
 from pdm_tf.denoisers.denoiser import Denoiser
 from pdm_tf.denoisers.derivation import Context, Derivation
-from pdm_tf.denoisers.steered import ClassDensity, steered
 from pdm_tf.errors import SettingError
 from pdm_tf.guidance.minority_score import (
     classes_of,
@@ -33,7 +33,7 @@ NOT_REPRODUCED = (
 
 
 def derive(base: Denoiser, config: Config, context: Context) -> Derivation:
-    """The base, steered to the rarest pictures by a classifier of rarity.
+    """The base, guided to the rarest pictures by a classifier of rarity.
 
     Training pictures are scored, and cut into classes of equal size by their scores; a
     classifier learns these of noisy pictures.
@@ -51,7 +51,7 @@ def derive(base: Denoiser, config: Config, context: Context) -> Derivation:
     keras.utils.set_random_seed(config.seed)
     network = NoisyClassifier(base.image_shape, config.classes, config.width)
     density = ClassDensity(network, wanted=config.classes - 1)
-    made = steered(base, density, config.strength)
+    made = classifier_guided(base, density, config.strength)
     if context.restoring:
         return Derivation(made, facts=context.facts)
     pictures, scores = _scored(base, config, context)

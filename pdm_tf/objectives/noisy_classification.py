@@ -9,8 +9,8 @@ import tensorflow as tf
 
 from pdm_tf import seeds
 from pdm_tf.data.images import to_float
+from pdm_tf.denoisers.classifier_guidance import time_of
 from pdm_tf.denoisers.objective import Loss
-from pdm_tf.denoisers.steered import time_of
 from pdm_tf.diffusion import NoiseSchedule
 from pdm_tf.diffusion.gaussian import noised
 

@@ -19,8 +19,8 @@ from pdm_tf.assemble.building import named_variables
 from pdm_tf.config import SamplingConfig
 from pdm_tf.config.augmenting import TRANSFORMS
 from pdm_tf.denoisers import NetworkDenoiser
+from pdm_tf.denoisers.classifier_guidance import ClassDensity, classifier_guided
 from pdm_tf.denoisers.distilled import Consistent
-from pdm_tf.denoisers.steered import ClassDensity, steered
 from pdm_tf.diffusion import NoiseSchedule
 from pdm_tf.diffusion.flow import LinearFlow
 from pdm_tf.networks.classifier import NoisyClassifier
@@ -230,7 +230,7 @@ def noisy_classification():
     density = ClassDensity(network, wanted=2)
     given = pictures_of_three_classes()
     objective = NoisyClassification(network, density.variables, base.schedule, *given)
-    return objective, steered(base, density)
+    return objective, classifier_guided(base, density)
 
 
 def pictures_of_three_classes():

@@ -26,8 +26,8 @@ from pdm_tf.denoisers import (
     thresholded,
 )
 from pdm_tf.denoisers.autoguidance import with_guide
+from pdm_tf.denoisers.classifier_guidance import ClassDensity, classifier_guided
 from pdm_tf.denoisers.damped import damped
-from pdm_tf.denoisers.steered import ClassDensity, steered
 from pdm_tf.networks.classifier import NoisyClassifier
 from pdm_tf.samplers import DDIM, sample
 
@@ -56,7 +56,7 @@ WRAPPERS = {
     "Damped": lambda d: damped(d, 0.5),
     "Constrained": lambda d: constrained(d, lambda x: 0.5 * x),
     "WithGuide": lambda d: with_guide(d, spoilt(d)),
-    "Steered": lambda d: steered(d, rising(), 0.5),
+    "ClassifierGuided": lambda d: classifier_guided(d, rising(), 0.5),
     "Split": lambda d: split(d, d, snr=1.0),
 }
 # Stand around a network itself, whatever is wrapped around that.
@@ -82,7 +82,7 @@ PAIRS = {
 PAIRS |= {f"{name}(DeepCached)": (name, "DeepCached") for name in WRAPPERS}
 WHOLE = {
     "all": ("Split", "Guided", "Thresholded", "Constrained", "Damped", "DeepCached"),
-    "steered": ("Steered", "Guided"),
+    "by a classifier": ("ClassifierGuided", "Guided"),
     "by a guide": ("WithGuide", "Guided"),
 }
 

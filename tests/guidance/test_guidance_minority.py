@@ -5,7 +5,11 @@ import pytest
 import tensorflow as tf
 from tiny_models import SHAPE, small_denoiser
 
-from pdm_tf.denoisers.steered import ClassDensity, steered, time_of
+from pdm_tf.denoisers.classifier_guidance import (
+    ClassDensity,
+    classifier_guided,
+    time_of,
+)
 from pdm_tf.networks.classifier import NoisyClassifier, patch_size_for
 from pdm_tf.samplers import DDPM, sample
 
@@ -42,7 +46,11 @@ def test_without_strength_it_is_the_denoiser_bit_for_bit(density):
     grid = base.schedule.grid(4)
     wanted, found, other = (
         sample(denoise, DDPM(), grid, range(2), SHAPE).numpy()
-        for denoise in (base, steered(base, density, 0.0), steered(base, density, 3.0))
+        for denoise in (
+            base,
+            classifier_guided(base, density, 0.0),
+            classifier_guided(base, density, 3.0),
+        )
     )
     np.testing.assert_array_equal(found, wanted)
     assert np.abs(other - wanted).max() > 1e-3
@@ -53,7 +61,7 @@ def test_a_classifier_that_knows_nothing_changes_nothing():
     even = ClassDensity(NoisyClassifier(SHAPE, 4, 8), wanted=3)  # its logits are 0
     z = tf.constant(RNG.normal(size=(2, *SHAPE)), tf.float32)
     level = base.schedule.level(500)
-    found = steered(base, even, 5.0)(z, level).x
+    found = classifier_guided(base, even, 5.0)(z, level).x
     np.testing.assert_array_equal(found, base(z, level).x)
 
 

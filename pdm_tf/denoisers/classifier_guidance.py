@@ -1,4 +1,4 @@
-"""A denoiser steered by a density of noisy pictures (arXiv 2105.05233, 2301.12334)."""
+"""A denoiser guided by a density of noisy pictures (arXiv 2105.05233, 2301.12334)."""
 
 from collections.abc import Mapping
 from copy import copy
@@ -29,7 +29,7 @@ class Density(Protocol):
     def with_constant_weights(self) -> Self: ...
 
 
-class Steered(Wrapper):
+class ClassifierGuided(Wrapper):
     """x + s·(1 - alpha) / sqrt(alpha) · d log p(z) / dz.
 
     With s = 1 that is the exact estimate of what the denoiser knows times p (Tweedie's
@@ -122,9 +122,11 @@ def time_of(level: NoiseLevel) -> tf.Tensor:
     return tf.clip_by_value(time, 0.0, 2.0 * _MIDDLE)
 
 
-def steered(denoise: Denoiser, density: Density, strength: float = 1.0) -> Denoiser:
+def classifier_guided(
+    denoise: Denoiser, density: Density, strength: float = 1.0
+) -> Denoiser:
     """The denoiser, its estimates moved to where a density of noisy pictures rises.
 
-    See `Steered`.
+    See `ClassifierGuided`.
     """
-    return Steered(denoise, density, strength)
+    return ClassifierGuided(denoise, density, strength)
