@@ -24,7 +24,10 @@ def main(argv: list[str]) -> None:
         f"sampling {config.num_images} pictures of {config.model}; opening it …",
         flush=True,
     )
-    from pdm_tf.assemble.generators import open_generator  # loads TensorFlow
+    from pdm_tf.serving.starting import start_tensorflow
+
+    start_tensorflow()
+    from pdm_tf.assemble.generators import open_generator
     from pdm_tf.serving import write_samples
 
     generator = open_generator("model", config.model, config.trust_model)

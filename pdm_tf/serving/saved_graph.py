@@ -118,7 +118,10 @@ class SavedGraph:
         self._signatures = dict(meta_graph.signature_def)
         self.names = frozenset(self._signatures)
         graph = tf.Graph()
-        self._session = tf.compat.v1.Session(graph=graph)
+        config = tf.compat.v1.ConfigProto()
+        rewriting = config.graph_options.rewrite_options
+        rewriting.function_optimization = rewriting.OFF  # see `serving.starting`
+        self._session = tf.compat.v1.Session(graph=graph, config=config)
         logger = tf.get_logger()
         level = logger.level
         logger.setLevel("ERROR")  # it would advise the other loader
