@@ -43,6 +43,8 @@ def run_method(argv: list[str], methods: Mapping[str, type], description: str) -
     say("loading TensorFlow …")
     from pdm_tf.assemble.derivation_report import check_report, write_report
     from pdm_tf.assemble.deriving import derive
+    from pdm_tf.assemble.model_card import write_card
+    from pdm_tf.assemble.models import open_model
 
     check_report(shared)
     ending = derive(name, shared.base, shared.out, own)
@@ -51,5 +53,6 @@ def run_method(argv: list[str], methods: Mapping[str, type], description: str) -
         return 0 if ending.name == "PREEMPTED" else 130
     if shared.report_images:
         print(write_report(shared))
+    write_card(open_model(shared.out), Path(shared.out))
     print(f"derived model in {Path(shared.out)}; use it like a run's directory")
     return 0

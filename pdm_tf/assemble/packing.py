@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pdm_tf.assemble.building import named_variables
 from pdm_tf.assemble.class_names import write_class_names
-from pdm_tf.assemble.model_card import NAME, compose_card
+from pdm_tf.assemble.model_card import NAME, SHEET, compose_card
 from pdm_tf.assemble.models import OpenedModel, locate, open_model
 from pdm_tf.assemble.runs import WEIGHTS, write_settings
 from pdm_tf.config.packing import PackConfig, UnpackConfig
@@ -17,8 +17,6 @@ from pdm_tf.storage.files import write_text
 from pdm_tf.storage.locks import locked_place
 from pdm_tf.storage.packs import pack, unpack
 from pdm_tf.storage.places import open_place
-
-_SHEET = "samples.png"
 
 
 def pack_model(config: PackConfig) -> Path:
@@ -51,10 +49,10 @@ def _gather(opened: OpenedModel, config: PackConfig, folder: Path, name: str) ->
     training = replace(opened.settings.training, run_dir=str(folder))
     write_settings(replace(opened.settings, training=training))
     there = locate(config.model)
-    sheets = [*sorted(there.glob("samples/step_*.png")), *there.glob(_SHEET)]
+    sheets = [*sorted(there.glob("samples/step_*.png")), *there.glob(SHEET)]
     if sheets:
-        shutil.copy(sheets[-1], folder / _SHEET)
-    sheet = _SHEET if sheets else ""
+        shutil.copy(sheets[-1], folder / SHEET)
+    sheet = SHEET if sheets else ""
     card = compose_card(opened, name, config.licence, config.note, sheet)
     write_text(folder / NAME, card)
 

@@ -13,7 +13,8 @@ from pdm_tf.assemble.building import build_objective, plain_augmentation
 from pdm_tf.assemble.class_names import read_class_names
 from pdm_tf.assemble.error_messages import explained, writing
 from pdm_tf.assemble.events import build_events, describe_training
-from pdm_tf.assemble.exporting import check_own, export_own
+from pdm_tf.assemble.exporting import check_own
+from pdm_tf.assemble.finishing import finish_run
 from pdm_tf.assemble.measuring import Shown
 from pdm_tf.assemble.resuming import check_record
 from pdm_tf.assemble.runs import write_settings
@@ -100,7 +101,8 @@ def train_objective(
       strategy: where the objective's variables live; one device if not given.
       unlearnt: variables that do not learn and are saved all the same, by name.
       begin: called once it is known that the directory fits, before the first step.
-      finish: called after the last step, with everything saved.
+      finish: called after the last step, with everything saved and the averages in
+        the place of the objective's variables.
 
     Returns:
       How it ended: true if complete, false after Ctrl-C or SIGTERM, with everything
@@ -121,7 +123,8 @@ def train_objective(
                 config, strategy, coordination, source, state, denoise, begin
             )
             if ending and finish and chief:
-                finish()
+                with state.average.applied():
+                    finish()
             coordination.wait()  # who left early would count as lost
             return ending
 
@@ -184,10 +187,6 @@ def _train_run(config: Config) -> Ending:
         with writing(training.run_dir, "config.flags"):
             write_settings(config)
 
-    def export() -> None:
-        with writing(training.run_dir, "export"):
-            export_own(training.run_dir)
-
     ending = train_objective(
         build_objective(config, denoiser),
         config,
@@ -195,7 +194,7 @@ def _train_run(config: Config) -> Ending:
         denoiser,
         strategy=strategy,
         begin=record,
-        finish=export if training.export else None,
+        finish=lambda: finish_run(config, denoiser, source.class_names),
     )
     if skipped := source.skipped:
         first = printable(skipped[0])
