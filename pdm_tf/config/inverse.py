@@ -153,6 +153,11 @@ class ILVRConfig:
     sampler: str = option(EDITS.sampler, "Sampler, by name.")
 
 
+@dataclass(frozen=True)
+class IDMConfig:
+    """What a model of python -m pdm_tf.distillation idm has learnt of one operator."""
+
+
 # Method -> what its flags are read into.
 METHODS: dict[str, tuple[type, ...]] = {
     "simulate": (ProblemConfig, SimulateConfig),
@@ -162,4 +167,5 @@ METHODS: dict[str, tuple[type, ...]] = {
     "ddnm": (ProblemConfig, SolveConfig, DDNMConfig),
     "repaint": (ProblemConfig, SolveConfig, RePaintConfig),
     "ilvr": (ProblemConfig, SolveConfig, ILVRConfig),
+    "idm": (ProblemConfig, SolveConfig, IDMConfig),
 }

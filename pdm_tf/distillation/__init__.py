@@ -7,6 +7,7 @@ METHODS: dict[str, str] = {
     name: f"pdm_tf.distillation.{name}"
     for name in (
         "guidance_lora",
+        "idm",
         "lcm_lora",
         "mmd",
         "progressive",

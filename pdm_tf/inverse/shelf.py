@@ -3,8 +3,9 @@
 from types import ModuleType
 from typing import Any
 
+from pdm_tf.denoisers import Denoiser
 from pdm_tf.diffusion import Grid
-from pdm_tf.inverse import ddnm, dps, ilvr, pigdm, red_diff, repaint
+from pdm_tf.inverse import ddnm, dps, idm, ilvr, pigdm, red_diff, repaint
 from pdm_tf.samplers import evaluations, open_sampler
 
 SOLVERS: dict[str, ModuleType] = {
@@ -14,11 +15,14 @@ SOLVERS: dict[str, ModuleType] = {
     "ddnm": ddnm,
     "repaint": repaint,
     "ilvr": ilvr,
+    "idm": idm,
 }
 
 
-def evaluations_of(name: str, config: Any, grid: Grid) -> int:
+def evaluations_of(name: str, config: Any, grid: Grid, denoise: Denoiser) -> int:
     """How often a solver evaluates the denoiser on a grid."""
+    if name == "idm":
+        return idm.known(denoise).steps
     if name == "repaint":
         grid = repaint.resampled_grid(grid, config.resamplings, config.jump)
     each = (

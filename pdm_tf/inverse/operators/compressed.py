@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from pdm_tf.inverse.operators.operator import Tight
+from pdm_tf.inverse.operators.operator import Operator, Tight
 
 _BLOCK = 1024  # numbers in a block at most
 
@@ -24,10 +24,20 @@ class Compressed(Tight):
         block = max(b for b in range(1, min(size, _BLOCK) + 1) if size % b == 0)
         rows = max(1, round(ratio * block))
         super().__init__(shape, (size // block, rows))
+        self.ratio, self.seed = ratio, seed
         rng = np.random.default_rng(seed)
         self._order = rng.permutation(size)
         self._back = np.argsort(self._order)
         self._rows = np.linalg.qr(rng.standard_normal((block, rows)))[0].T
+
+    def same_as(self, other: Operator) -> bool:
+        """Whether another operator gives the same numbers of every picture."""
+        return (
+            isinstance(other, Compressed)
+            and other.shape == self.shape
+            and np.array_equal(other._rows, self._rows)
+            and np.array_equal(other._order, self._order)
+        )
 
     def forward(self, x: tf.Tensor) -> tf.Tensor:
         mixed = tf.gather(tf.reshape(x, [-1, self.size]), self._order, axis=1)

@@ -1,0 +1,41 @@
+"""How far restored pictures are from those that were measured (arXiv 2403.17006)."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import tensorflow as tf
+
+from pdm_tf.denoisers.objective import Loss
+
+
+@dataclass(frozen=True, eq=False)
+class Restoration:
+    """The mean absolute error of what is restored of a picture's measurement.
+
+    The terms are absolute, which is minimised, and square, the mean square error.
+
+    Attributes:
+      measure: pictures [B, H, W, C] -> measurements.
+      restore: measurements -> pictures.
+      variables: those that learn, by the names that a checkpoint keeps them under.
+    """
+
+    measure: Callable[[tf.Tensor], tf.Tensor]
+    restore: Callable[[tf.Tensor], tf.Tensor]
+    variables: Mapping[str, tf.Variable]
+    terms: ClassVar = ("absolute", "square")
+    buckets: ClassVar = 1
+
+    def draw(self, seed: int, step: tf.Tensor, batch_size: int) -> tf.Tensor:
+        """Nothing is drawn: a row of nothing for each example."""
+        return tf.zeros([batch_size, 0])
+
+    def __call__(self, x: tf.Tensor, labels: tf.Tensor, draws: tf.Tensor) -> Loss:
+        """Losses of pictures x [B, H, W, C] in [-1, 1]."""
+        error = self.restore(self.measure(x)) - x
+        axes = list(range(1, x.shape.rank))
+        absolute = tf.reduce_mean(tf.abs(error), axes)
+        square = tf.reduce_mean(tf.square(error), axes)
+        terms = {"absolute": absolute, "square": square}
+        return Loss(absolute, terms, tf.zeros_like(labels))
