@@ -11,6 +11,7 @@ from pdm_tf.config.averaging import AveragingConfig, EmaConfig
 from pdm_tf.config.commands import DoctorConfig, MergeConfig, SampleConfig, SplitConfig
 from pdm_tf.config.deriving import DeriveConfig, TrainedConfig
 from pdm_tf.config.editing import (
+    AnomalyConfig,
     CycleConfig,
     EditingConfig,
     Fit,
@@ -56,6 +57,7 @@ from pdm_tf.errors import InputError
 
 __all__ = [
     "AnalysisConfig",
+    "AnomalyConfig",
     "AuditConfig",
     "AugmentingConfig",
     "AveragingConfig",

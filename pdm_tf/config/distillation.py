@@ -282,6 +282,9 @@ class IDMConfig(TrainedConfig):
     operator_seed: int = option(
         0, "Seed of what the operator draws.", low=0, high=LAST_SEED
     )
+    sigma: float = option(
+        0.0, "Standard deviation of the noise in measurements.", low=0, high=100
+    )
     steps: int = option(4, "Steps, one evaluation each; memory is that of one.", low=1)
     calibration_images: int = option(
         64, "Training pictures that say how noisy the steps are at first.", low=1
@@ -291,10 +294,10 @@ class IDMConfig(TrainedConfig):
     clip_norm: float = option(
         1.0, "Largest global norm of the gradients; 0: any.", low=0
     )
-    iterations: int = option(400, "Training steps, of all commands together.")
+    iterations: int = option(1200, "Training steps, of all commands together.")
     warmup: int = option(20, "Steps over which the step size grows to its full size.")
     ema_every: int = option(1, "Steps between two updates of the averaged weights.")
-    save_every: int = option(50, "Steps between checkpoints.")
+    save_every: int = option(100, "Steps between checkpoints.")
 
 
 METHODS: dict[str, type] = {

@@ -85,6 +85,16 @@ class SDEditConfig(_Sampled):
 
 
 @dataclass(frozen=True)
+class AnomalyConfig(_Sampled):
+    """Shows where a picture differs from what comes back of it after noise."""
+
+    strength: float = option(
+        0.25, "Share of the levels that are passed, from 0 to 1.", low=0, high=1
+    )
+    draws: int = option(4, "Draws that a map is the mean of.", low=1)
+
+
+@dataclass(frozen=True)
 class SuperResolveConfig(_Sampled):
     """Draws pictures whose means over squares of pixels are a small picture."""
 

@@ -13,9 +13,9 @@ from pdm_tf.data.images import to_float
 from pdm_tf.denoisers import Derivation, NetworkDenoiser
 from pdm_tf.denoisers.denoiser import Denoiser
 from pdm_tf.distillation.spectral import only_network
-from pdm_tf.errors import InputError
 from pdm_tf.inverse.operators.compressed import Compressed
 from pdm_tf.inverse.restorer import Restorer, Restoring, chosen_timesteps
+from pdm_tf.networks.transforms import constant_plan
 from pdm_tf.objectives.restoration import Restoration
 
 __all__ = ["KIND", "PAPER", "Config", "derive"]
@@ -36,7 +36,7 @@ def derive(base: Denoiser, config: Config, context: Any) -> Derivation:
     """The base, with a restorer that begins as its network.
 
     Args:
-      base: one patched U-Net without a plan.
+      base: one patched U-Net.
       config: settings of the method.
       context: settings of the base's run, and its pictures.
 
@@ -53,7 +53,7 @@ def derive(base: Denoiser, config: Config, context: Any) -> Derivation:
     pictures, _ = source.read(np.linspace(0, len(source) - 1, count, dtype=int))
     times = chosen_timesteps(denoise, operator, to_float(pictures), config.steps)
     restorer = Restorer(denoise, operator, times)
-    objective = Restoration(operator.forward, restorer, restorer.learnt)
+    objective = Restoration(operator.forward, restorer, restorer.learnt, config.sigma)
     facts = {"timesteps": times}
     return Derivation(Restoring(base, restorer), objective, facts=facts)
 
@@ -61,16 +61,12 @@ def derive(base: Denoiser, config: Config, context: Any) -> Derivation:
 def own_network(base: NetworkDenoiser, empty: bool = False) -> NetworkDenoiser:
     """A denoiser of a network like the base's, with its weights unless it is `empty`.
 
-    Raises:
-      InputError: a base with a plan, such as an adapter.
+    What a plan does to the base's layers stays as it is and does not learn.
     """
-    if base.plan:
-        raise InputError(
-            "a network that learns to restore has no adapters below it; give the model "
-            "that they were made for"
-        )
     network = type(base.network)(base.network.config)
     if not empty:
         for own, given in zip(network.variables, base.network.variables, strict=True):
             own.assign(given)
-    return NetworkDenoiser(network, base.schedule, base.prediction, apart=False)
+    plan = constant_plan(base.plan)
+    given = base.schedule, base.prediction
+    return NetworkDenoiser(network, *given, apart=False, plan=plan)

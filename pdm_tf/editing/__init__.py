@@ -6,6 +6,7 @@ imported.
 """
 
 from pdm_tf.config import (
+    AnomalyConfig,
     CycleConfig,
     InpaintConfig,
     InterpolateConfig,
@@ -22,4 +23,5 @@ TASKS: dict[str, type] = {
     "interpolate": InterpolateConfig,
     "variations": VariationsConfig,
     "cycle": CycleConfig,
+    "anomaly": AnomalyConfig,
 }

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from pdm_tf.config import (
+    AnomalyConfig,
     CycleConfig,
     EditingConfig,
     InpaintConfig,
@@ -22,6 +23,7 @@ from pdm_tf.data.labels import find_labels
 from pdm_tf.denoisers import Denoiser
 from pdm_tf.denoisers.guidance import for_sampling
 from pdm_tf.diffusion import Grid
+from pdm_tf.editing.anomaly import anomaly_map
 from pdm_tf.editing.cycle import translate
 from pdm_tf.editing.inpaint import inpaint
 from pdm_tf.editing.interpolate import ROUNDS, Interpolation, evenly_spaced
@@ -139,6 +141,21 @@ def _sdedit(config: EditingConfig, own: SDEditConfig, model: Model) -> Task:
     )
 
 
+def _anomaly(config: EditingConfig, own: AnomalyConfig, model: Model) -> Task:
+    check_strength(own.strength)
+    picture = read_exactly("image", config.image, model.denoise.image_shape, config.fit)
+    sampled = _sampled(config, own, model)
+    denoise, sampler, grid, seeds = sampled
+    visited = round(own.strength * int(grid.size))
+    apart = range(seeds.start, seeds.start + own.draws * len(seeds), own.draws)
+    given = denoise, sampler, grid, apart, to_float(picture), own.strength, own.draws
+    return Task(
+        picture,
+        own.draws * (evaluations(sampler) * max(visited - 1, 0) + 1),
+        lambda: anomaly_map(*given) - 1.0,  # black where nothing differs
+    )
+
+
 def _super_resolve(
     config: EditingConfig, own: SuperResolveConfig, model: Model
 ) -> Task:
@@ -234,12 +251,13 @@ _TASKS: dict[str, Callable[[EditingConfig, Any, Model], Task]] = {
     "interpolate": _interpolate,
     "variations": _variations,
     "cycle": _cycle,
+    "anomaly": _anomaly,
 }
 
 
 def _sampled(
     config: EditingConfig,
-    own: InpaintConfig | SDEditConfig | SuperResolveConfig,
+    own: AnomalyConfig | InpaintConfig | SDEditConfig | SuperResolveConfig,
     model: Model,
 ) -> tuple[Denoiser, Sampler, Grid, range]:
     """Denoiser, sampler, grid and seeds of a task that samples."""

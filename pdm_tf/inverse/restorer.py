@@ -8,7 +8,8 @@ its memory does not grow with their number. Ours differs from the paper's thus:
   a picture with noise, which the model knows.
 - It starts as Hᵀy n/m: of orthonormal random rows that is x and nearly white noise
   of the variance (n/m - 1) mean(x²), while Hᵀy itself is no noisy picture.
-- The last step is not coupled: its estimate, moved to what was measured, is the picture.
+- The last step is not coupled: its estimate, moved to what was measured, is the
+  picture.
 - What was measured reaches the network at its input alone, by one convolution.
 """
 

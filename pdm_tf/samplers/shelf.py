@@ -9,10 +9,12 @@ from pdm_tf.samplers.ddim import DDIM
 from pdm_tf.samplers.ddpm import DDPM
 from pdm_tf.samplers.dpm_solver import DPMSolver
 from pdm_tf.samplers.heun import Heun
+from pdm_tf.samplers.langevin import Langevin
 from pdm_tf.samplers.lcm import LCM
 from pdm_tf.samplers.linear_heun import LinearHeun
 from pdm_tf.samplers.momentum import GHVB, HeavyBall
 from pdm_tf.samplers.plms import PLMS
+from pdm_tf.samplers.reverse_sde import ReverseSDE
 from pdm_tf.samplers.sampler import Sampler
 
 SAMPLERS: dict[str, Callable[[], Sampler]] = {
@@ -29,8 +31,15 @@ SAMPLERS: dict[str, Callable[[], Sampler]] = {
     "lcm": LCM,
 }
 
+# The frameworks that ours is compared with: they need many steps, and no export has
+# them.
+FRAMEWORKS: dict[str, Callable[[], Sampler]] = {
+    "langevin": Langevin,
+    "reverse_sde": ReverseSDE,
+}
+
 # How each spaces its steps where nothing else is given (docs/samplers.md).
-SPACINGS: dict[str, Spacing] = dict.fromkeys(SAMPLERS, "uniform")
+SPACINGS: dict[str, Spacing] = dict.fromkeys((*SAMPLERS, *FRAMEWORKS), "uniform")
 # Where steps are few, the last one, to the clean picture, is as long as the others.
 SPACINGS |= {"lcm": "trailing_dense", "ddim_trailing": "trailing"}
 
@@ -44,7 +53,7 @@ def open_sampler(
     """The sampler of a name.
 
     Args:
-      name: a key of `SAMPLERS`.
+      name: a key of `SAMPLERS` or `FRAMEWORKS`.
       variance: of DDPM's steps.
       setting: what an error calls the setting that gave the name.
       noise_scale: of the model's process, which linear_heun steps along.
@@ -52,11 +61,12 @@ def open_sampler(
     Raises:
       SettingError: a name that is not on the shelf.
     """
-    if name not in SAMPLERS:
-        raise SettingError(setting, name, f"choose from {', '.join(SAMPLERS)}")
+    known = SAMPLERS | FRAMEWORKS
+    if name not in known:
+        raise SettingError(setting, name, f"choose from {', '.join(known)}")
     if name == "linear_heun":
         return LinearHeun(noise_scale)
-    return DDPM(variance) if name == "ddpm" else SAMPLERS[name]()
+    return DDPM(variance) if name == "ddpm" else known[name]()
 
 
 def open_samplers(

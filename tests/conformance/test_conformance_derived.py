@@ -34,6 +34,7 @@ SETTINGS: dict[str, dict] = {  # of a method: those that suit a tiny base
     "svdquant": {"smoothing": False, "rounds": 1},
     "mixdq": {"sensitivity_rows": 2, "sensitivity_images": 1, "sensitivity_steps": 1},
     "lcm_lora": {"rank": 2, "keep": 1},
+    "idm": {"steps": 2},
     "mmd": {"rank": 2, "keep": 1, "steps": 2, "reference_images": 4, "features": 3},
     "slimflow": {"width": 4, "keep": 1, "pairs": 4, "pair_steps": 2},
     "spectral": {"width": 4},
@@ -121,7 +122,7 @@ def adapted(base):
 ALIKE = {"min_max", "ptq4dm", "q_diffusion", "dgq", "low_bit_float", "mixdq"}
 ALIKE |= {"binarydm", "tfmq_dm", "eda_dm", "efficientdm", "quest", "mmd"}
 ALIKE |= {"slimflow", "lcm_lora", "add", "progressive", "temporal_cache"}
-ALIKE |= {"apg", "rescale"}
+ALIKE |= {"apg", "rescale", "idm"}
 SHELVED = [
     pytest.param(name, marks=[pytest.mark.slow] * (name in ALIKE))
     for name in sorted(set(FOUND) - set(TOYS))

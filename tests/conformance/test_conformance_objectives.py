@@ -23,6 +23,8 @@ from pdm_tf.denoisers.classifier_guidance import ClassDensity, classifier_guided
 from pdm_tf.denoisers.distilled import Consistent
 from pdm_tf.diffusion import NoiseSchedule
 from pdm_tf.diffusion.flow import LinearFlow
+from pdm_tf.inverse.operators.compressed import Compressed
+from pdm_tf.inverse.restorer import Restorer, Restoring
 from pdm_tf.networks.classifier import NoisyClassifier
 from pdm_tf.networks.transforms import plan_variables
 from pdm_tf.objectives import DenoisingObjective
@@ -38,6 +40,7 @@ from pdm_tf.objectives.mean_discrepancy import MeanDiscrepancy, Reference
 from pdm_tf.objectives.noisy_classification import NoisyClassification
 from pdm_tf.objectives.progressive import ProgressiveDistillation
 from pdm_tf.objectives.reflow import FlowDistillation, Pairs, Reflow
+from pdm_tf.objectives.restoration import Restoration
 from pdm_tf.objectives.spectral_distillation import SpectralDistillation, at_scales
 from pdm_tf.samplers import DDIM
 from pdm_tf.training.accumulation import accumulated
@@ -239,6 +242,16 @@ def pictures_of_three_classes():
     return pictures, np.arange(12, dtype=np.int32) % 3
 
 
+def restoration():
+    """All weights of a network learn to restore measurements with noise."""
+    base = inlined()
+    restorer = Restorer(base, Compressed(SHAPE, 0.25, 0), [400, 200])
+    objective = Restoration(
+        restorer.operator.forward, restorer, restorer.learnt, sigma=0.1
+    )
+    return objective, Restoring(base, restorer)
+
+
 # Each returns a fresh objective, and a denoiser that holds all variables it reads.
 OBJECTIVES = {
     "DenoisingObjective": denoising,
@@ -253,6 +266,7 @@ OBJECTIVES = {
     "Reflow": reflow,
     "FlowDistillation": flow_distillation,
     "NoisyClassification": noisy_classification,
+    "Restoration": restoration,
 }
 OF_BATCH = {"MeanDiscrepancy"}  # whose loss is one of the whole batch
 
@@ -261,6 +275,8 @@ every = pytest.mark.parametrize("make", OBJECTIVES.values(), ids=OBJECTIVES)
 SLOW = {"DenoisingObjective of an adapter", "AugmentedObjective", "MeanDiscrepancy"}
 SLOW |= {"SpectralDistillation", "Reflow", "FlowDistillation"}
 SLOW |= {"NoisyClassification"}
+SLOW = {"DenoisingObjective of an adapter", "MeanDiscrepancy"}
+SLOW |= {"SpectralDistillation", "Reflow", "FlowDistillation", "Restoration"}
 # Two more steps each: of all weights, and of an adapter beside a teacher.
 QUICK = {"DenoisingObjective", "GuidanceDistillation"}
 

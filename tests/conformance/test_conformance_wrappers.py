@@ -69,7 +69,11 @@ CACHES = {
 ABSTRACT = {"Wrapper", "StatefulDenoiser", "CachedNetwork"}
 # Of these a test elsewhere says what they keep: they look on, or stand for a method.
 ELSEWHERE = {"_Counted", "_Recorded", "_Watched", "Distilled", "Consistent"}
-ELSEWHERE |= {"Projected", "PosteriorMean"}  # of one measurement; tests/inverse
+ELSEWHERE |= {
+    "Projected",
+    "PosteriorMean",
+    "Restoring",
+}  # of measurements; tests/inverse
 ROOMS = ("denoisers", "samplers", "acceleration", "adapters", "distillation")
 ROOMS += ("inverse",)
 SLOW = (pytest.mark.slow,)
