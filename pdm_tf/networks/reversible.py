@@ -95,9 +95,10 @@ class _Backward:
     ) -> tuple[Pair, Pair]:
         """The pair before the i-th coupling, and the slopes there."""
         (y1, y2), (dy1, dy2), v = pair, slopes, self.shares[i]
-        # Nothing is computed before its slopes are there: all couplings would be undone
-        # at once otherwise, and their insides held together.
-        with tf.control_dependencies([dy1, dy2]):
+        # Nothing is computed before all slopes of the coupling after it are there: all
+        # would be undone at once otherwise, and their insides held together.
+        done = [dy1, dy2, *self.of_given, *self.of_variables]
+        with tf.control_dependencies(done):
             x1 = tf.identity(y2)
             given = [tf.identity(x) for x in self.given]
         with tf.GradientTape() as tape:

@@ -5,6 +5,7 @@ reads a file, a flag or a model.
 """
 
 from pdm_tf.evaluation.metrics.accuracy import accuracy
+from pdm_tf.evaluation.metrics.detection import auroc
 from pdm_tf.evaluation.metrics.distortion import psnr, sqnr, ssim
 from pdm_tf.evaluation.metrics.frechet import frechet, frechet_distance, gaussian_of
 from pdm_tf.evaluation.metrics.inception_score import inception_score
@@ -17,6 +18,7 @@ __all__ = [
     "FeatureGaussian",
     "FeatureMoments",
     "accuracy",
+    "auroc",
     "frechet",
     "frechet_distance",
     "gaussian_of",
