@@ -20,7 +20,7 @@ class Langevin:
       rate: d in units of s²; it must be below 4.
     """
 
-    rate: float = 0.3
+    rate: float = 1.0
 
     @property
     def convergence_order(self) -> int | None:

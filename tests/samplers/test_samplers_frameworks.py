@@ -21,8 +21,8 @@ def test_mean_and_covariance_are_those_of_the_data(name):
     """Within 3 standard errors, at 1000 levels (arXiv 2211.07804, section 2)."""
     toy = CorrelatedToy(image_shape=SHAPE)
     sampler, grid = open_sampler(name, "small"), toy.schedule.grid(1000)
-    if name == "langevin":  # thrice at each level
-        grid = Grid(*(tf.repeat(levels, 3) for levels in grid))
+    if name == "langevin":  # five times at each level
+        grid = Grid(*(tf.repeat(levels, 5) for levels in grid))
     x = sample(toy, sampler, grid, range(COUNT), SHAPE).numpy().reshape(COUNT, 2)
     wanted = VARIANCE * np.array([[1.0, RHO], [RHO, 1.0]])
     assert (np.abs(x.mean(0)) < 3 * np.sqrt(VARIANCE / COUNT)).all()
