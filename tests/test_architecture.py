@@ -40,7 +40,7 @@ BELOW = {
     "quantization": LEAVES
     | {"denoisers", "samplers", "adapters", "acceleration", "objectives"},
     "distillation": LEAVES
-    | {"denoisers", "samplers", "adapters", "objectives", "data"},  # what it looks like
+    | {"denoisers", "samplers", "adapters", "inverse", "objectives", "data"},
     "training": LEAVES | {"denoisers", "data"},
     "inverse": LEAVES | {"denoisers", "samplers", "data"},
     "editing": LEAVES | {"denoisers", "samplers", "data", "inverse"},
