@@ -245,10 +245,12 @@ def _serve(rest: list[str]) -> None:
     importlib.import_module("gradio")
     words = [sys.executable, "-m", "pdm_tf", *rest, "--port=0"]
     env = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=env) as page:
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env
+    ) as page:
         try:
             said = next(line for line in page.stdout if "http://" in line)
-            address = re.search(r"http://\S+?(?=[;\s])", said)[0]
+            address = re.search(r"http://[^;\s]+", said)[0]
             with urllib.request.urlopen(address, timeout=60) as answer:
                 assert answer.status == 200
         finally:

@@ -1,10 +1,11 @@
-"""The page itself: three tabs of Gradio around what the other files of this room do."""
+"""The page itself: four tabs of Gradio around what the other files of this room do."""
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import wraps
 from typing import Any
 
 from pdm_tf.errors import InputError
+from pdm_tf.web.auditing import audited
 from pdm_tf.web.canvas import for_canvas
 from pdm_tf.web.comparing import as_table, compared
 from pdm_tf.web.drawing import FILMED, Request, denoised, drawn
@@ -14,6 +15,11 @@ from pdm_tf.web.tried import Limits, Tried
 
 TITLE = "pdm_tf"
 STRENGTH = "strength, from 0, the picture, to 1, drawn freely (sdedit, variations)"
+AUDIT = (
+    "Upload pictures of a data set: each is noised and denoised by the model, and what "
+    "is rare for it comes back the worst. The rarest come first: a class or a style of "
+    "few, or a picture that does not belong there."
+)
 HOW = (
     "Draw a picture with a seed or upload one. *inpaint* paints anew where your "
     "strokes lie; *sdedit* takes strokes as part of the picture; *variations* are "
@@ -39,6 +45,8 @@ def build_page(models: Sequence[Tried], limits: Limits) -> Any:
             _add_editing(gr, first, limits)
         with gr.Tab("compare"):
             _add_comparing(gr, models, limits)
+        with gr.Tab("audit"):
+            _add_auditing(gr, first, limits)
     return page
 
 
@@ -183,6 +191,22 @@ def _add_comparing(gr: Any, models: Sequence[Tried], limits: Limits) -> None:
             yield (as_table(rows, int(request.count)), *shown, *missing)
 
     start.click(_friendly(gr, on_compare), fields, [table, *sheets], api_name="compare")
+
+
+def _add_auditing(gr: Any, model: Tried, limits: Limits) -> None:
+    gr.Markdown(f"{AUDIT} Up to {limits.pictures} pictures at once.")
+    files = gr.File(
+        label="pictures", file_count="multiple", type="filepath", elem_id="uploads"
+    )
+    start = gr.Button("audit", variant="primary", elem_id="audit")
+    with gr.Row():
+        sheet, table = _picture(gr, "rarest"), gr.Markdown(elem_id="scores")
+
+    def on_audit(given: Any) -> Iterator[Any]:
+        made, scores = audited(model, given, limits)
+        yield _shown(made), scores
+
+    start.click(_friendly(gr, on_audit), files, [sheet, table], api_name="audit")
 
 
 def _shown(sheet: Any) -> Any:

@@ -8,7 +8,9 @@ import os
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 pytest.importorskip("gradio", reason="the extra web is not installed")
@@ -136,6 +138,33 @@ def test_models_are_compared(page, beside, shots):
     page.locator("#table td").filter(has_text=Path(beside).name).wait_for(timeout=LONG)
     page.wait_for_timeout(1500)
     page.screenshot(path=shots / "web_compare.png", full_page=True)
+
+
+def upload(page, paths):
+    open_tab(page, "audit")
+    page.locator("#uploads input[type=file]").first.set_input_files(paths)
+
+
+def test_uploaded_pictures_are_audited(page, tmp_path, shots):
+    rng = np.random.default_rng(0)
+    paths = [tmp_path / f"{number}.png" for number in range(4)]
+    for path in paths:
+        Image.fromarray(rng.integers(0, 256, (32, 32), np.uint8)).save(path)
+    upload(page, paths)
+    page.wait_for_timeout(4000)  # until they are there
+    page.locator("#audit").click()
+    seen(page, "rarest")
+    assert page.locator("#scores td code").count() == 4
+    page.screenshot(path=shots / "web_audit.png")
+
+
+def test_an_upload_beyond_the_limit_is_refused_with_its_reason(page, tmp_path):
+    large = tmp_path / "large.png"
+    large.write_bytes(b"0" * 1_200_000)  # the page of these tests takes one megabyte
+    upload(page, [large])
+    page.get_by_text("exceed the maximum allowed size").first.wait_for(timeout=60_000)
+    page.locator("#audit").click()
+    page.get_by_text("upload two or more").first.wait_for(timeout=60_000)
 
 
 def test_a_wrong_upload_is_refused_and_the_page_goes_on(page, tmp_path):

@@ -9,10 +9,11 @@ from PIL import Image
 from toys import GaussianToy
 
 from pdm_tf.config import SamplingConfig, WebConfig
-from pdm_tf.data.images import contact_sheet
+from pdm_tf.data.images import contact_sheet, read_picture
 from pdm_tf.editing.tasks import Model
 from pdm_tf.errors import InputError
 from pdm_tf.serving import DenoiserGenerator
+from pdm_tf.web.auditing import audited
 from pdm_tf.web.canvas import for_canvas, read_canvas, read_mask
 from pdm_tf.web.comparing import as_table, compared
 from pdm_tf.web.drawing import Request, denoised, drawn, enlarged
@@ -165,6 +166,37 @@ def test_models_are_compared_with_the_same_seeds(model):
     assert rows[1][0].evaluations == 6 and rows[1][0].seconds > 0  # guided: twice
     table = as_table(rows[1], 10).splitlines()
     assert len(table) == 4 and "| 1.00 | 6 |" in table[2]
+
+
+def test_the_rarest_of_uploaded_pictures_come_first(model, tmp_path):
+    rng = np.random.default_rng(0)
+    grey = rng.integers(120, 136, (4, 4, 6, 3), np.uint8)
+    paths = [tmp_path / f"{name}.png" for name in ("a", "b", "black", "d|`e")]
+    for path, picture in zip(paths, grey, strict=True):
+        Image.fromarray(picture * (path.stem != "black")).save(path)
+    sheet, table = audited(model, list(map(str, paths)), LIMITS)
+    rows = table.splitlines()[2:]
+    assert rows[0].startswith("| `black.png` |") and rows[0].endswith("100% |")
+    assert len(rows) == 4 and any(r"`d\|'e.png`" in row for row in rows)
+    order = [
+        {"d\\|'e": 3, "a": 0, "b": 1, "black": 2}[row[3:].split(".")[0]] for row in rows
+    ]
+    pictures = np.stack([read_picture(paths[n], SHAPE) for n in order])
+    np.testing.assert_array_equal(sheet, enlarged(contact_sheet(pictures, 4)))
+
+
+def test_what_cannot_be_audited_is_said(model, tmp_path):
+    wrong, right = tmp_path / "text.png", tmp_path / "right.png"
+    wrong.write_text("no picture")
+    Image.fromarray(np.zeros(SHAPE, np.uint8)).save(right)
+    for files, said in (
+        (None, "upload two or more"),
+        ([str(right)], "upload two or more"),
+        ([str(right)] * 21, "choose from 1 to 20"),
+        ([str(right), str(wrong)], "text.png"),
+    ):
+        with pytest.raises(InputError, match=said):
+            audited(model, files, LIMITS)
 
 
 def test_it_listens_on_loopback_unless_asked_and_says_when_it_cannot():
