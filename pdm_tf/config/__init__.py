@@ -12,6 +12,7 @@ from pdm_tf.config.commands import DoctorConfig, MergeConfig, SampleConfig, Spli
 from pdm_tf.config.deriving import DeriveConfig, TrainedConfig
 from pdm_tf.config.editing import (
     AnomalyConfig,
+    ComposeConfig,
     CycleConfig,
     EditingConfig,
     Fit,
@@ -62,6 +63,7 @@ __all__ = [
     "AugmentingConfig",
     "AveragingConfig",
     "CompareConfig",
+    "ComposeConfig",
     "Config",
     "CycleConfig",
     "DataConfig",

@@ -76,6 +76,35 @@ class InpaintConfig(_Sampled):
 
 
 @dataclass(frozen=True)
+class ComposeConfig:
+    """Paints around a seed whose look is kept: cyclic one-way diffusion (COW)."""
+
+    mask: str = option("", "Picture that is white where to paint, black at the seed.")
+    guidance: float = option(
+        3.0,
+        "Guidance weight w where labels are given; 1 is none.",
+        low=-100,
+        high=100,
+    )
+    cycles: int = option(
+        10, "Times that noise is added and taken away again.", low=0, high=1000
+    )
+    noisiest: float = option(
+        0.7, "Share of the levels up to which noise is added.", low=0, high=1
+    )
+    turn: float = option(
+        0.5, "Share of the levels from which noise is added again.", low=0, high=1
+    )
+    last: float = option(
+        0.15,
+        "Share of the levels at which the seed is put in place for the last time; the "
+        "paper's 0.4 blends it more, and keeps less of it.",
+        low=0,
+        high=1,
+    )
+
+
+@dataclass(frozen=True)
 class SDEditConfig(_Sampled):
     """Turns strokes into pictures, or a picture into others, by noise."""
 

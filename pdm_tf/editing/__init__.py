@@ -7,6 +7,7 @@ imported.
 
 from pdm_tf.config import (
     AnomalyConfig,
+    ComposeConfig,
     CycleConfig,
     InpaintConfig,
     InterpolateConfig,
@@ -18,6 +19,7 @@ from pdm_tf.config import (
 # Task -> its own settings, beside EditingConfig.
 TASKS: dict[str, type] = {
     "inpaint": InpaintConfig,
+    "compose": ComposeConfig,
     "sdedit": SDEditConfig,
     "super_resolve": SuperResolveConfig,
     "interpolate": InterpolateConfig,

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from pdm_tf.config import (
     AnomalyConfig,
+    ComposeConfig,
     CycleConfig,
     EditingConfig,
     InpaintConfig,
@@ -21,19 +22,27 @@ from pdm_tf.data.fitting import read_exactly
 from pdm_tf.data.images import to_float
 from pdm_tf.data.labels import find_labels
 from pdm_tf.denoisers import Denoiser
-from pdm_tf.denoisers.guidance import for_sampling
-from pdm_tf.diffusion import Grid
 from pdm_tf.editing.anomaly import anomaly_map
+from pdm_tf.editing.compose import compose, evaluations_of
 from pdm_tf.editing.cycle import translate
 from pdm_tf.editing.inpaint import inpaint
 from pdm_tf.editing.interpolate import ROUNDS, Interpolation, evenly_spaced
+from pdm_tf.editing.preparing import (
+    Model,
+    Task,
+    conditioned,
+    encoded,
+    labels_of,
+    sampled,
+    seeds_of,
+)
 from pdm_tf.editing.reading import read_small
 from pdm_tf.editing.sdedit import check_strength, sdedit
 from pdm_tf.editing.super_resolve import enlarge, factor_between, super_resolve
 from pdm_tf.editing.variations import variations
 from pdm_tf.errors import SettingError
 from pdm_tf.inverse.repaint import resampled_grid
-from pdm_tf.samplers import Sampler, evaluations, invertible, open_sampler
+from pdm_tf.samplers import evaluations, invertible
 
 
 class Edited(NamedTuple):
@@ -44,32 +53,6 @@ class Edited(NamedTuple):
 
     given: np.ndarray
     x: tf.Tensor
-
-
-class Task(NamedTuple):
-    """A task that is ready: its settings and pictures fit the model.
-
-    Attributes:
-      given: what is shown of the input, uint8 [M, H, W, C].
-      evaluations: of the denoiser, at most.
-      work: does it; float32 [N, H, W, C] in [-1, 1].
-    """
-
-    given: np.ndarray
-    evaluations: int
-    work: Callable[[], tf.Tensor]
-
-
-class Model(NamedTuple):
-    """What edits, the settings by which it samples, and the names of its classes.
-
-    `target` draws the results of translations; None: the model itself does.
-    """
-
-    denoise: Denoiser
-    sampling: SamplingConfig
-    class_names: tuple[str, ...] = ()
-    target: "Model | None" = None
 
 
 def prepare(task: str, config: EditingConfig, own: Any, model: Model) -> Task:
@@ -111,15 +94,15 @@ def _inpaint(config: EditingConfig, own: InpaintConfig, model: Model) -> Task:
             "black everywhere, so nothing would be painted; make it white where to "
             "paint",
         )
-    sampled = _sampled(config, own, model)
-    _, sampler, grid, _ = sampled
+    found = sampled(config, own, model)
+    _, sampler, grid, _ = found
     if own.resamplings != 1:
         grid = resampled_grid(grid, own.resamplings, own.jump)
     return Task(
         np.where(paint, np.uint8(127), picture),
         evaluations(sampler) * (int(grid.size) - 1) + 1,
         lambda: inpaint(
-            *sampled,
+            *found,
             picture=to_float(picture),
             mask=paint,
             resamplings=own.resamplings,
@@ -128,24 +111,54 @@ def _inpaint(config: EditingConfig, own: InpaintConfig, model: Model) -> Task:
     )
 
 
+def _compose(config: EditingConfig, own: ComposeConfig, model: Model) -> Task:
+    shape = model.denoise.image_shape
+    picture = read_exactly("image", config.image, shape, config.fit)
+    alone = (*shape[:2], 1)
+    paint = read_exactly("mask", own.mask, alone, config.fit, filled=0) > 127
+    if paint.all() or not paint.any():
+        remedy = "leaves no seed or nothing to paint; make it white where to paint"
+        raise SettingError("mask", own.mask, remedy)
+    labels = np.resize(labels_of(config, model), config.count)
+    weight = own.guidance if config.labels else 1.0
+    guided = conditioned(model, labels, weight)
+    plain = conditioned(model, labels, 1.0)
+    grid = guided.schedule.grid(config.steps, config.spacing)
+    levels = (own.noisiest, own.turn, own.last)
+    return Task(
+        np.where(paint, np.uint8(127), picture),
+        evaluations_of(grid, own.cycles, levels),
+        lambda: compose(
+            guided,
+            plain,
+            grid,
+            seeds_of(config),
+            to_float(picture),
+            paint,
+            own.cycles,
+            levels,
+        ),
+    )
+
+
 def _sdedit(config: EditingConfig, own: SDEditConfig, model: Model) -> Task:
     check_strength(own.strength)
     picture = read_exactly("image", config.image, model.denoise.image_shape, config.fit)
-    sampled = _sampled(config, own, model)
-    _, sampler, grid, _ = sampled
+    found = sampled(config, own, model)
+    _, sampler, grid, _ = found
     visited = round(own.strength * int(grid.size))
     return Task(
         picture,
         evaluations(sampler) * max(visited - 1, 0) + 1,
-        lambda: sdedit(*sampled, picture=to_float(picture), strength=own.strength),
+        lambda: sdedit(*found, picture=to_float(picture), strength=own.strength),
     )
 
 
 def _anomaly(config: EditingConfig, own: AnomalyConfig, model: Model) -> Task:
     check_strength(own.strength)
     picture = read_exactly("image", config.image, model.denoise.image_shape, config.fit)
-    sampled = _sampled(config, own, model)
-    denoise, sampler, grid, seeds = sampled
+    found = sampled(config, own, model)
+    denoise, sampler, grid, seeds = found
     visited = round(own.strength * int(grid.size))
     apart = range(seeds.start, seeds.start + own.draws * len(seeds), own.draws)
     given = denoise, sampler, grid, apart, to_float(picture), own.strength, own.draws
@@ -161,12 +174,12 @@ def _super_resolve(
 ) -> Task:
     small, size = read_small(config.image, model.denoise.image_shape, config.fit)
     factor = factor_between(size, model.denoise.image_shape)
-    sampled = _sampled(config, own, model)
-    _, sampler, grid, _ = sampled
+    found = sampled(config, own, model)
+    _, sampler, grid, _ = found
     return Task(
         enlarge(small, factor).numpy(),
         evaluations(sampler) * (int(grid.size) - 1) + 1,
-        lambda: super_resolve(*sampled, small=to_float(small)),
+        lambda: super_resolve(*found, small=to_float(small)),
     )
 
 
@@ -174,7 +187,7 @@ def _interpolate(config: EditingConfig, own: InterpolateConfig, model: Model) ->
     shape = model.denoise.image_shape
     first = read_exactly("image", config.image, shape, config.fit)
     second = read_exactly("second_image", own.second_image, shape, config.fit)
-    denoise, grid = _encoded(config, model)
+    denoise, grid = encoded(config, model)
 
     def work() -> tf.Tensor:
         path = Interpolation(denoise, grid, to_float(first), to_float(second))
@@ -189,14 +202,14 @@ def _interpolate(config: EditingConfig, own: InterpolateConfig, model: Model) ->
 def _variations(config: EditingConfig, own: VariationsConfig, model: Model) -> Task:
     check_strength(own.strength)
     picture = read_exactly("image", config.image, model.denoise.image_shape, config.fit)
-    denoise, grid = _encoded(config, model)
+    denoise, grid = encoded(config, model)
     return Task(
         picture,
         2 * int(invertible(grid).size),
         lambda: variations(
             denoise,
             grid,
-            seeds=_seeds(config),
+            seeds=seeds_of(config),
             picture=to_float(picture),
             strength=own.strength,
         ),
@@ -215,10 +228,10 @@ def _cycle(config: EditingConfig, own: CycleConfig, model: Model) -> Task:
         found = find_labels(given, classes, model.class_names) or classes
     except SettingError as error:
         raise error.named("source_label") from None
-    source = _conditioned(model, np.resize(found, config.count), weight=1.0)
-    labels = np.resize(_labels(config, target), config.count)
+    source = conditioned(model, np.resize(found, config.count), weight=1.0)
+    labels = np.resize(labels_of(config, target), config.count)
     weight = own.guidance if config.labels else 1.0
-    drawn = _conditioned(target, labels, weight)
+    drawn = conditioned(target, labels, weight)
     grid = drawn.schedule.grid(config.steps, config.spacing)
     return Task(
         picture,
@@ -227,7 +240,7 @@ def _cycle(config: EditingConfig, own: CycleConfig, model: Model) -> Task:
             source,
             drawn,
             grid,
-            seeds=_seeds(config),
+            seeds=seeds_of(config),
             picture=to_float(picture),
             strength=own.strength,
             eta=own.eta,
@@ -246,6 +259,7 @@ def _refuse_other_kind(first: Denoiser, second: Denoiser, path: str) -> None:
 
 _TASKS: dict[str, Callable[[EditingConfig, Any, Model], Task]] = {
     "inpaint": _inpaint,
+    "compose": _compose,
     "sdedit": _sdedit,
     "super_resolve": _super_resolve,
     "interpolate": _interpolate,
@@ -253,42 +267,3 @@ _TASKS: dict[str, Callable[[EditingConfig, Any, Model], Task]] = {
     "cycle": _cycle,
     "anomaly": _anomaly,
 }
-
-
-def _sampled(
-    config: EditingConfig,
-    own: AnomalyConfig | InpaintConfig | SDEditConfig | SuperResolveConfig,
-    model: Model,
-) -> tuple[Denoiser, Sampler, Grid, range]:
-    """Denoiser, sampler, grid and seeds of a task that samples."""
-    scale = model.denoise.schedule.noise_scale
-    sampler = open_sampler(own.sampler, noise_scale=scale)
-    labels = np.resize(_labels(config, model), config.count)
-    weight = own.guidance if config.labels else 1.0
-    denoise = _conditioned(model, labels, weight)
-    grid = denoise.schedule.grid(config.steps, config.spacing)
-    return denoise, sampler, grid, _seeds(config)
-
-
-def _encoded(config: EditingConfig, model: Model) -> tuple[Denoiser, Grid]:
-    """Denoiser and grid of a task that encodes; guided ones are hard to invert."""
-    given = _labels(config, model)
-    if isinstance(given, list) and len(given) > 1:
-        raise SettingError("labels", config.labels, "give one for this task, or none")
-    denoise = _conditioned(model, np.resize(given, 1), weight=1.0)
-    return denoise, denoise.schedule.grid(config.steps, config.spacing)
-
-
-def _conditioned(model: Model, labels: np.ndarray, weight: float) -> Denoiser:
-    """The denoiser given its classes, guided and thresholded as its run samples."""
-    return for_sampling(model.denoise, labels.astype(np.int32), weight, model.sampling)
-
-
-def _labels(config: EditingConfig, model: Model) -> list[int] | int:
-    """The labels given, or the null label."""
-    classes = model.denoise.num_classes
-    return find_labels(config.labels, classes, model.class_names) or classes
-
-
-def _seeds(config: EditingConfig) -> range:
-    return range(config.seed, config.seed + config.count)

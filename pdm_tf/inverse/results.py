@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from pdm_tf.data.images import contact_sheet, save_png, to_uint8
+from pdm_tf.data.images import save_png, to_uint8
+from pdm_tf.data.labelled_sheet import named_rows
 from pdm_tf.inverse.problem import Problem, residual
 from pdm_tf.storage.files import write_json
 
 REPORT, SHEET = "report.json", "sheet.png"
+_COLUMNS = 8  # of the sheet
 _SPREAD = 4.0  # how much brighter the sheet shows what differs between seeds
 
 
@@ -45,15 +47,21 @@ def write(directory: Path, problem: Problem, x: tf.Tensor, report: Mapping) -> N
 
 
 def _sheet(problem: Problem, x: tf.Tensor, made: np.ndarray) -> np.ndarray:
-    """Truth, pseudo-inverse, spread over seeds; the results below."""
-    back = to_uint8(problem.operator.pinv(tf.convert_to_tensor(problem.y))).numpy()
+    """Truth, pseudo-inverse, results, and their spread over seeds, a named row each."""
+    pinv = problem.operator.pinv(tf.convert_to_tensor(problem.y))
+    back = np.asarray(to_uint8(pinv))
     spread = np.std(x, axis=0, keepdims=True)
-    top = [back, to_uint8(_SPREAD * spread - 1.0)]
-    if problem.truth is not None:
-        top.insert(0, problem.truth)
-    columns = max(len(top), min(len(made), 8))
-    empty = np.full((columns - len(top), *made.shape[1:]), 255, np.uint8)
-    return contact_sheet(np.concatenate([*top, empty, made]), columns)
+    rows = {} if problem.truth is None else {"truth": problem.truth[:_COLUMNS]}
+    rows["pseudo-inverse"] = back[:_COLUMNS]
+    for first in range(0, len(made), _COLUMNS):
+        last = min(first + _COLUMNS, len(made))
+        name = "result" if len(made) == 1 else f"results {first + 1} to {last}"
+        rows[name] = made[first:last]
+    if len(made) > 1:
+        rows[f"spread, times {_SPREAD:g}"] = np.asarray(
+            to_uint8(_SPREAD * spread - 1.0)
+        )
+    return named_rows(rows)
 
 
 def format_report(report: Mapping[str, Any]) -> str:

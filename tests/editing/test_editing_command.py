@@ -44,6 +44,7 @@ def folder(tmp_path, monkeypatch):
 
 ONLY = {
     "inpaint": {"mask": "mask.png"},
+    "compose": {"mask": "mask.png"},
     "interpolate": {"second_image": "second.png"},
 }
 
@@ -170,7 +171,11 @@ def refusal(argv, monkeypatch, capsys):
         ("variations", {"steps": "0"}, ["steps=0"]),
         ("variations", {"model": ""}, ["--model", "a run"]),
         ("variations", {"run_dir": ""}, ["--model", "a run"]),
-        ("sdedit", {"mask": "mask.png"}, ["--mask", "inpaint and not of sdedit"]),
+        (
+            "sdedit",
+            {"mask": "mask.png"},
+            ["--mask", "inpaint, compose and not of sdedit"],
+        ),
         ("super_resolve", {"image": "first.png"}, ["24x16", "12x8 or 6x4"]),
         ("cycle", {"source_label": "3"}, ["--source_label=3", "0 to 1"]),
         ("", {}, ["the task is missing", "super_resolve"]),
