@@ -1,8 +1,8 @@
 """python -m benchmarks.accelerator.steps: takes the steps of packed trainings by JAX.
 
 Several trainings at once, each in a process of its own: while one is compiled others
-run. Ends in time whatever happens; a training that does not reach its end in time
-leaves nothing.
+run. Ends in time whatever happens; a training whose time is over before its last step
+leaves what it has, and is taken back with as many --iterations.
 """
 
 import argparse
@@ -31,7 +31,7 @@ def value_of(about: dict[str, Any], folder: Path, seed: int) -> np.ndarray:
 
 
 def train(folder: Path, words: argparse.Namespace, seed: int, end: float) -> None:
-    """Takes all steps of a training, or none that is kept."""
+    """Takes the steps of a training for which there is time; keeps the averages."""
     from benchmarks.accelerator.compiled import Program
 
     begun, rows = time.monotonic(), []
@@ -44,7 +44,7 @@ def train(folder: Path, words: argparse.Namespace, seed: int, end: float) -> Non
         if time.monotonic() > end:
             break
     spent, steps = time.monotonic() - made, len(rows) * about["at_once"]
-    if len(rows) == calls:
+    if rows:
         kind = np.float16 if folder.name in words.half else np.float32
         kept = {str(i): np.asarray(program.arguments[i]) for i in about["kept"]}
         kept |= {name: v.astype(kind) for name, v in kept.items() if v.ndim}
