@@ -17,6 +17,7 @@ import numpy as np
 
 from experiments.pages import DOCS, read_record, table, write_page, write_record
 from pdm_tf.assemble import open_model
+from pdm_tf.config.sampling import WATCHED
 from pdm_tf.data.images import contact_sheet, save_png
 from pdm_tf.data.sources import open_source
 from pdm_tf.evaluation.features import open_features
@@ -91,7 +92,7 @@ def measure(words: argparse.Namespace, rows: list[dict[str, Any]]) -> None:
     for way in WAYS:
         for seed in SEEDS:
             run = (words.runs or words.folder) / f"aug-{way}-{seed}"
-            there = (run / "config.flags").is_file()
+            there = (run / "checkpoints").is_dir()
             if not there or any((r["way"], r["seed"]) == (way, seed) for r in rows):
                 continue
             pictures = drawn(run, words.count, words.steps)
@@ -119,7 +120,7 @@ def drawn(run: Path, count: int, steps: int) -> np.ndarray:
     made = []
     for first in range(0, count, BATCH):
         seeds = np.arange(first, min(first + BATCH, count))
-        made.append(generator.generate(seeds, 0 * seeds, steps, 1.0, "dpm_solver"))
+        made.append(generator.generate(seeds, 0 * seeds, steps, 1.0, WATCHED.sampler))
     return np.concatenate(made)
 
 
@@ -160,7 +161,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--runs", type=Path, help="where the runs are; else there too")
     parser.add_argument("--iterations", type=int, default=6000, help="of each run")
     parser.add_argument("--count", type=int, default=500, help="pictures of a run")
-    parser.add_argument("--steps", type=int, default=10, help="of the sampler")
+    parser.add_argument(
+        "--steps", type=int, default=WATCHED.steps, help="of the sampler"
+    )
     parser.add_argument("--docs", type=Path, default=DOCS, help="folder of pages")
     words = parser.parse_args(argv)
     if words.work == "pictures":

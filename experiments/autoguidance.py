@@ -31,6 +31,8 @@ ARGUMENTS = (
     "4-bit=runs/mnist-4-bit",
 )
 FREE, GUIDED = (1.0, 1.5, 2.0, 3.0), (1.5, 2.0, 3.0)
+FREELY = ("classifier-free",)
+GUIDED_BY = {"a classifier": (1.0, 2.0, 4.0, 8.0)}
 BATCH = 100
 
 
@@ -40,13 +42,15 @@ def measure(words: argparse.Namespace, rows: list[dict[str, Any]]) -> None:
     source = open_source("mnist", SHAPE, CLASSES)
     real = gaussian_of(source.read(np.arange(len(source)))[0], extract)
     ways: dict[str, Denoiser] = {"classifier-free": opened.denoiser}
+    for place in words.classifier:
+        ways["a classifier"] = open_model(place).denoiser
     for given in words.guides:
         name, _, place = given.partition("=")
         guide = open_model(place).denoiser
         ways[f"autoguidance, {name}"] = with_guide(opened.denoiser, guide)
     for way, denoiser in ways.items():
         generator = DenoiserGenerator(denoiser, opened.settings.sampling)
-        for weight in FREE if way == "classifier-free" else GUIDED:
+        for weight in FREE if way == "classifier-free" else GUIDED_BY.get(way, GUIDED):
             if any((row["way"], row["weight"]) == (way, weight) for row in rows):
                 continue
             seeds = np.arange(words.count)
@@ -69,7 +73,7 @@ def text_of(rows: Sequence[dict[str, Any]]) -> str:
         ("guidance", "weight w", "FD (digits)", "95 %", "recognised"),
         (
             (
-                "none" if row["weight"] == 1 else row["way"],
+                "none" if row["weight"] == 1 and row["way"] in FREELY else row["way"],
                 f"{row['weight']:g}",
                 f"{row['distance']:.1f}",
                 f"{row['low']:.1f} to {row['high']:.1f}",
@@ -87,6 +91,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("model", nargs="?", help="a model of digits; none: the page")
     parser.add_argument("guides", nargs="*", help="NAME=PLACE of worse versions")
+    parser.add_argument(
+        "--classifier", nargs="*", default=(), help="a model guided by a classifier"
+    )
     parser.add_argument("--count", type=int, default=200, help="digits a row")
     parser.add_argument("--steps", type=int, default=10, help="of the sampler")
     parser.add_argument("--sampler", default=BEST.sampler)

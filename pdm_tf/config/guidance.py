@@ -85,9 +85,31 @@ class MinorityConfig(TrainedConfig):
     batch_size: int = option(64, "Pictures in each step.")
 
 
+@dataclass(frozen=True)
+class ClassifierConfig(TrainedConfig):
+    """A classifier of noisy pictures, trained here, leads to classes (2105.05233)."""
+
+    strength: float = option(
+        1.0, "Strength of the classifier's gradient at weight 1; 0: none.", low=0
+    )
+    conditional: bool = option(
+        True, "Condition the base on the class as well; else it is unconditional."
+    )
+    weight: float = option(
+        GUIDANCE,
+        "Guidance weight w that samples have by default; it multiplies the gradient.",
+        low=-100,
+        high=100,
+    )
+    width: int = option(32, "Channels of the classifier's finest level.", low=2)
+    iterations: int = option(1000, "Training steps of the classifier.")
+    batch_size: int = option(64, "Pictures in each step.")
+
+
 METHODS: dict[str, type] = {
     "apg": APGConfig,
     "autoguidance": AutoguidanceConfig,
+    "classifier": ClassifierConfig,
     "minority": MinorityConfig,
     "rescale": RescaleConfig,
 }

@@ -31,15 +31,15 @@ class NoisyClassification:
       logits: what learns: (z, time) -> [B, K].
       variables: those that learn, by the names that a checkpoint keeps them under.
       schedule: of the noise.
-      pictures: uint8 [N, H, W, C].
-      classes: int32 [N], in 0 … K - 1.
+      pictures: uint8 [N, H, W, C], instead of those that it is given; None: these.
+      classes: int32 [N], in 0 … K - 1, of pictures; None: the labels given.
     """
 
     logits: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
     variables: Mapping[str, tf.Variable]
     schedule: NoiseSchedule
-    pictures: np.ndarray
-    classes: np.ndarray
+    pictures: np.ndarray | None = None
+    classes: np.ndarray | None = None
     terms: ClassVar = ("entropy",)
     buckets: ClassVar = 4  # quartiles of the timesteps
 
@@ -52,15 +52,25 @@ class NoisyClassification:
         return ClassDraws(keys, u, row)
 
     def __call__(self, x: tf.Tensor, labels: tf.Tensor, draws: ClassDraws) -> Loss:
-        """Losses of pictures of its own; of x [B, H, W, C] the number counts alone."""
-        count, shape = len(self.pictures), self.pictures.shape[1:]
-        row = tf.minimum(tf.cast(draws.row * float(count), tf.int32), count - 1)
-        given = to_float(tf.gather(tf.constant(self.pictures), row))
+        """Losses of x [B, H, W, C]; of pictures of its own, x is not looked at."""
+        given, classes = self._chosen(x, labels, draws.row)
+        shape = tuple(x.shape[1:])
         t = tf.cast(draws.u * float(self.schedule.timesteps), tf.int32)
         level = self.schedule.level(tf.minimum(t, self.schedule.timesteps - 1))
         z = noised(given, seeds.normal(draws.keys, shape), level.per_pixel())
         entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(
-            tf.gather(tf.constant(self.classes), row), self.logits(z, time_of(level))
+            classes, self.logits(z, time_of(level))
         )
         bucket = level.t * self.buckets // self.schedule.timesteps
         return Loss(entropy, {"entropy": entropy}, bucket)
+
+    def _chosen(
+        self, x: tf.Tensor, labels: tf.Tensor, u: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Pictures and classes that are learnt from."""
+        if self.pictures is None:
+            return x, labels
+        count = len(self.pictures)
+        row = tf.minimum(tf.cast(u * float(count), tf.int32), count - 1)
+        given = to_float(tf.gather(tf.constant(self.pictures), row))
+        return given, tf.gather(tf.constant(self.classes), row)

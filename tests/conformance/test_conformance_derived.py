@@ -30,6 +30,7 @@ SETTINGS: dict[str, dict] = {  # of a method: those that suit a tiny base
     "efficientdm": {"step_groups": 3, "rank": 2},
     "quest": {"step_groups": 3, "tuning_iterations": 1, "tuned": "both"},
     "guidance_lora": {"rank": 2, "microbatch": 2, "trajectory_steps": 1},
+    "classifier": {"width": 4},
     "minority": {"classes": 3, "pictures": 6, "draws": 1, "width": 4},
     "svdquant": {"smoothing": False, "rounds": 1},
     "mixdq": {"sensitivity_rows": 2, "sensitivity_images": 1, "sensitivity_steps": 1},

@@ -28,6 +28,7 @@ from pdm_tf.denoisers import (
 from pdm_tf.denoisers.autoguidance import with_guide
 from pdm_tf.denoisers.classifier_guidance import ClassDensity, classifier_guided
 from pdm_tf.denoisers.damped import damped
+from pdm_tf.denoisers.label_guidance import label_guided
 from pdm_tf.networks.classifier import NoisyClassifier
 from pdm_tf.samplers import DDIM, sample
 
@@ -41,13 +42,18 @@ def spoilt(denoise):
     return denoise.map_innermost(lambda n: n.with_plan(plan))
 
 
-def rising():
-    """p of one of three classes by a classifier of random weights."""
+def classifier():
+    """A classifier of three classes, its weights drawn at random."""
     keras.utils.set_random_seed(1)
     network = NoisyClassifier(SHAPE, 3, 4)
     for variable in network.variables:
         variable.assign(variable + 0.1)
-    return ClassDensity(network, wanted=1)
+    return network
+
+
+def rising():
+    """p of one of these classes."""
+    return ClassDensity(classifier(), wanted=1)
 
 
 WRAPPERS = {
@@ -57,6 +63,7 @@ WRAPPERS = {
     "Constrained": lambda d: constrained(d, lambda x: 0.5 * x),
     "WithGuide": lambda d: with_guide(d, spoilt(d)),
     "ClassifierGuided": lambda d: classifier_guided(d, rising(), 0.5),
+    "LabelGuided": lambda d: label_guided(d, classifier(), 0.5, labels=LABELS),
     "Split": lambda d: split(d, d, snr=1.0),
 }
 # Stand around a network itself, whatever is wrapped around that.
@@ -87,6 +94,7 @@ PAIRS |= {f"{name}(DeepCached)": (name, "DeepCached") for name in WRAPPERS}
 WHOLE = {
     "all": ("Split", "Guided", "Thresholded", "Constrained", "Damped", "DeepCached"),
     "by a classifier": ("ClassifierGuided", "Guided"),
+    "by labels": ("LabelGuided", "Guided"),
     "by a guide": ("WithGuide", "Guided"),
 }
 
