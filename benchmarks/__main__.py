@@ -1,11 +1,12 @@
 """python -m benchmarks: races the cases and writes a table, a picture and JSON."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
 from benchmarks import race, report
-from benchmarks.cases import CASES, OURS, PEERS, RUNTIMES, Case
+from benchmarks.cases import CASES, ENGINES, OURS, PEERS, RUNTIMES, Case
 
 OWN = (OURS, "calls", "recipe")  # candidates that need no peer's environment
 
@@ -36,6 +37,10 @@ def main() -> None:
     parser.add_argument(
         "--precision", default="float32", choices=["float32", "mixed_bfloat16"]
     )
+    parser.add_argument(
+        "--without", nargs="*", default=[], help="candidates that are left out"
+    )
+    parser.add_argument("--page", default="", help="page that gets the tables too")
     words = parser.parse_args()
     out, known = Path(words.out), {case.name: case for case in CASES}
     wrong = [name for name in words.cases if name not in known]
@@ -46,6 +51,10 @@ def main() -> None:
         pythons.update(dict.fromkeys(RUNTIMES, sys.executable))
     if words.peers:
         pythons.update(dict.fromkeys(PEERS, words.peers))
+        if words.device == "cpu":
+            os.environ["PEERS_PYTHON"] = words.peers
+            pythons.update(zip(ENGINES, (words.peers, sys.executable), strict=True))
+    pythons = {k: v for k, v in pythons.items() if k not in words.without}
     wanted = words.cases or list(known)
     results = [r for r in report.load(out) if not (words.again and r.case in wanted)]
     for name in wanted:
@@ -56,6 +65,9 @@ def main() -> None:
         flops = count_work(case)
         results.append(race.run(case, flops, words.turns, pythons, order))
         report.save(sorted(results, key=lambda r: list(known).index(r.case)), out)
+    if words.page:
+        report.write_page(report.load(out), Path(words.page))
+    print(report.first_table(report.load(out)))
     print(report.table(report.load(out)))
     print(f"look at {out}/picture.png")
 

@@ -17,7 +17,8 @@ PEERS = (
     "pytorch_compiled",
     "diffusers_unet",
 )  # what a user would otherwise pick
-# Processors alone.
+# Processors alone; the second runs in this project's environment.
+ENGINES = ("onnx_runtime", "openvino_pytorch")
 LITERT = ("litert_float32", "litert_int8")
 OPENVINO = (
     "openvino_float32",
@@ -66,17 +67,18 @@ class Case:
 
 
 CASES = (
-    Case("lsun_church_p2", "call", 1),
+    Case("lsun_church_p2", "call", 1, (OURS, *PEERS, *ENGINES, "openvino_float32")),
     Case("lsun_church_p2", "call", 4),
-    Case("lsun_church_p4", "call", 1, (OURS, *PEERS, *RUNTIMES)),
+    Case("lsun_church_p4", "call", 1, (OURS, *PEERS, *ENGINES, *RUNTIMES)),
     Case("lsun_church_p4", "call", 4),
-    Case("lsun_church_p8", "call", 1),
+    Case("lsun_church_p8", "call", 1, (OURS, *PEERS, *ENGINES, "openvino_float32")),
     Case("lsun_church_p8", "call", 4),
     Case("ffhq_1024", "call", 1, (OURS, "pytorch", "pytorch_compiled")),
     Case("ffhq_1024", "call", 4, (OURS, "pytorch", "pytorch_compiled")),
-    Case("photos", "call", 1, (OURS, *PEERS, *RUNTIMES)),
-    Case("mnist", "call", 1, (OURS, *PEERS, *RUNTIMES)),
-    Case("mnist", "call", 4),
+    Case("photos", "call", 1, (OURS, *PEERS, *ENGINES, *RUNTIMES)),
+    Case("mnist", "call", 1, (OURS, *PEERS, *ENGINES, *RUNTIMES)),
+    Case("photos", "call", 4, (OURS, *PEERS, *ENGINES, *RUNTIMES)),
+    Case("mnist", "call", 4, (OURS, *PEERS, *ENGINES, *RUNTIMES)),
     Case("mnist", "train", 64, (OURS, "pytorch", "pytorch_compiled")),
     Case("photos", "train", 32, (OURS, "pytorch", "pytorch_compiled")),
     Case("lsun_church_p4", "train", 1, (OURS, "pytorch", "pytorch_compiled")),

@@ -9,8 +9,11 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
-from benchmarks.cases import OURS, PEERS
+from benchmarks.cases import ENGINES, OURS, PEERS
 from benchmarks.race import LIMIT, Result
+
+EXPORTS = (OURS, "litert_float32", "openvino_float32")  # of ours, all in float32
+BEGIN, END = "<!-- races: python -m benchmarks -->", "<!-- end of races -->"
 
 
 def table(results: list[Result]) -> str:
@@ -76,3 +79,32 @@ def load(out: Path) -> list[Result]:
     if not path.is_file():
         return []
     return [Result(**r) for r in json.loads(path.read_text())]
+
+
+def first_table(results: list[Result]) -> str:
+    """Markdown: the fastest of ours and of the peers in float32, and their ratio.
+
+    The fastest is the one of the smallest median; the ratio is taken turn by turn.
+    """
+    head = "| case | fastest of ours | ms | fastest peer | ms | ours over it |"
+    lines = [head, "|---" * 6 + "|"]
+    for r in results:
+        own = [name for name in EXPORTS if name in r.turns]
+        peers = [name for name in (*PEERS, *ENGINES) if name in r.turns]
+        if not own or not peers:
+            continue
+        first, peer = (min(names, key=r.seconds) for names in (own, peers))
+        times = [f"{1e3 * r.seconds(name):.1f}" for name in (first, peer)]
+        ratio = f"{r.over(first, peer):.2f}"
+        lines.append(
+            f"| {r.case} | {first} | {times[0]} | {peer} | {times[1]} | {ratio} |"
+        )
+    return "\n".join(lines)
+
+
+def write_page(results: list[Result], page: Path) -> None:
+    """Puts both tables between the two lines of a page that are there for them."""
+    before, rest = page.read_text().split(BEGIN)
+    after = rest.split(END)[1]
+    tables = f"{first_table(results)}\n\n{table(results)}"
+    page.write_text(f"{before}{BEGIN}\n{tables}\n{END}{after}")

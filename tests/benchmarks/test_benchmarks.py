@@ -46,6 +46,16 @@ def test_what_is_saved_is_loaded_and_drawn(tmp_path):
     assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_page_gets_who_is_first_and_keeps_the_rest(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(f"above\n{report.BEGIN}\nold\n{report.END}\nbelow\n")
+    report.write_page([results()], page)
+    text = page.read_text()
+    assert "| call:mnist:1 | ours | 4000.0 | pytorch | 4000.0 | 0.67 |" in text
+    assert text.startswith("above\n") and text.endswith("\nbelow\n")
+    assert "old" not in text
+
+
 @pytest.mark.slow
 def test_a_race_is_run():
     (case,) = [case for case in CASES if case.name == "call:mnist:1"]
