@@ -32,7 +32,7 @@ ARGUMENTS = (
 )
 FREE, GUIDED = (1.0, 1.5, 2.0, 3.0), (1.5, 2.0, 3.0)
 FREELY = ("classifier-free",)
-GUIDED_BY = {"a classifier": (1.0, 2.0, 4.0, 8.0)}
+GUIDED_BY = {"a classifier": (1.0, 2.0, 4.0, 8.0, 32.0)}
 BATCH = 100
 
 
