@@ -120,7 +120,7 @@ class AnomalyConfig(_Sampled):
     strength: float = option(
         0.25, "Share of the levels that are passed, from 0 to 1.", low=0, high=1
     )
-    draws: int = option(4, "Draws that a map is the mean of.", low=1)
+    draws: int = option(4, "Draws whose mean is what comes back.", low=1)
 
 
 @dataclass(frozen=True)

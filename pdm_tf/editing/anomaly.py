@@ -22,7 +22,7 @@ def anomaly_map(
     strength: float,
     draws: int,
 ) -> tf.Tensor:
-    """Where pictures differ from what comes back of them: mean of |x - x'| over draws.
+    """Where pictures differ from what comes back of them: |x - x'|, x' a mean of draws.
 
     Args:
       denoise: the denoiser.
@@ -43,5 +43,5 @@ def anomaly_map(
     total = tf.zeros([len(seeds), *picture.shape[1:]])
     for draw in range(draws):
         made = sdedit(denoise, sampler, grid, seeds + draw, picture, strength)
-        total += tf.abs(made - picture)
-    return total / draws
+        total += made
+    return tf.abs(total / draws - picture)
