@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from experiments import emoji
 from pdm_tf import assemble, flags, pretrained
 from pdm_tf.assemble.building import named_variables
 from pdm_tf.assemble.runs import RECORD, WEIGHTS
@@ -34,14 +35,24 @@ HOME = Path(pretrained.__file__).parent
 PICTURES = 1000  # judged
 COMPARED = 64  # of the same seeds, float16 beside float32
 REFERENCE = 4000  # pictures of the training data, at most
-SHOWN = {"mnist": 50, "photos": 30}  # and how many stand in a row:
+SHOWN = {"mnist": 50, "photos": 30, "emoji": 40}  # and how many stand in a row:
 COLUMNS = 10
+NEAREST = "nearest.png"  # pictures above the training pictures nearest to them
 HELD_OUT = {
+    "emoji": "the same of held-out emoji, which are 140 others",
     "mnist": "the same of held-out digits",
     "photos": "the same of held-out photographs, which show other things",
 }
+CLASSES = {"mnist": 10, "photos": 0, "emoji": 8}
 GUIDANCE = 1.5
 BATCH = 50
+
+
+NEAR = f"""
+
+The nearest of 1,000 pictures to training pictures, each above its nearest:
+
+![Copies]({NEAREST})"""
 
 
 @dataclass(frozen=True)
@@ -55,6 +66,15 @@ class About:
 
 
 ABOUT = {
+    "emoji": About(
+        "Emoji, 64×64 pixels in colour, by Unicode's groups",
+        "random",
+        "1,238 emoji of Noto Color Emoji, rendered on white. The font is not in the "
+        "package.",
+        "Noto Color Emoji is under the SIL Open Font Licence 1.1 (Google). The weights "
+        "are passed on under the licence of the code, Apache 2.0, with this name; "
+        "pictures that are copies of emoji are under the font's.",
+    ),
     "mnist": About(
         "Handwritten digits, 32×32 pixels, by class",
         "digits",
@@ -113,7 +133,7 @@ def measured(name: str, pictures: np.ndarray) -> dict[str, str]:
     extractor = open_features(about.features)
     real = {}
     for split in ("train", "test"):
-        source = open_source(name, shape, 10 if name == "mnist" else 0, split)
+        source = open_source(name, shape, CLASSES[name], split)
         rows = np.arange(min(len(source), REFERENCE))
         read = [source.read(part)[0] for part in np.array_split(rows, 8)]
         real[split] = metrics.gaussian_of(np.concatenate(read), extractor)
@@ -126,6 +146,8 @@ def measured(name: str, pictures: np.ndarray) -> dict[str, str]:
     if name == "mnist":
         share = metrics.accuracy(pictures, np.arange(len(pictures)) % 10)
         figures = {"digits read as the class asked": f"{100 * share:.1f} %", **figures}
+    if name == "emoji":
+        figures = emoji.figures(pictures, HOME / name / NEAREST) | figures
     return figures
 
 
@@ -151,6 +173,7 @@ def card(name: str, figures: dict[str, str]) -> str:
     count = count_parameters(opened.denoiser.variables)
     classes = f", guidance {GUIDANCE}" if settings.network.num_classes else ""
     rows = "\n".join(f"| {label} | {figure} |" for label, figure in figures.items())
+    shown = NEAR if name == "emoji" else ""
     about_size = f"{count:,} parameters, stored as float16 in {size / 1e6:.1f} MB"
     return f"""# pretrained:{name}
 
@@ -159,7 +182,7 @@ def card(name: str, figures: dict[str, str]) -> str:
 
     pdm-tf sample --model=pretrained:{name}
 
-![Pictures of seeds 0, 1, 2 …](samples.png)
+![Pictures of seeds 0, 1, 2 …](samples.png){shown}
 
 | | |
 |---|---|
