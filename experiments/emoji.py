@@ -15,8 +15,8 @@ from pdm_tf.data.images import contact_sheet, save_png
 from pdm_tf.data.sources import open_source
 from pdm_tf.evaluation.metrics.memorisation import memorised_share, nearest
 
-SIDE, SMALLER = 64, (46, 50, 54, 58)  # of a model's pictures, of the judge's [pixels]
-ROUNDS, BATCH = 24, 64
+SIDE, SMALLER = 64, (50, 54, 58, 62)  # of a model's pictures, of the judge's [pixels]
+ROUNDS, BATCH = 60, 64
 PAIRS, COLUMNS = 16, 8  # of copies on the sheet
 
 
@@ -56,11 +56,13 @@ class Judge:
         layers += [keras.layers.Flatten(), keras.layers.Dropout(0.3)]
         self._model = keras.Sequential([*layers, keras.layers.Dense(len(NAMES))])
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        self._model.compile(keras.optimizers.Adam(1e-3), loss)
+        steps = ROUNDS * len(SMALLER) * (len(real()[0]) // BATCH + 1)
+        rate = keras.optimizers.schedules.CosineDecay(2e-3, steps)
+        self._model.compile(keras.optimizers.Adam(rate), loss)
         rng = np.random.default_rng(0)
+        renderings = [rendered(side) for side in SMALLER]
         for _ in tqdm(range(ROUNDS), "judge", disable=None):
-            for side in SMALLER:
-                pictures, labels = rendered(side)
+            for pictures, labels in renderings:
                 shown = placed(pictures, rng)
                 self._model.fit(shown, labels, BATCH, 1, verbose=0)
 
