@@ -37,6 +37,7 @@ SCRIPTS = {"train.py": "train", "sample.py": "sample"}
 # In a command of a page -> in the one that is run. All models are tiny ones.
 REPLACED = {
     r"pretrained:(mnist|photos)": r"tiny/\1",
+    r"pretrained:emoji": "tiny/photos",
     r"\bMODEL\b": "tiny/mnist",
     r"=(FILE|F|COPY/config.flags)\b": "=tiny.flags",
     r"--image=tiny.flags": "--image=picture.png",
