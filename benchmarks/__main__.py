@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import race, report
@@ -25,7 +26,7 @@ def count_work(case: Case) -> float:
     return calls * case.batch * flops
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Races what was not raced yet; a stopped race goes on."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("cases", nargs="*", help="such as call:mnist:1; all if none")
@@ -41,7 +42,7 @@ def main() -> None:
         "--without", nargs="*", default=[], help="candidates that are left out"
     )
     parser.add_argument("--page", default="", help="page that gets the tables too")
-    words = parser.parse_args()
+    words = parser.parse_args(argv)
     out, known = Path(words.out), {case.name: case for case in CASES}
     wrong = [name for name in words.cases if name not in known]
     if wrong:
