@@ -103,7 +103,7 @@ class SavedGraph:
 
     `tf.saved_model.load` makes a graph in Python of each of its functions, every one
     with a copy of all that it calls, weights too: 50 times the file in memory, which
-    exports of before version 1 never gave back. A session holds the library of
+    exports of earlier versions never gave back. A session holds the library of
     functions once.
 
     Attributes:
