@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pdm_tf.config.options import LAST_SEED, Spacing, option
-from pdm_tf.config.sampling import EDITS, GUIDANCE
+from pdm_tf.config.sampling import COMPOSED, EDITS, GUIDANCE
 from pdm_tf.config.trust import trusting
 
 Fit = Literal["exact", "crop", "pad", "resize"]
@@ -81,7 +81,7 @@ class ComposeConfig:
 
     mask: str = option("", "Picture that is white where to paint, black at the seed.")
     guidance: float = option(
-        3.0,
+        COMPOSED,
         "Guidance weight w where labels are given; 1 is none.",
         low=-100,
         high=100,

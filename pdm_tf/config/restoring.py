@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from pdm_tf.config.deriving import TrainedConfig
 from pdm_tf.config.options import LAST_SEED, option
+from pdm_tf.config.sampling import REVERSED
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,9 @@ class IDMConfig(TrainedConfig):
     sigma: float = option(
         0.0, "Standard deviation of the noise in measurements.", low=0, high=100
     )
-    steps: int = option(4, "Steps, one evaluation each; memory is that of one.", low=1)
+    steps: int = option(
+        REVERSED, "Steps, one evaluation each; memory is that of one.", low=1
+    )
     calibration_images: int = option(
         64, "Training pictures that say how noisy the steps are at first.", low=1
     )

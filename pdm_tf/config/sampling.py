@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 GUIDANCE = 1.5  # weight w of every command that guides; the paper's is of this size
 
+COMPOSED = 3.0  # of COW: the seed is kept better than with less (docs/compose.md)
 JIT_GUIDANCE = 2.9  # that the authors of JiT sample with (arXiv 2511.13720)
 
 
@@ -21,6 +22,7 @@ COMPARED = SamplerDefault("ddim", 50)  # same seeds, two models: no noise in bet
 CACHED = SamplerDefault("ddim", 100)  # as many as DeepCache's paper counts keys in
 METRICS = SamplerDefault("ddpm", 250)  # the paper's, of which published figures are
 FEW = SamplerDefault("lcm", 4)  # what consistency models are for
+REVERSED = 4  # steps that IDM learns at once
 HALVED = "ddim_trailing"  # that progressive distillation teaches
 UNROLLED = SamplerDefault(HALVED, 5)  # that MMD-DDM tunes, as its paper does
 PAIRED = SamplerDefault("dpm_solver", 10)  # pairs of noise and picture, by an ODE

@@ -18,6 +18,7 @@ from pdm_tf.denoisers.guidance import for_sampling
 from pdm_tf.export import export_saved_model
 from pdm_tf.export.saved_model import build_module
 from pdm_tf.samplers import SAMPLERS, SPACINGS, open_samplers, sample
+from pdm_tf.samplers.shelf import FRAMEWORKS
 from pdm_tf.serving import SavedModelGenerator, weights
 from pdm_tf.serving.operations import find_untrusted
 from pdm_tf.serving.saved_graph import read_meta_graph
@@ -215,7 +216,7 @@ def test_samplers_that_are_not_there_are_refused_before_anything_is_written(
 
 
 def test_what_is_exported_and_sampled_by_default_is_on_the_shelf():
-    assert set(SPACINGS) == set(SAMPLERS)
+    assert set(SPACINGS) == set(SAMPLERS) | set(FRAMEWORKS)
     held = ExportConfig().sampler
     assert set(held) <= set(SAMPLERS)
     assert held[0] == "ddpm"  # the paper's, for whoever serves it
