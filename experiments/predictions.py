@@ -176,6 +176,8 @@ def draw(rows: Sequence[dict[str, Any]], path: Path) -> None:
                 axes.plot(*zip(*own, strict=True), style, color=colour, label=label)
     axes.set(xlabel="side of a patch", ylabel="recognised", ylim=(0, 1.02))
     axes.set_xscale("log", base=2)
+    sides = sorted({row["patch"] for row in rows})
+    axes.set_xticks(sides, [str(side) for side in sides])
     axes.legend(fontsize=8)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
