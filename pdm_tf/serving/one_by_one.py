@@ -1,4 +1,4 @@
-"""A network that another runtime computes, one picture after the other."""
+"""A network that another runtime computes, a fixed number of pictures at a time."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -13,6 +13,7 @@ class OneByOneNetwork(ABC):
     """What a network estimates, one picture at a time.
 
     So no picture depends on its neighbours: a runtime chooses its kernels by shapes.
+    Where it is known to give the same bits, more are taken at once, see `at_once`.
 
     Args:
       highest: the highest value that an input may have, "t" and "labels", as runtimes
@@ -41,16 +42,24 @@ class OneByOneNetwork(ABC):
                 raise InputError(f"{name} must be from 0 to {high}, not {values[:8]}")
         x, variance = np.empty_like(z), np.empty_like(z)
         given = {"z": z, "t": t, "labels": labels}
-        for i in range(len(z)):
-            found = self.evaluate({k: v[i : i + 1] for k, v in given.items()})
-            x[i] = found["x"][0]
+        count = self.at_once(given)
+        grouped = len(z) - len(z) % count
+        groups = [slice(i, i + count) for i in range(0, grouped, count)]
+        groups += [slice(i, i + 1) for i in range(grouped, len(z))]
+        for rows in groups:
+            found = self.evaluate({k: v[rows] for k, v in given.items()})
+            x[rows] = found["x"]
             # Where it is 1 everywhere, converters may leave the output out.
-            variance[i] = found["variance"][0] if "variance" in found else 1.0
+            variance[rows] = found.get("variance", 1.0)
         return x, variance
 
+    def at_once(self, given: Mapping[str, np.ndarray]) -> int:
+        """How many of the pictures given `evaluate` takes besides one."""
+        return 1
+
     @abstractmethod
-    def evaluate(self, row: Mapping[str, np.ndarray]) -> Mapping[str, Any]:
-        """`x` and `variance` of one picture: z, t and labels with one row each."""
+    def evaluate(self, rows: Mapping[str, np.ndarray]) -> Mapping[str, Any]:
+        """`x` and `variance` of one picture, or of `at_once`: z, t and labels."""
 
 
 def highest_inputs(description: Mapping[str, Any]) -> dict[str, int]:

@@ -5,6 +5,7 @@ Needs NumPy and openvino, no TensorFlow.
 
 import os
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from pdm_tf.storage.reading import read_json
 MODEL, WEIGHTS = "model.xml", "model.bin"
 REMEDY = "write it with python -m pdm_tf.export --format=openvino"
 INSTALL = "run pip install openvino, or pdm_tf[openvino] with it"
+AT_ONCE, PIXELS = 16, 2**16  # pictures that are computed at once, and their pixels
 HINTS = {"float32": "f32", "bfloat16": "bf16", "int8": "f32", "int8_bfloat16": "bf16"}
 
 
@@ -44,6 +46,10 @@ def checksums(directory: str | Path) -> dict[str, str]:
 
 class OpenvinoNetwork(OneByOneNetwork):
     """What a network estimates; all processors work on each picture.
+
+    Of many small pictures 16 are computed at once, in half the time, where that gives
+    them the same bits: the first of them are computed both ways, and on a processor
+    where they differ all are computed one by one.
 
     Attributes:
       precision: what layers are computed in that are not int8: bfloat16 where it is
@@ -80,15 +86,51 @@ class OpenvinoNetwork(OneByOneNetwork):
         settings = {"INFERENCE_PRECISION_HINT": hint, "PERFORMANCE_HINT": "LATENCY"}
         if threads:
             settings["INFERENCE_NUM_THREADS"] = str(threads)
-        model = core.compile_model(str(Path(directory) / MODEL), "CPU", settings)
-        self._request = model.create_infer_request()
-        self._inputs = {name for put in model.inputs for name in put.names}
+        self._open = partial(_compiled, core, str(Path(directory) / MODEL), settings)
+        self._requests: dict[int, Any] = {1: self._open(1)}
+        puts = self._requests[1].get_compiled_model().inputs
+        self._inputs = {name for put in puts for name in put.names}
 
-    def evaluate(self, row: Mapping[str, np.ndarray]) -> Mapping[str, Any]:
-        given = {k: np.ascontiguousarray(v) for k, v in row.items()}
-        return self._request.infer(
-            {k: v for k, v in given.items() if k in self._inputs}
-        )
+    def evaluate(self, rows: Mapping[str, np.ndarray]) -> Mapping[str, Any]:
+        given = {
+            k: np.ascontiguousarray(v) for k, v in rows.items() if k in self._inputs
+        }
+        return self._requests[len(given["z"])].infer(given)
+
+    def at_once(self, given: Mapping[str, np.ndarray]) -> int:
+        z = given["z"]
+        count = min(AT_ONCE, PIXELS // (z.shape[1] * z.shape[2]))
+        if count < 2 or len(z) < count:
+            return 1
+        if count not in self._requests:
+            first = {k: v[:count] for k, v in given.items()}
+            self._requests[count] = self._open_group(first)
+        return count if self._requests[count] else 1
+
+    def _open_group(self, first: Mapping[str, np.ndarray]) -> Any:
+        """A request of as many pictures as given; None where it gives other bits."""
+        count = len(first["z"])
+        try:
+            self._requests[count] = self._open(count)
+            together = self.evaluate(first)["x"]
+        except RuntimeError:  # the graph has the number of pictures in it
+            return None
+        for i, x in enumerate(together):
+            alone = self.evaluate({k: v[i : i + 1] for k, v in first.items()})
+            if not np.array_equal(alone["x"][0], x):
+                return None
+        return self._requests[count]
+
+
+def _compiled(core: Any, file: str, settings: Mapping[str, str], count: int) -> Any:
+    """What computes a model's file for so many pictures at once."""
+    model = core.read_model(file)
+    if count > 1:
+        shapes = {put: put.partial_shape for put in model.inputs}
+        for shape in shapes.values():
+            shape[0] = count
+        model.reshape(shapes)
+    return core.compile_model(model, "CPU", dict(settings)).create_infer_request()
 
 
 def open_directory(setting: str, path: str) -> tuple[OpenvinoNetwork, dict[str, Any]]:

@@ -54,6 +54,35 @@ def test_estimates_are_the_models(denoiser, folder):
     np.testing.assert_allclose(variance, wanted.variance, atol=1e-5)
 
 
+def test_many_are_computed_at_once_to_the_same_bits(folder):
+    given = dict(zip(("z", "t", "labels"), inputs(served.AT_ONCE + 3), strict=True))
+    network, count = OpenvinoNetwork(folder), served.AT_ONCE + 3
+    alone = [
+        network(**{k: v[i : i + 1] for k, v in given.items()}) for i in range(count)
+    ]
+    order = np.random.default_rng(1).permutation(count)
+    for rows in (np.arange(count), order):
+        x, variance = network(**{k: v[rows] for k, v in given.items()})
+        for found, at in ((x, 0), (variance, 1)):
+            np.testing.assert_array_equal(found, [alone[i][at][0] for i in rows])
+    assert network.at_once(given) == served.AT_ONCE
+
+
+def test_where_many_at_once_give_other_bits_each_is_computed_alone(folder, monkeypatch):
+    z, t, labels = inputs(served.AT_ONCE)
+    network = OpenvinoNetwork(folder)
+    evaluate = network.evaluate
+
+    def rounding(rows):
+        found = evaluate(rows)
+        return {"x": found["x"] + np.float32(1e-6) * (len(rows["z"]) > 1)}
+
+    monkeypatch.setattr(network, "evaluate", rounding)
+    x, _ = network(z, t, labels)
+    assert network.at_once({"z": z}) == 1
+    np.testing.assert_array_equal(x[:1], network(z[:1], t[:1], labels[:1])[0])
+
+
 def test_what_the_model_does_not_have_is_refused(folder):
     network, _ = open_directory("model", folder)
     z, t, labels = inputs(2)
