@@ -155,6 +155,7 @@ def test_each_part_of_a_split_and_each_half_of_guidance_carries_its_own():
     assert second.run_full.calls.numpy() == 1
 
 
+@pytest.mark.slow
 def test_it_caches_what_an_adapter_makes_of_the_network(base):
     plan = {"middle_0/conv_out": Scaled(2.0), "up_0_1/conv_out": Scaled(0.5)}
     adapted = base.with_plan(plan)

@@ -94,6 +94,7 @@ def test_an_export_has_no_product_of_the_time_layers(name, tmp_path):
     np.testing.assert_allclose(*pictures, atol=5e-5)
 
 
+@pytest.mark.slow
 def test_adapters_of_time_layers_are_in_the_tables():
     plan = {"time_2": Scaled(1.3), "up_0_0/time": Scaled(1.2)}
     base = denoiser().with_plan(plan)

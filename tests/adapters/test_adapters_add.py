@@ -62,6 +62,7 @@ def test_the_sum_at_scales_is_both_adapters_at_these_scales(network):
     assert np.abs(predicted(found) - predicted(base)).max() > 1e-2
 
 
+@pytest.mark.slow
 def test_an_adapter_is_taken_out_again(network):
     base = small_denoiser(network)
     plan = [plan_of(network, 0)]

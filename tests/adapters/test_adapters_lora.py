@@ -183,7 +183,7 @@ def true_gradients(network):
     return gradients(network, trained_plan(network), "eager")
 
 
-QUICK = [("eager", False), ("graph", False), ("apart", True)]
+QUICK = [("eager", False), ("graph", False)]
 OTHERS = [
     case
     for case in product(["eager", "graph", "apart", "xla"], [False, True])

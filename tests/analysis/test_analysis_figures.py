@@ -104,6 +104,7 @@ def test_figure_1_shows_its_table(tmp_path):
     assert Image.open(tmp_path / "figure1a.png").width > 800
 
 
+@pytest.mark.slow
 def test_figure_2_shows_its_table_and_ratios_are_of_its_errors(tmp_path):
     (result,) = figure2.make(replace(TINY, out=str(tmp_path)), untrained)
     assert [row[0] for row in result.rows] == list(figure2.TIMES)
@@ -158,6 +159,7 @@ def test_a_curve_counts_steps_done_twice_once(tmp_path):
     assert tail_mean(np.array([5.0, 4, 3, 2, 1])) == 1.0
 
 
+@pytest.mark.slow
 def test_figure_4_measures_the_way_to_the_optimum(tmp_path):
     (result,) = figure4.make(replace(TINY, out=str(tmp_path)), untrained)
     assert len(result.figure.axes) == figure4.SHOWN * (3 + len(figure4.KINDS))

@@ -63,6 +63,7 @@ def test_requests_for_estimates_give_a_time_and_the_networks_own_z(model, export
             served(z=z, t=tf.constant([0.0, 0.5, wrong]), labels=labels)
 
 
+@pytest.mark.slow
 def test_another_runtime_is_asked_in_the_same_way(model, tmp_path):
     pytest.importorskip("ai_edge_litert")
     litert.convert(model.denoiser, tmp_path / "it.tflite")
@@ -76,6 +77,7 @@ def test_another_runtime_is_asked_in_the_same_way(model, tmp_path):
         np.testing.assert_allclose(network(**example)[0], wanted, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_layers_are_quantised_as_those_of_every_network(run, tmp_path):
     out = tmp_path / "int8"
     assemble.derive("min_max", run, out, MinMaxConfig(), note=lambda line: None)

@@ -56,7 +56,7 @@ def converted(run_dir, pictures, tmp_path_factory):
     [
         ("none", "float32"),
         pytest.param(*("dynamic_int8",) * 2, marks=pytest.mark.slow),
-        ("static_int8",) * 2,
+        pytest.param(*("static_int8",) * 2, marks=pytest.mark.slow),
     ],
 )
 def test_a_file_comes_with_its_report(kind, name, converted):

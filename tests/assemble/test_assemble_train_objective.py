@@ -121,6 +121,7 @@ def test_resumed_by_the_same_call_it_ends_with_the_same_bits(straight, tmp_path)
         np.testing.assert_array_equal(value, other[name], err_msg=name)
 
 
+@pytest.mark.slow
 def test_grids_of_samples_and_logs_change_no_bit(straight, tmp_path):
     learner = Learner(tmp_path / "run", iterations=6, sample_every=2).train()
     pictures = sorted((tmp_path / "run" / "samples").iterdir())
@@ -135,6 +136,7 @@ def test_grids_of_samples_and_logs_change_no_bit(straight, tmp_path):
         np.testing.assert_array_equal(learner.numbers()[name], value)
 
 
+@pytest.mark.slow
 def test_blocks_computed_again_teach_an_adapter_the_same(straight, tmp_path):
     learner = Learner(tmp_path / "run", remat=True, iterations=6).train()
     for name, value in straight[1].numbers().items():

@@ -124,8 +124,10 @@ ALIKE = {"min_max", "ptq4dm", "q_diffusion", "dgq", "low_bit_float", "mixdq"}
 ALIKE |= {"binarydm", "tfmq_dm", "eda_dm", "efficientdm", "quest", "mmd"}
 ALIKE |= {"slimflow", "lcm_lora", "add", "progressive", "temporal_cache"}
 ALIKE |= {"apg", "rescale", "idm"}
+# Which take seconds each; their own tests are quick.
+DEAR = {"classifier", "minority", "spectral", "encoder_propagation"}
 SHELVED = [
-    pytest.param(name, marks=[pytest.mark.slow] * (name in ALIKE))
+    pytest.param(name, marks=[pytest.mark.slow] * (name in ALIKE | DEAR))
     for name in sorted(set(FOUND) - set(TOYS))
 ]
 

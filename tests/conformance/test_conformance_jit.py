@@ -48,6 +48,7 @@ def test_a_method_takes_it_or_says_why_not(name, base, tmp_path):
     np.testing.assert_array_equal(pictures, sampled(assemble.restore(out)))
 
 
+@pytest.mark.slow
 def test_the_doctor_examines_it(base):
     settings = assemble.settings_of(base)
     training = TrainingConfig(run_dir=str(base), batch_size=4, iterations=2)

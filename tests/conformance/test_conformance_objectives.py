@@ -272,19 +272,14 @@ OF_BATCH = {"MeanDiscrepancy"}  # whose loss is one of the whole batch
 
 every = pytest.mark.parametrize("make", OBJECTIVES.values(), ids=OBJECTIVES)
 # Steps are dear; of those that move transforms alone, some are quick.
-SLOW = {"DenoisingObjective of an adapter", "AugmentedObjective", "MeanDiscrepancy"}
-SLOW |= {"SpectralDistillation", "Reflow", "FlowDistillation"}
-SLOW |= {"NoisyClassification"}
-SLOW = {"DenoisingObjective of an adapter", "MeanDiscrepancy"}
-SLOW |= {"SpectralDistillation", "Reflow", "FlowDistillation", "Restoration"}
-# Two more steps each: of all weights, and of an adapter beside a teacher.
-QUICK = {"DenoisingObjective", "GuidanceDistillation"}
+# Steps are dear: of all weights, of an adapter beside a teacher, of another network.
+QUICK = {"DenoisingObjective", "GuidanceDistillation", "NoisyClassification"}
 
 
-def some(slow):
-    """All objectives, those of these names in the slow set."""
+def some(quick):
+    """All objectives, those of these names in the quick set."""
     marked = [
-        pytest.param(make, marks=[pytest.mark.slow] * (name in slow))
+        pytest.param(make, marks=[pytest.mark.slow] * (name not in quick))
         for name, make in OBJECTIVES.items()
     ]
     return pytest.mark.parametrize("make", marked, ids=OBJECTIVES)
@@ -386,7 +381,7 @@ def test_calling_it_changes_no_variable(make):
         np.testing.assert_array_equal(variable.numpy(), before[name])
 
 
-@some(slow=SLOW)
+@some(quick=QUICK)
 def test_all_of_its_variables_learn_and_no_other(make):
     objective, denoise = make()
     own = {id(v) for v in objective.variables.values()}
@@ -401,7 +396,7 @@ def test_all_of_its_variables_learn_and_no_other(make):
         np.testing.assert_array_equal(value, still[name], err_msg=name)
 
 
-@some(slow=OBJECTIVES.keys() - QUICK)
+@some(quick={"GuidanceDistillation"})
 def test_parts_of_a_batch_and_blocks_computed_again_teach_the_same(make):
     metrics, learnt, _ = trained(make)
     parts = 0 if make in map(OBJECTIVES.get, OF_BATCH) else 4

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from quick import cases
 from tiny_models import SHAPE, Scaled, small_denoiser
 
 import pdm_tf
@@ -102,17 +103,12 @@ SAVED = {(WHOLE["all"], False)}
 
 # What each says for itself is tried alone and with all at once; what it must pass on,
 # in every pair.
-every = pytest.mark.parametrize("names", {**ALONE, **PAIRS}.values(), ids=str)
-some = pytest.mark.parametrize("names", {**ALONE, **WHOLE}.values(), ids=str)
+SOME = {**ALONE, **WHOLE}.values()
+EVERY = {**ALONE, **PAIRS, **WHOLE}.values()
 # What takes seconds a case: all at once quickly, and the cache that is not among them.
-QUICK = {*WHOLE.values(), ("EncoderPropagated",)}
-whole = pytest.mark.parametrize(
-    "names",
-    [
-        pytest.param(names, id=str(names), marks=SLOW * (names not in QUICK))
-        for names in {**ALONE, **WHOLE}.values()
-    ],
-)
+QUICK = [*WHOLE.values(), ("EncoderPropagated",)]
+some = pytest.mark.parametrize("names", SOME, ids=str)
+every = pytest.mark.parametrize("names", cases(EVERY, QUICK))
 
 
 def wrapped(denoise, names):
@@ -191,13 +187,7 @@ def test_labels_given_from_outside_reach_the_network(base, names):
     )
 
 
-@pytest.mark.parametrize(
-    "names",
-    [
-        pytest.param(names, id=str(names), marks=SLOW * (names in PAIRS.values()))
-        for names in {**ALONE, **PAIRS, **WHOLE}.values()
-    ],
-)
+@every
 def test_constant_weights_are_really_constant(restored, names):
     denoise, z = wrapped(restored.conditioned(LABELS), names), noisy()
     constant = denoise.with_constant_weights()
@@ -241,7 +231,7 @@ def test_a_picture_does_not_depend_on_its_neighbours(base, names):
     ("names", "constant"),
     [
         pytest.param(names, constant, marks=SLOW * ((names, constant) not in SAVED))
-        for names in {**ALONE, **WHOLE}.values()
+        for names in SOME
         for constant in (False, True)
     ],
 )
@@ -269,7 +259,7 @@ def test_it_samples_from_a_saved_model(tmp_path, names, constant):
     np.testing.assert_allclose(drawn, wanted, atol=1e-4)
 
 
-@whole
+@pytest.mark.parametrize("names", cases(SOME, [WHOLE["all"]]))
 def test_xla_computes_the_same(base, names):
     denoise, z = wrapped(base.conditioned(LABELS), names), noisy()
     level = denoise.schedule.level(500)

@@ -237,6 +237,7 @@ def test_training_goes_on_as_if_never_stopped_and_changes_no_weight_of_the_base(
         np.testing.assert_array_equal(variable, before[name])
 
 
+@pytest.mark.slow
 def test_training_lowers_the_loss():
     losses = Training().run(*[0] * 15)
     assert losses[-1] < 0.8 * losses[0]

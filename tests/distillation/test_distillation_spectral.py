@@ -50,6 +50,7 @@ def test_the_plain_student_has_no_teacher():
     assert made.objective.variables == made.denoiser.variables
 
 
+@pytest.mark.slow
 def test_it_is_drawn_from_its_seed_and_opened_without_a_teacher():
     base = small_denoiser()
     one, two = slimmed(base), slimmed(base, restoring=True)

@@ -53,6 +53,7 @@ def test_a_dry_run_opens_the_data(pictures, tmp_path, words, said):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_memory_that_the_machine_has_not_is_named(pictures, monkeypatch):
     assert 0 < free_bytes() <= memory_bytes()
     config = Config(

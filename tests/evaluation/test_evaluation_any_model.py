@@ -41,6 +41,7 @@ def asked(tmp_path_factory) -> EvaluationConfig:
     return replace(ASKED, reference=str(path))
 
 
+@pytest.mark.slow
 def test_metrics_of_a_run_a_split_and_an_export_agree(models, asked, tmp_path):
     found = {}
     for name, path in models.items():

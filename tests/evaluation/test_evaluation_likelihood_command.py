@@ -106,6 +106,7 @@ def test_a_source_means_its_held_out_part(run_dir, tmp_path):
     assert "warning: these pictures are for training" in format_likelihood(report)
 
 
+@pytest.mark.slow
 def test_an_npz_gives_the_same_as_its_pictures(run_dir, tmp_path):
     pictures, labels = open_source("mnist", SHAPE, 10, "test").read(np.arange(7))
     np.savez(tmp_path / "p.npz", pictures, labels=labels)
@@ -129,6 +130,7 @@ def test_a_split_of_a_run_with_itself_is_as_likely(run_dir, tmp_path):
     assert one == pytest.approx(both, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_the_record_says_which_variance_the_steps_have(tmp_path, monkeypatch, capsys):
     found = {}
     for variance in ("learned", "large", "small"):

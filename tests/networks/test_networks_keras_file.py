@@ -51,6 +51,7 @@ def given(name):
     return {"z": z, "t": t, "labels": np.array([0, 3], np.int32)}
 
 
+@pytest.mark.slow
 def test_a_process_without_the_code_of_training_loads_the_same_bits(tmp_path):
     wanted = {}
     for name, make in MADE.items():

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import reference
 import tensorflow as tf
+from quick import cases
 
 from pdm_tf.config import UNetConfig
 from pdm_tf.denoisers import NetworkDenoiser, guided
@@ -104,7 +105,7 @@ def test_statistics_of_groups_are_float32(precision):
     assert counted >= 4 * norms > 0
 
 
-@pytest.mark.parametrize("precision", HALVES)
+@pytest.mark.parametrize("precision", cases(HALVES, ["mixed_bfloat16"]))
 def test_nothing_outside_of_the_network_is_in_half_precision(precision):
     denoise = guided(NetworkDenoiser(in_half(precision), SCHEDULE), tf.range(2), 1.5)
 

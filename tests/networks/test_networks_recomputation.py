@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import reference
 import tensorflow as tf
+from quick import cases
 
 from pdm_tf.config import UNetConfig
 from pdm_tf.networks import PatchedUNet
@@ -89,7 +90,7 @@ def gradients(network, plan, kind, again):
 
 @pytest.mark.parametrize(
     "kind",
-    ["eager", "graph", "noinline", pytest.param("xla", marks=pytest.mark.slow)],
+    cases(["eager", "graph", "noinline", "xla"], ["eager", "noinline"]),
 )
 def test_gradients_of_transforms_and_weights_are_the_same(kind, network, plan):
     kept = gradients(network, plan, "eager", again=False)

@@ -120,6 +120,7 @@ def test_where_layers_disturb_less_they_stay(base, monkeypatch):
     assert opened.denoiser.variables.keys() == made.denoiser.variables.keys()
 
 
+@pytest.mark.slow
 def test_other_timesteps_are_refused_by_the_graph(base, derived):
     z = tf.zeros([1, 8, 8, 1])
     level = base.schedule.grid(STEPS).level(1)

@@ -315,6 +315,7 @@ def trained(replicas):
     return json.loads(done.stdout.splitlines()[-1])
 
 
+@pytest.mark.slow
 def test_an_overflow_on_one_replica_skips_the_step_on_all():
     one, two = trained(1), trained(2)
     assert one.keys() == two.keys()
