@@ -37,14 +37,19 @@ Row = dict[str, Any]
 
 
 def measure(
-    path: str, record: Record, work: Path, settings: dict[str, int], pictures: int
+    path: str,
+    record: Record,
+    work: Path,
+    settings: dict[str, int],
+    pictures: int,
+    only: str = "",
 ) -> None:
     """Trains what is not trained yet, and takes distances that are not on record."""
     bench = Bench(path, pictures)
     for seed in range(settings["seeds"]):
         for arm, own in ARMS.items():
             name = f"{arm}, seed {seed}"
-            if "distance" in record.find(name):
+            if "distance" in record.find(name) or not name.startswith(only):
                 continue
             config = BinaryDMConfig(
                 iterations=settings["iterations"],
@@ -72,7 +77,7 @@ def measure(
                 smaller=round(whole / packed, 2),
                 distance=bench.distance(bench.pictures(model, STEPS, pictures)),
             )
-    if "distance" not in record.find("float32"):
+    if "distance" not in record.find("float32") and "float32".startswith(only):
         made = bench.pictures(bench.base, STEPS, pictures)
         record.write("float32", pictures=pictures, distance=bench.distance(made))
 
@@ -143,13 +148,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--iterations", type=int, default=2000)
     parser.add_argument("--batch_size", type=int, default=32)
     parser.add_argument("--seeds", type=int, default=3, help="of each training")
+    parser.add_argument("--only", default="", help="names of rows begin so")
     words = parser.parse_args(argv)
     place = words.docs / "binary.json"
     names = ("iterations", "batch_size", "seeds")
     settings = {name: getattr(words, name) for name in names}
     for model in words.models:
         record = Record(place, model.partition(":")[2] or Path(model).name)
-        measure(model, record, words.work, settings, words.pictures)
+        measure(model, record, words.work, settings, words.pictures, words.only)
     rows = read_record(place)
     write_page(words.docs / "binary.md", "binary", text_of(rows))
     found = verdict(rows)

@@ -57,14 +57,19 @@ class Bench:
         return for_sampling(denoise, labels, self.guidance, settings)
 
     def pictures(
-        self, denoise: Denoiser, steps: int, count: int, sampler: Sampler | None = None
+        self,
+        denoise: Denoiser,
+        steps: int,
+        count: int,
+        sampler: Sampler | None = None,
+        at_once: int = BATCH,
     ) -> np.ndarray:
         """float32 [count, H, W, C], of seeds 0 to count - 1, in whole batches."""
-        denoise = self.sampling(denoise.with_constant_weights(), BATCH)
+        denoise = self.sampling(denoise.with_constant_weights(), at_once)
         grid, sampler = denoise.schedule.grid(steps), sampler or DDIM()
         made = [
-            sample(denoise, sampler, grid, range(n, n + BATCH), denoise.image_shape)
-            for n in range(0, count, BATCH)
+            sample(denoise, sampler, grid, range(n, n + at_once), denoise.image_shape)
+            for n in range(0, count, at_once)
         ]
         return np.concatenate([np.asarray(x) for x in made])
 

@@ -5,7 +5,7 @@ Example: python -m experiments.int8 --count=1000
 Each row is one export, its pictures beside the model's of the same seeds: decibels of
 the first 64 and of all, and how much farther from the training pictures they are, with
 an interval. `--derived` has models made of the base by methods, on whose own ranges or
-weights their int8 export computes, timed too; `--race` has a call timed, last.
+weights their export computes, timed too; `--race` has a call timed, last.
 Stopped, it goes on where it was: rows lie in docs/int8.json, pictures of the model in
 the folder of `--work`. NNCF's rows need nncf, which nothing else here does.
 """
@@ -120,10 +120,13 @@ class Beside:
         return gaussian_of(source.batches(FEW), extractor), extractor
 
     def derived(self, method: str) -> str:
-        """The model that a method makes of this one, by its defaults."""
-        out, config = self.work / "derived" / method, open_method(method).Config()
+        """The model that a method makes of this one, by its defaults but for the bits
+        of weights that may be named behind a colon."""
+        name, _, bits = method.partition(":")
+        out = self.work / "derived" / method.replace(":", "-")
+        settings = {"weight_bits": int(bits)} if bits else {}
         if not (out / "model.json").is_file():
-            derive(method, self.path, out, config)
+            derive(name, self.path, out, open_method(name).Config(**settings))
         return str(out)
 
     def ahead(self, generator: ImageGenerator) -> float:
@@ -226,7 +229,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--sampler", default="ddpm")
     names = [*EXPORTS, NNCF]
     parser.add_argument("--exports", nargs="*", choices=names, default=names)
-    parser.add_argument("--derived", nargs="*", default=[], help="methods")
+    parser.add_argument(
+        "--derived", nargs="*", default=[], help="methods or METHOD:BITS"
+    )
+    parser.add_argument(
+        "--derived_export", choices=list(EXPORTS), default="openvino int8"
+    )
     parser.add_argument("--race", type=int, default=0, help="turns, after all rows")
     parser.add_argument("--race_seconds", type=float, default=1800.0)
     parser.add_argument(
@@ -239,7 +247,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     asked = parser.parse_args(argv)
     rows, beside = read_record(asked.record), None
     wishes = [(name, "") for name in asked.exports]
-    wishes += [("openvino int8", method) for method in asked.derived]
+    wishes += [(asked.derived_export, method) for method in asked.derived]
     for name, method in wishes:
         wanted = {"model": asked.model, "export": name, "pictures": asked.count}
         wanted |= {"sampler": asked.sampler, "method": method}

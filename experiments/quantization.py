@@ -22,16 +22,18 @@ from experiments.quantization_attention import measure_attention
 from experiments.quantization_selection import SELECTIONS, make_selection
 from experiments.quantization_table import ATTENTION, VERDICTS, base_name, text_of
 from experiments.quantization_temporal import (
+    CALIBRATION,
     FEATURES,
     LATENCY,
     NEEDED,
+    measure_calibration,
     measure_features,
     measure_latency,
 )
 from experiments.quantization_temporal import VERDICTS as OF_TIME
 from experiments.quantization_training import TRAINING, train_quantized
 from experiments.quantization_tuned import TUNED
-from experiments.quantization_variants import STEPS, VARIANTS, Variant
+from experiments.quantization_variants import STEPS, Variant, variants_of
 from experiments.systems import record_system
 from pdm_tf.assemble import derive, open_model
 from pdm_tf.assemble.methods import open_method
@@ -43,8 +45,9 @@ from pdm_tf.storage.files import write_npy
 __all__ = ["main", "text_of"]
 
 ARGUMENTS = ("pretrained:mnist",)
-SEEDS = {"mnist": 64}  # pictures that SQNR is of; others one batch
-TRAINED = (1000,)  # steps of full training
+SEEDS = 64  # pictures that SQNR is of
+BATCHES = {"mnist": BATCH}  # of these; others half of them, as they have no classes
+TRAINED = (100, 400, 1000)  # steps of full training
 TRAINED_STEPS = 20  # of DDIM, for pictures of what was trained
 
 
@@ -128,7 +131,14 @@ class Measured:
         found = train_quantized(bench, self.work, iterations)
         model = found.pop("denoiser")
         self.record.write(name, bytes=stored_bytes(model), **found)
+        self.record.write(name, sqnr=self._sqnr(model))
         self.record.write(name, **self._distance(model, TRAINED_STEPS))
+
+    def calibration(self) -> None:
+        """Times of two calibrations in turns, if not on record yet."""
+        if not self.record.find(CALIBRATION):
+            found = measure_calibration(self.path, self.work / self.bench.data)
+            self.record.write(CALIBRATION, **found)
 
     def features(self) -> None:
         """Errors of temporal features and sizes of exports, if models are there."""
@@ -158,9 +168,9 @@ class Measured:
         return [round(sqnr(x[None], y[None]), 2) for x, y in pairs]
 
     def _pictures(self, model: Any) -> np.ndarray:
-        count = SEEDS.get(self.bench.data, BATCH)
-        whole = -(-count // BATCH) * BATCH
-        return self.bench.pictures(model, STEPS, whole)[:count]
+        batch = BATCHES.get(self.bench.data, SEEDS // 2)
+        whole = -(-SEEDS // batch) * batch
+        return self.bench.pictures(model, STEPS, whole, at_once=batch)[:SEEDS]
 
     def distance(self, variant: Variant) -> None:
         """Fréchet distance, if it is wanted and not on record yet."""
@@ -200,7 +210,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for model in words.models:
         bench = Bench(model, words.pictures)
         measured = Measured(model, Record(record, bench.data), bench, words.work)
-        variants = [v for v in VARIANTS if v.name.startswith(words.only)]
+        variants = [v for v in variants_of(bench.data) if v.name.startswith(words.only)]
         for variant in variants:
             measured.likeness(variant)
         if ATTENTION.startswith(words.only):
@@ -213,6 +223,8 @@ def main(argv: Sequence[str] | None = None) -> None:
                 measured.training(count)
         if FEATURES.startswith(words.only):
             measured.features()
+        if CALIBRATION.startswith(words.only):
+            measured.calibration()
         for variant in variants if words.pictures else ():
             measured.distance(variant)
             if variant.distance:

@@ -21,9 +21,9 @@ from pdm_tf.denoisers import Denoiser
 from pdm_tf.denoisers.derivation import Context
 from pdm_tf.objectives.denoising import DenoisingObjective
 from pdm_tf.quantization.deriving import Fitting, quantized
+from pdm_tf.quantization.efficientdm import rules
 from pdm_tf.quantization.min_max import fit_nearest
 from pdm_tf.quantization.quest import Moved
-from pdm_tf.quantization.spec import LayerSpec, spec_of
 from pdm_tf.quantization.trained_layer import TrainedLayer
 from pdm_tf.quantization.tuning import Trained, Tuning, minimize
 
@@ -55,10 +55,9 @@ def train_quantized(bench: Bench, work: Path, iterations: int) -> dict[str, Any]
         keep=progress.keep,
         kept=progress.kept,
     )
-    spec = spec_of(config, inner=LayerSpec(steps=config.step_groups))
     began = time.perf_counter(), time.process_time()
     made = quantized(
-        bench.base, config, context, spec, lambda f: _fit(f, config, bench)
+        bench.base, config, context, rules(config), lambda f: _fit(f, config, bench)
     )
     return {
         "denoiser": made.denoiser,

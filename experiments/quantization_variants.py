@@ -29,6 +29,7 @@ W5A8 = {"weight_bits": 5, "activation_bits": 8}
 W4A8 = {"weight_bits": 4, "activation_bits": 8}
 W4A4 = {"weight_bits": 4, "activation_bits": 4}
 
+SEEDED = ("efficientdm W4A4, seed 1", "efficientdm W4A4, seed 2")
 EVEN, BLOCKS = {"allotted": False}, {"layer_weight": 0.0}
 
 
@@ -64,10 +65,15 @@ VARIANTS = (
     Variant("svdquant W4A8", "svdquant", W4A8),
     Variant("mixdq W5A8", "mixdq", W5A8),
     Variant("mixdq W8A8", "mixdq", W8A8, distance=True, steps=20),
+    Variant("mixdq W8A8, 50 steps", "mixdq", W8A8, distance=True),
     Variant("mixdq W5A8, 5 bits everywhere", "mixdq", W5A8 | {"weight_choices": (5,)}),
     Variant("q_diffusion W8A8", "q_diffusion", W8A8, distance=True),
     Variant("q_diffusion W4A8", "q_diffusion", W4A8, distance=True),
     Variant("efficientdm W4A4", "efficientdm", W4A4, distance=True, steps=20),
+    *(
+        Variant(name, "efficientdm", W4A4 | {"seed": seed}, distance=True, steps=20)
+        for seed, name in enumerate(SEEDED, 1)
+    ),
     Variant("tfmq_dm W4A8", "tfmq_dm", W4A8),
     Variant("temporal_cache W4A8", "temporal_cache", W4A8),
     Variant("eda_dm W4A8", "eda_dm", W4A8),
@@ -75,3 +81,17 @@ VARIANTS = (
     Variant("eda_dm W4A8, blocks alone", "eda_dm", W4A8 | BLOCKS),
     Variant("eda_dm W4A8, neither", "eda_dm", W4A8 | EVEN | BLOCKS),
 )
+
+# Of models whose pictures take long: likeness alone, and what learns least.
+LEARN_LEAST = ("min_max", "ptq4dm", "low_bit_float", "svdquant", "mixdq", "tfmq_dm")
+ELSEWHERE = (
+    *(Variant(f"{method} W8A8", method, W8A8) for method in LEARN_LEAST),
+    *(Variant(f"{method} W4A8", method, W4A8) for method in LEARN_LEAST),
+    Variant("dgq W8A8, 8 groups", "dgq", W8A8 | {"groups": 8}),
+    Variant("svdquant W4A4", "svdquant", W4A4),
+)
+
+
+def variants_of(data: str) -> tuple[Variant, ...]:
+    """The models that are made of a base of that data."""
+    return VARIANTS if data == "mnist" else ELSEWHERE

@@ -1,5 +1,6 @@
 """A denoiser as a .tflite file in float32 or 8 bits."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,9 @@ from pdm_tf.config import ExportConfig, SamplingConfig
 from pdm_tf.denoisers.denoiser import Denoiser
 from pdm_tf.errors import SettingError
 from pdm_tf.export.calibration import examples_of, rows_for_export
-from pdm_tf.export.int8 import prepared
+from pdm_tf.export.int8 import is_quantized, prepared
 from pdm_tf.export.litert import convert
+from pdm_tf.export.own_ranges import held_layers, quantise_as_held, unrounded
 from pdm_tf.export.quantising import Example, check_installed, quantise
 from pdm_tf.networks.sensitivity import SENSITIVE_LAYERS
 from pdm_tf.serving.description import Lineage, describe, schedule_settings
@@ -60,6 +62,8 @@ def write_litert(
       InputError: a model whose evaluations depend on each other.
     """
     check_stateless(denoiser, "litert")
+    if is_quantized(denoiser):
+        return _write_own(denoiser, path, sampling, config)
     examples: Sequence[Example] = ()
     layers: Sequence[str] = SENSITIVE_LAYERS
     if config.quantize == "static_int8":
@@ -72,6 +76,24 @@ def write_litert(
     if config.quantize != "none":
         layers = config.float_layers or layers
         write_bytes(path, quantise(path, config.quantize, examples, layers))
+
+
+def _write_own(
+    denoiser: Denoiser, path: Path, sampling: SamplingConfig, config: ExportConfig
+) -> None:
+    """A quantised model on its own ranges; what its layers give has none of its own."""
+    if config.quantize == "none":
+        return convert(denoiser.with_constant_weights(), path)  # codes decoded ahead
+    kept = re.compile("|".join(config.float_layers) or "(?!)")
+    found = held_layers(denoiser, config.quantize)
+    held = {path: one for path, one in found.items() if not kept.fullmatch(path)}
+    denoiser = unrounded(denoiser, held).with_constant_weights()
+    examples: Sequence[Example] = ()
+    if any(one.ends for one in held.values()):
+        rows = rows_for_export(denoiser, sampling, config)
+        examples = examples_of(rows, denoiser.schedule, EXAMPLES)
+    convert(denoiser, path)
+    write_bytes(path, quantise_as_held(path, held, examples))
 
 
 def check_stateless(denoiser: Denoiser, form: str) -> None:

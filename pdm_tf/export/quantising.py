@@ -50,7 +50,9 @@ def quantise(
 
     recipe = _recipe(how, _operations(float_layers))
     with redirect_stderr(StringIO()):  # bars and warnings about its own workings
-        ranges = _ranges(path, recipe, examples) if recipe.need_calibration() else None
+        ranges = (
+            read_ranges(path, recipe, examples) if recipe.need_calibration() else None
+        )
         work = Quantizer(str(path), recipe.get_quantization_recipe())
         made = work.quantize(ranges, enable_progress_report=False).quantized_model
     assert made is not None
@@ -88,7 +90,7 @@ def _recipe(how: Quantisation, float_operations: str) -> Any:
     return recipe
 
 
-def _ranges(path: str | Path, recipe: Any, examples: Iterable[Example]) -> Any:
+def read_ranges(path: str | Path, recipe: Any, examples: Iterable[Example]) -> Any:
     """What every quantised tensor spans over all examples.
 
     Not the moving average that is the quantiser's default: noisy and nearly clean
