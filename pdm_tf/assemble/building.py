@@ -43,6 +43,8 @@ def build_network(config: Config) -> keras.Model:
             num_classes=network.num_classes,
             precision=network.precision,
             augment=network.augment,
+            several_labels=network.several_labels,
+            attributes=network.attributes,
         )
     )
 
@@ -61,6 +63,7 @@ def build_objective(config: Config, denoiser: NetworkDenoiser) -> Objective:
         t_range(config),
         _levels(config, denoiser.schedule),
         config.learning.stratified,
+        config.learning.condition_dropout,
     )
     if not config.network.augment:
         return objective

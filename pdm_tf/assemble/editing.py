@@ -8,6 +8,7 @@ import tensorflow as tf
 from pdm_tf import flags
 from pdm_tf.assemble.settings import build_schedule
 from pdm_tf.config import Config, EditingConfig, SamplingConfig
+from pdm_tf.config.conditioning import read_conditions
 from pdm_tf.denoisers.callback import CallbackDenoiser
 from pdm_tf.denoisers.counted import counted
 from pdm_tf.denoisers.denoiser import Denoiser
@@ -100,6 +101,7 @@ def _of_saved_model(path: str, generator: SavedModelGenerator) -> Denoiser:
         generator.num_classes,
         _schedule_of(path, generator.description),
     )
+    denoiser.conditions = read_conditions(generator.description)
     denoiser.distilled_guidance = generator.description.get("distilled_guidance")
     return denoiser
 

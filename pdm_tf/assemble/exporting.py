@@ -9,6 +9,7 @@ from pdm_tf import flags, pretrained
 from pdm_tf.assemble.models import open_model
 from pdm_tf.config import ExportConfig
 from pdm_tf.denoisers.denoiser import Denoiser
+from pdm_tf.denoisers.each_guidance import each_guided
 from pdm_tf.errors import SettingError
 from pdm_tf.export.saved_model import check_directory, export_saved_model
 from pdm_tf.export.versions import choose_version
@@ -94,6 +95,7 @@ def _export(
     opened = open_model(model)
     config = opened.settings
     config = replace(config, sampling=replace(config.sampling, **changes))
+    each_guided(opened.denoiser, config.sampling.guidance_each)  # refused now
     record = flags.to_flagfile(config)
     samplers = exported_samplers(samplers, opened.denoiser)
     export_saved_model(

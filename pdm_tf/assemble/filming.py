@@ -1,5 +1,6 @@
 """A film of how a model samples, or of how its pictures change with their noise."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +54,7 @@ def _denoising(
     model: Model, config: SampleConfig, seeds: np.ndarray, name: str, steps: int
 ) -> np.ndarray:
     """z at every level, and the pictures: float32 [steps + 1, N, H, W, C]."""
-    labels = assign_labels(config, model.denoise.num_classes, model.class_names)
+    labels = _labels(model, config)
     denoise = _guided(model, config, labels[: len(seeds)])
     grid = denoise.schedule.grid(steps, SPACINGS[name])
     sampler = open_sampler(name, model.sampling.variance, "sampler")
@@ -68,7 +69,7 @@ def _walk(
     All have one class, the first asked for, and the noise of the first seed in all
     steps; a sampler without noise, such as ddim, changes the least in between.
     """
-    labels = assign_labels(config, model.denoise.num_classes, model.class_names)[:1]
+    labels = _labels(model, config)[:1]
     denoise = _guided(model, config, labels)
     grid = denoise.schedule.grid(steps, SPACINGS[name])
     sampler = open_sampler(name, model.sampling.variance, "sampler")
@@ -84,8 +85,16 @@ def _walk(
     return np.stack([x.numpy() for x in made])
 
 
+def _labels(model: Model, config: SampleConfig) -> np.ndarray:
+    denoise = model.denoise
+    asked = denoise.num_classes, model.class_names, denoise.conditions
+    return assign_labels(config, *asked)
+
+
 def _guided(model: Model, config: SampleConfig, labels: np.ndarray) -> Denoiser:
     weight = config.guidance
     if weight is None:
         weight = model.sampling.sample_guidance
-    return for_sampling(model.denoise, tf.constant(labels), weight, model.sampling)
+    each = config.guidance_each or model.sampling.guidance_each
+    sampling = replace(model.sampling, guidance_each=each)
+    return for_sampling(model.denoise, tf.constant(labels), weight, sampling)

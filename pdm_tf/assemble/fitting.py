@@ -10,6 +10,7 @@ from pdm_tf.config import Config, SamplingConfig
 from pdm_tf.data.images import contact_sheet, save_png
 from pdm_tf.denoisers import NetworkDenoiser
 from pdm_tf.serving.denoiser_generator import DenoiserGenerator
+from pdm_tf.serving.generator import labels_in_turn
 from pdm_tf.training.keras_model import FittableModel
 
 
@@ -59,7 +60,7 @@ class SampleSheets(keras.callbacks.Callback):
             self.config.diffusion.prediction,
         )
         seeds = np.arange(sampling.sample_images)
-        labels = seeds % max(denoiser.num_classes, 1)
         request = sampling.sample_steps, sampling.sample_guidance
         generator = DenoiserGenerator(denoiser, sampling)
+        labels = labels_in_turn(generator, seeds)
         return generator.generate(seeds, labels, *request, sampling.sample_sampler)

@@ -1,9 +1,12 @@
 """Any model that can be named -> what generates its pictures."""
 
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pdm_tf import flags
+from pdm_tf.denoisers.each_guidance import each_guided
+from pdm_tf.errors import SettingError
 from pdm_tf.serving.denoiser_generator import DenoiserGenerator
 from pdm_tf.serving.description import describe
 from pdm_tf.serving.generator import ImageGenerator
@@ -38,6 +41,33 @@ def open_generator(
     from pdm_tf.assemble.models import open_model  # loads Keras
 
     return generator_of(open_model(path, setting))
+
+
+def with_guidance_each(
+    generator: ImageGenerator, given: tuple[str, ...]
+) -> ImageGenerator:
+    """The generator with guidance weights of conditions by themselves.
+
+    Args:
+      generator: of a model.
+      given: weights as NAME=WEIGHT; none leaves it as it is.
+
+    Raises:
+      SettingError: an export, or a model without such conditions.
+    """
+    if not given:
+        return generator
+    if not isinstance(generator, DenoiserGenerator):
+        raise SettingError(
+            "guidance_each",
+            ",".join(given),
+            "an export has the weights that it was written with; give them to "
+            "python -m pdm_tf.export, or sample from the model itself",
+        )
+    each_guided(generator.denoiser, given)  # refused now
+    sampling = replace(generator.sampling, guidance_each=given)
+    said = {**generator.description, "sampling": asdict(sampling)}
+    return DenoiserGenerator(generator.denoiser, sampling, said)
 
 
 def generator_of(model: "OpenedModel") -> DenoiserGenerator:

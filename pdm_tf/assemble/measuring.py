@@ -19,6 +19,7 @@ from pdm_tf.evaluation.choosing_features import features_for
 from pdm_tf.evaluation.features import open_features, pooled_of
 from pdm_tf.evaluation.metrics.manifold import members
 from pdm_tf.serving.denoiser_generator import DenoiserGenerator
+from pdm_tf.serving.generator import labels_in_turn
 from pdm_tf.storage.arrays import write_arrays
 from pdm_tf.storage.files import write_json
 from pdm_tf.storage.reading import read_json
@@ -96,12 +97,19 @@ class Measuring:
     def _draw(self) -> np.ndarray:
         count = self._monitoring.evaluate_images
         seeds = FIRST_SEED + np.arange(count, dtype=np.int32)
-        labels = seeds % max(1, self._generator.num_classes)
+        labels = self._labels(seeds)
         steps = self._monitoring.evaluate_steps
         asked = steps, self._config.sampling.sample_guidance, WATCHED.sampler
         rows = [slice(first, first + _BATCH) for first in range(0, count, _BATCH)]
         made = [self._generator.generate(seeds[r], labels[r], *asked) for r in rows]
         return np.concatenate(made)
+
+    def _labels(self, seeds: np.ndarray) -> np.ndarray:
+        """Classes in turn; conditions as the pictures have them that teach."""
+        if self._shown.denoise.conditions is None:
+            return labels_in_turn(self._generator, seeds)
+        source = self._shown.source
+        return source.read(np.linspace(0, len(source) - 1, len(seeds), dtype=int))[1]
 
     def _keep(self) -> None:
         """Writes the averaged weights of the moment as a model of their own."""

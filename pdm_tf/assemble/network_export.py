@@ -142,6 +142,10 @@ def _export(
     config: ExportConfig, changes: dict[str, Any], runtime: Runtime, place: Path
 ) -> Fidelity:
     model = open_model(config.model)
+    if model.denoiser.conditions is not None:
+        raise SettingError(
+            "format", config.format, "takes one class; of several conditions savedmodel"
+        )
     config = replace(config, sampler=exported_samplers(config.sampler, model.denoiser))
     settings, sampling = model.settings, replace(model.settings.sampling, **changes)
     settings = replace(settings, sampling=sampling)

@@ -7,6 +7,7 @@ import numpy as np
 
 from pdm_tf.config import Config, SamplingConfig
 from pdm_tf.config.augmenting import TRANSFORMS
+from pdm_tf.config.conditioning import conditions_of, read_values
 from pdm_tf.denoisers.guidance import check_interval
 from pdm_tf.denoisers.threshold import check_percentile
 from pdm_tf.diffusion import NoiseSchedule
@@ -48,6 +49,14 @@ def check_settings(config: Config) -> None:
     check_percentile(sampling.percentile)
     check_interval(sampling.guidance_interval)
     t_range(config)
+    check_each(config)
+
+
+def check_each(config: Config) -> None:
+    """Raises SettingError for conditions, or weights of them, that make no sense."""
+    conditions, given = conditions_of(config.network), config.sampling.guidance_each
+    names = list(conditions.parts) if conditions else []
+    read_values("guidance_each", given, names)
 
 
 def check_transforms(names: tuple[str, ...]) -> None:

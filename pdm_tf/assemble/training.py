@@ -27,6 +27,7 @@ from pdm_tf.assemble.state import (
     build_trainer,
 )
 from pdm_tf.config import Config
+from pdm_tf.config.conditioning import conditions_of
 from pdm_tf.data.classes import relabelled
 from pdm_tf.data.identity import identify
 from pdm_tf.data.pipeline import training_batches
@@ -36,6 +37,7 @@ from pdm_tf.denoisers.denoiser import Denoiser
 from pdm_tf.denoisers.objective import Objective
 from pdm_tf.errors import printable
 from pdm_tf.serving.denoiser_generator import DenoiserGenerator
+from pdm_tf.serving.generator import labels_in_turn
 from pdm_tf.training.batch_sharding import check_batch_sharding, distributed
 from pdm_tf.training.coordination import Coordination, is_chief
 from pdm_tf.training.distribution import choose_strategy
@@ -147,6 +149,7 @@ def open_pictures(config: Config, class_names: tuple[str, ...] = ()) -> Source:
         config.network.num_classes,
         data_dir=config.data.data_dir,
         download=config.data.download,
+        conditions=conditions_of(config.network),
     )
     return relabelled(source, class_names)  # of before folders were put in order
 
@@ -283,10 +286,10 @@ def grid_drawer(
     """Draws the pictures of fixed seeds with the averaged weights of the moment."""
     sampling = config.sampling
     seeds = np.arange(sampling.sample_images)
-    labels = seeds % max(denoise.num_classes, 1)
     steps, sampler = sampling.sample_steps, sampling.sample_sampler
     request = steps, sampling.sample_guidance, sampler
     generator = DenoiserGenerator(denoise, sampling)
+    labels = labels_in_turn(generator, seeds)
 
     def draw() -> np.ndarray:
         with average.applied():

@@ -20,6 +20,7 @@ from pdm_tf.evaluation.features import open_features
 from pdm_tf.evaluation.features.random_convolutions import SMALLEST
 from pdm_tf.progress import say
 from pdm_tf.serving.denoiser_generator import DenoiserGenerator
+from pdm_tf.serving.generator import labels_in_turn
 from pdm_tf.training.averages import load_average, load_averages_of
 
 FIRST_SEED = 2**30
@@ -73,7 +74,7 @@ def _draw(
     generator: DenoiserGenerator, validation: Validation, guidance: float
 ) -> np.ndarray:
     seeds = FIRST_SEED + np.arange(validation.images, dtype=np.int32)
-    labels = seeds % max(1, generator.num_classes)
+    labels = labels_in_turn(generator, seeds)
     made = []
     for first in range(0, len(seeds), _BATCH):
         rows = slice(first, first + _BATCH)

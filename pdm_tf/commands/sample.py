@@ -27,10 +27,11 @@ def main(argv: list[str]) -> None:
     from pdm_tf.serving.starting import start_tensorflow
 
     start_tensorflow()
-    from pdm_tf.assemble.generators import open_generator
+    from pdm_tf.assemble.generators import open_generator, with_guidance_each
     from pdm_tf.serving import write_samples
 
     generator = open_generator("model", config.model, config.trust_model)
+    generator = with_guidance_each(generator, config.guidance_each)
     try:
         directory = write_samples(generator, config)
     except KeyboardInterrupt:

@@ -25,13 +25,26 @@ class SampleConfig:
     )
     trust_model: bool = trusting()
     labels: tuple[str, ...] = option(
-        (), "Classes by name or number, repeated in this order; empty: all in turn."
+        (),
+        "Classes by name or number, repeated in this order, several of a picture "
+        "joined by +; empty: all in turn.",
+    )
+    attributes: tuple[str, ...] = option(
+        (),
+        "Attributes of a model that has some, as age=0.3,smiling=1; numbers of "
+        "pictures in turn as age=0.1/0.5/0.9; those not named are left open. Empty: "
+        "spread evenly.",
     )
     guidance: float | None = option(
         None,
         "Guidance weight w; 1 is none. Left out: the model's own, mostly 1.5.",
         low=-100,
         high=100,
+    )
+    guidance_each: tuple[str, ...] = option(
+        (),
+        "Guidance weights of conditions by themselves, beside --guidance, as "
+        "age=3,classes=2; left out: the model's own, mostly none.",
     )
     sampler: str = option(
         "",

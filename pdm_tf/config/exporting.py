@@ -57,6 +57,11 @@ class ExportConfig:
     thresholding: Literal["run", "dynamic", "static", "none"] = option(
         "run", "How an estimate is kept within [-1, 1]; run: as the run's record says."
     )
+    guidance_each: tuple[str, ...] = option(
+        (),
+        "For a SavedModel: guidance weights of conditions by themselves, see "
+        "`guidance_each` of sampling; left out: the model's own.",
+    )
     quantize: Quantisation = option(
         "none",
         "For litert: none keeps float32; dynamic_int8 makes convolutions and "

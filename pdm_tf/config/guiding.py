@@ -40,3 +40,10 @@ class GuidingConfig:
         high=1,
         sealed="model",
     )
+    guidance_each: tuple[str, ...] = option(
+        (),
+        "Guidance weights of conditions by themselves, beside the weight of all of "
+        "them, as age=3,classes=2: each is led away from the estimate without it, one "
+        "evaluation more; 1 is none.",
+        sealed="model",
+    )

@@ -26,6 +26,13 @@ class LearningConfig:
         "Spread the levels of a batch evenly, from a common random start, which lowers "
         "the variance of the loss; otherwise each is drawn alone.",
     )
+    condition_dropout: float = option(
+        0.1,
+        "Share of pictures that lose one of several conditions, each by itself; "
+        "--label_dropout drops all of them together.",
+        low=0,
+        high=1,
+    )
     rate_decay: Decay = option(
         "constant",
         "How the learning rate falls after the warm-up: constant (not at all), cosine "

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pdm_tf.config.augmenting import AugmentingConfig
 from pdm_tf.config.averaging import AveragingConfig
+from pdm_tf.config.conditioning import ConditioningConfig
 from pdm_tf.config.diffusion import DiffusionConfig
 from pdm_tf.config.fitting import fitted
 from pdm_tf.config.guiding import GuidingConfig
@@ -52,7 +53,7 @@ class DataConfig:
 
 
 @dataclass(frozen=True)
-class UNetConfig:
+class UNetConfig(ConditioningConfig):
     """The network; without others the patched U-Net (Appendix C, Tables 3 and 4)."""
 
     image_shape: tuple[int, ...] = option(

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from pdm_tf.config.conditioning import ConditioningConfig
 from pdm_tf.config.options import Precision, option
 
 
@@ -42,7 +43,7 @@ class TransformerConfig:
 
 
 @dataclass(frozen=True)
-class JiTConfig(TransformerConfig):
+class JiTConfig(ConditioningConfig, TransformerConfig):
     """JiT, a transformer on patches of pixels (arXiv 2511.13720)."""
 
     image_shape: tuple[int, ...] = option(

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from pdm_tf.config.conditioning import Conditions
 from pdm_tf.data.classes import check_classes, ordered_classes, tell_order
+from pdm_tf.data.condition_file import condition_rows, read_told
 from pdm_tf.data.decoding import Conversions
 from pdm_tf.data.held_out import Placed, held_out, placed
 from pdm_tf.data.images import read_picture
@@ -34,7 +36,11 @@ class Pictures:
 
 
 def open_folder(
-    argument: str, image_shape: tuple[int, int, int], num_classes: int, split: str
+    argument: str,
+    image_shape: tuple[int, int, int],
+    num_classes: int,
+    split: str,
+    conditions: Conditions | None = None,
 ) -> InMemory | OnDemand:
     """Every jpg, png, webp and bmp below a folder, sorted by path.
 
@@ -44,7 +50,8 @@ def open_folder(
     valid or validation are held out (see `held_out`); where one called train lies
     beside them, classes lie within them, train's deciding on names and labels. Where
     nothing is held out the test split is refused rather than taken from among the
-    others. What is left out is said on stderr.
+    others. What is left out is said on stderr. Several labels a picture, and
+    attributes, are read from a metadata.csv or dataset.json, see `condition_file`.
 
     Up to 1 GiB of decoded pictures is kept in memory and read at once. Broken
     pictures are then left out; in a larger folder, where they are met only on the
@@ -55,9 +62,12 @@ def open_folder(
       image_shape: (H, W, C) in pixels, C of 1 or 3.
       num_classes: 0, or the number of classes.
       split: "train" or "test".
+      conditions: what the rows hold that are read in the place of labels; None: one
+        class each.
 
     Raises:
-      InputError: no such folder, no pictures in it, other classes, no test pictures.
+      InputError: no such folder, no pictures in it, other classes or attributes, no
+        test pictures.
     """
     name = f"folder:{argument}"
     root = _existing(name, argument)
@@ -68,7 +78,9 @@ def open_folder(
     _tell(name, listing, everything if split == "train" else ())
     class_names: tuple[str, ...] = ()
     labels = np.zeros(len(chosen), np.int32)
-    if num_classes:
+    if conditions:
+        class_names, labels = _rows(name, root, conditions, everything, chosen)
+    elif num_classes:
         class_names, numbers = _labels(name, root, num_classes, train, chosen)
         labels = np.array(numbers, np.int32)
     files = tuple(one.file for one in chosen)
@@ -76,6 +88,19 @@ def open_folder(
     return kept_in_memory(
         OnDemand(name, image_shape, make, files.__getitem__, labels, class_names)
     )
+
+
+def read_rows(argument: str, conditions: Conditions, split: str) -> np.ndarray:
+    """The conditions of a folder's pictures, float32 [N, n]; no picture is read.
+
+    Raises:
+      InputError: see `open_folder`.
+    """
+    name = f"folder:{argument}"
+    root = _existing(name, argument)
+    everything = placed(list_folder(name, root).files)
+    chosen = _chosen(name, root, everything, split)
+    return _rows(name, root, conditions, everything, chosen)[1]
 
 
 def list_pictures(argument: str, split: str = "train") -> tuple[Path, list[str]]:
@@ -170,6 +195,27 @@ def _labels(
             "pictures; rename it or remove it",
         )
     return class_names, [number[folder] for folder in folders]
+
+
+def _rows(
+    name: str,
+    root: Path,
+    conditions: Conditions,
+    everything: list[Placed],
+    chosen: list[Placed],
+) -> tuple[tuple[str, ...], np.ndarray]:
+    """Names of the labels, and rows of conditions: float32 [N, n]."""
+    refuse, count = _refusing(name), conditions.num_classes
+    class_names: tuple[str, ...] = ()
+    numbers: list[int] | None = None
+    if count and not conditions.several:
+        train = [one for one in everything if one.split == "train"]
+        class_names, numbers = _labels(name, root, count, train, chosen)
+    files = [one.file for one in chosen]
+    every = [one.file for one in everything]
+    told = read_told(root, refuse)
+    names, rows = condition_rows(told, conditions, files, every, refuse, numbers)
+    return class_names or names, rows
 
 
 def _refusing(name: str) -> Callable[[str], SettingError]:

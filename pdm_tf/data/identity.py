@@ -14,7 +14,8 @@ def identify(source: Source) -> dict[str, Any]:
     """Name, number of pictures, classes, and a checksum of a few pictures."""
     indices = np.linspace(0, len(source) - 1, _PROBED).astype(np.int64)
     pictures, labels = source.read(indices)
-    probe = checksum(pictures.tobytes() + labels.astype("<i4").tobytes())
+    kind = "<i4" if labels.ndim == 1 else "<f4"  # rows of conditions
+    probe = checksum(pictures.tobytes() + labels.astype(kind).tobytes())
     return {
         "name": source.name,
         "pictures": len(source),

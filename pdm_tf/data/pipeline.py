@@ -47,7 +47,8 @@ def training_batches(
       augmentation: what else changes pictures, drawn afresh.
 
     Returns:
-      Data set of (uint8 [batch_size/count, H, W, C], int32 [batch_size/count]).
+      Data set of (uint8 [batch_size/count, H, W, C], int32 [batch_size/count]); of rows
+      of conditions float32 [batch_size/count, n] in the place of labels.
 
     Raises:
       InputError: a batch that is empty or cannot be shared equally.
@@ -116,7 +117,8 @@ def order(step: tf.Tensor, batch_size: int, size: int, seed: int) -> tf.Tensor:
 
 def _gatherer(source: Source, share: int) -> Callable[[tf.Tensor], Batch]:
     """indices int64 [share] -> a batch of static shape."""
-    shape = source.read(np.zeros(1, np.int64))[0].shape[1:]
+    picture, label = source.read(np.zeros(1, np.int64))
+    shape, rest = picture.shape[1:], label.shape[1:]
     if isinstance(source, InMemory):
         with tf.device("CPU:0"):  # beside the input pipeline, not on an accelerator
             pictures = tf.constant(source.pictures)
@@ -126,11 +128,11 @@ def _gatherer(source: Source, share: int) -> Callable[[tf.Tensor], Batch]:
             tf.gather(labels, indices),
         )
 
-    reader = StoppableReader(source, shape)
+    reader = StoppableReader(source, shape, label)
 
     def read(indices: tf.Tensor) -> Batch:
-        x, y = tf.numpy_function(reader, [indices], (tf.uint8, tf.int32))
-        return tf.ensure_shape(x, [share, *shape]), tf.ensure_shape(y, [share])
+        x, y = tf.numpy_function(reader, [indices], (tf.uint8, label.dtype))
+        return tf.ensure_shape(x, [share, *shape]), tf.ensure_shape(y, [share, *rest])
 
     return read
 

@@ -24,7 +24,7 @@ class InMemory:
 
     name: str
     pictures: np.ndarray  # uint8 [N, H, W, C]
-    labels: np.ndarray  # int32 [N]
+    labels: np.ndarray  # int32 [N]; or rows of conditions, float32 [N, n]
     class_names: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
 
@@ -32,7 +32,7 @@ class InMemory:
         return len(self.labels)
 
     def read(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """int64 [B] -> uint8 [B, H, W, C], int32 [B]."""
+        """int64 [B] -> uint8 [B, H, W, C], int32 [B] or float32 [B, n]."""
         return self.pictures[indices], self.labels[indices]
 
 
@@ -48,7 +48,7 @@ class OnDemand:
     image_shape: tuple[int, int, int]
     make: Callable[[int], np.ndarray]  # index -> uint8 [H, W, C], or InputError
     title: Callable[[int], str]  # index -> what `skipped` calls the picture
-    labels: np.ndarray  # int32 [N]
+    labels: np.ndarray  # int32 [N]; or rows of conditions, float32 [N, n]
     class_names: tuple[str, ...] = ()
     broken: dict[int, str] = field(default_factory=dict)  # index -> why
     tried: list[int] = field(default_factory=lambda: [0])  # how many, up to now
@@ -62,9 +62,9 @@ class OnDemand:
         return len(self.labels)
 
     def read(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """int64 [B] -> uint8 [B, H, W, C], int32 [B]."""
+        """int64 [B] -> uint8 [B, H, W, C], int32 [B] or float32 [B, n]."""
         pictures = np.empty((len(indices), *self.image_shape), np.uint8)
-        labels = np.empty(len(indices), np.int32)
+        labels = np.empty((len(indices), *self.labels.shape[1:]), self.labels.dtype)
         warned = bool(self.broken)
         found = _threads().map(self._substituted, indices.tolist())
         for row, (index, picture) in enumerate(found):

@@ -10,6 +10,7 @@ from typing import Protocol
 
 import numpy as np
 
+from pdm_tf.config.conditioning import Conditions
 from pdm_tf.data.digits import open_digits
 from pdm_tf.data.emoji import open_emoji
 from pdm_tf.data.folder import open_folder
@@ -40,7 +41,10 @@ class Source(Protocol):
         """How many pictures there are."""
 
     def read(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """int64 [B] -> pictures uint8 [B, H, W, C] and labels int32 [B]."""
+        """int64 [B] -> pictures uint8 [B, H, W, C] and labels int32 [B].
+
+        Or, in the place of labels, rows of conditions, float32 [B, n].
+        """
 
 
 Opener = Callable[[str, Shape, int, str], Source]
@@ -61,6 +65,7 @@ def open_source(
     split: str = "train",
     data_dir: str = "",
     download: bool = False,
+    conditions: Conditions | None = None,
 ) -> Source:
     """Opens a source of pictures by the name that `--dataset` takes.
 
@@ -73,6 +78,7 @@ def open_source(
       split: "train", or "test" for pictures that "train" does not hold.
       data_dir: where the data sets lie that tfds names.
       download: whether tfds may fetch one that is missing; nothing else ever does.
+      conditions: what is read in the place of labels, of a folder; None: labels.
 
     Raises:
       InputError: no such source, no pictures, other classes, or an impossible shape.
@@ -88,6 +94,12 @@ def open_source(
     if split not in ("train", "test"):
         raise SettingError("split", split, "give train or test")
     shape = checked_shape(image_shape)
+    if conditions and kind != "folder":
+        raise SettingError(
+            "dataset", dataset, "has no attributes and one label each; give folder:PATH"
+        )
     if kind == "tfds":  # the one source that does not lie where its argument says
         return open_tfds(argument, shape, num_classes, split, data_dir, download)
+    if conditions:
+        return open_folder(argument, shape, num_classes, split, conditions)
     return SHELF[kind](argument, shape, num_classes, split)

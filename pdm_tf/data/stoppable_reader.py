@@ -23,6 +23,7 @@ class StoppableReader:
 
     source: Source
     shape: tuple[int, ...]  # of one picture
+    label: np.ndarray = field(default_factory=lambda: np.zeros(1, np.int32))  # [1, …]
     stopped: bool = False
     calls: int = 0
     running: int = 0
@@ -32,7 +33,7 @@ class StoppableReader:
         _in_use.add(self)
 
     def __call__(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """int64 [B] -> uint8 [B, H, W, C], int32 [B]."""
+        """int64 [B] -> uint8 [B, H, W, C], int32 [B] or float32 [B, n]."""
         with self.lock:
             self.calls += 1
             self.running += 1
@@ -40,7 +41,8 @@ class StoppableReader:
             if not self.stopped:
                 return self._read(indices)
             count = len(indices)
-            return np.zeros((count, *self.shape), np.uint8), np.zeros(count, np.int32)
+            labels = np.zeros((count, *self.label.shape[1:]), self.label.dtype)
+            return np.zeros((count, *self.shape), np.uint8), labels
         finally:
             with self.lock:
                 self.running -= 1

@@ -26,7 +26,7 @@ class WithGuide(Wrapper):
 
     def __init__(self, denoise: Denoiser, guide: Denoiser) -> None:
         super().__init__(denoise)
-        for name in ("image_shape", "num_classes", "schedule"):
+        for name in ("image_shape", "num_classes", "conditions", "schedule"):
             if getattr(denoise, name) != getattr(guide, name):
                 raise InputError(f"the guide is of another {name} than the model")
         self._guide = guide

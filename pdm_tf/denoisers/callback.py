@@ -7,6 +7,7 @@ from typing import Self
 import numpy as np
 import tensorflow as tf
 
+from pdm_tf.denoisers.conditioning import as_labels, null_labels
 from pdm_tf.denoisers.denoiser import Denoiser, Prediction
 from pdm_tf.diffusion import NoiseLevel, NoiseSchedule
 
@@ -40,16 +41,17 @@ class CallbackDenoiser(Denoiser):
         self.labels: tf.Tensor | None = None
 
     def conditioned(self, labels: tf.Tensor | None = None) -> Self:
-        if not self.num_classes:
+        if not self.takes_conditions:
             super().conditioned(labels)
         made = copy(self)
-        made.labels = None if labels is None else tf.convert_to_tensor(labels, tf.int32)
+        made.labels = None if labels is None else as_labels(self, labels)
         return made
 
     def __call__(self, z: tf.Tensor, level: NoiseLevel) -> Prediction:
         count = tf.shape(z)[:1]
-        labels = self.num_classes if self.labels is None else self.labels
-        labels = tf.broadcast_to(labels, count)  # one counts for all pictures
+        labels = null_labels(self, 1) if self.labels is None else self.labels
+        each = tf.concat([count, tf.shape(labels)[1:]], 0)
+        labels = tf.broadcast_to(labels, each)  # one counts for all pictures
         t = self.schedule.time(level) if self.schedule.continuous else level.t
         z = self.schedule.as_trained(z, level)
         given = [z, tf.broadcast_to(t, count), labels]

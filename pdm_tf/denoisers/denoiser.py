@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Self, TypeAlias
 import tensorflow as tf
 
 from pdm_tf.config import InputError
+from pdm_tf.config.conditioning import Conditions
 from pdm_tf.config.sampling import SamplerDefault
 from pdm_tf.diffusion import NoiseLevel, NoiseSchedule
 
@@ -26,6 +27,8 @@ class Denoiser(ABC):
     Attributes:
       image_shape: height, width and channels.
       num_classes: number of classes it can be conditioned on; 0 for none.
+      conditions: what is in the rows that it is conditioned on, where these are more
+        than one class each; None for most.
       schedule: the schedule whose timesteps it understands.
       distilled_guidance: w that its estimates have without a second evaluation, so
         that sampling adds no guidance; None for most.
@@ -36,6 +39,7 @@ class Denoiser(ABC):
     image_shape: tuple[int, ...]
     num_classes: int
     schedule: NoiseSchedule
+    conditions: Conditions | None = None
     distilled_guidance: float | None = None
     own_sampler: SamplerDefault | None = None
     learns_variance: bool = True
@@ -44,6 +48,11 @@ class Denoiser(ABC):
     def variables(self) -> Mapping[str, tf.Variable]:
         """All variables that an export or a checkpoint must hold, by name."""
         return {}
+
+    @property
+    def takes_conditions(self) -> bool:
+        """Whether it can be conditioned on anything."""
+        return bool(self.num_classes) or self.conditions is not None
 
     @property
     def guide(self) -> "Denoiser | None":
@@ -72,7 +81,8 @@ class Denoiser(ABC):
     def conditioned(self, labels: tf.Tensor | None = None) -> "Denoiser":
         """The same denoiser, conditioned on classes int32 [B]; num_classes means none.
 
-        Without labels: unconditional again.
+        With `conditions` on rows of them, float32 [B, n], or on classes, of whose
+        pictures no attribute is known. Without labels: unconditional again.
 
         Raises:
           InputError: it knows no classes.
@@ -135,7 +145,7 @@ class Wrapper(StatefulDenoiser):
     def __init__(self, denoise: Denoiser) -> None:
         self.denoise = denoise
         self.image_shape, self.schedule = denoise.image_shape, denoise.schedule
-        self.num_classes = denoise.num_classes
+        self.num_classes, self.conditions = denoise.num_classes, denoise.conditions
         self.distilled_guidance = denoise.distilled_guidance
         self.own_sampler = denoise.own_sampler
         self.learns_variance = denoise.learns_variance

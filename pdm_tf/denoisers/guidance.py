@@ -6,8 +6,10 @@ import tensorflow as tf
 
 from pdm_tf.config import InputError, SamplingConfig
 from pdm_tf.denoisers.combination import LINEAR, Combination, Kept
+from pdm_tf.denoisers.conditioning import as_labels, null_labels
 from pdm_tf.denoisers.damped import damped
 from pdm_tf.denoisers.denoiser import Denoiser, Prediction, Wrapper
+from pdm_tf.denoisers.each_guidance import each_guided
 from pdm_tf.denoisers.threshold import (
     check_percentile,
     clip_dynamically,
@@ -33,20 +35,20 @@ class Guided(Wrapper):
         combine: Combination = LINEAR,
     ) -> None:
         check_percentile(threshold)
-        if not denoise.num_classes and denoise.guide is None:
+        if not denoise.takes_conditions and denoise.guide is None:
             raise InputError("guidance needs labels, but the model has no classes")
         check_interval(interval or ())
         super().__init__(denoise)
         self.threshold, self.weight, self.interval = threshold, weight, interval
         self.combine = combine
-        self.labels = tf.convert_to_tensor(labels, tf.int32)
+        self.labels = as_labels(denoise, labels)
 
     def conditioned(self, labels: tf.Tensor | None = None) -> Denoiser:
         """Guided towards other labels; without labels there is nothing to guide to."""
         if labels is None:
             return self.denoise.conditioned()
         made = self.wrapping(self.denoise)
-        made.labels = tf.convert_to_tensor(labels, tf.int32)
+        made.labels = as_labels(self, labels)
         return made
 
     def init_carry(self, z: tf.Tensor) -> tuple:
@@ -87,7 +89,7 @@ class Guided(Wrapper):
         return prediction, (own, *rest)
 
     def _asked(self, denoise: Denoiser) -> Denoiser:
-        return denoise.conditioned(self.labels) if denoise.num_classes else denoise
+        return denoise.conditioned(self.labels) if denoise.takes_conditions else denoise
 
     def _beside_guide(
         self, z: tf.Tensor, level: NoiseLevel, carry: tuple
@@ -110,7 +112,7 @@ class Guided(Wrapper):
     def _both(
         self, z: tf.Tensor, level: NoiseLevel, carry: tuple
     ) -> tuple[Prediction, tuple]:
-        null = tf.fill(tf.shape(self.labels), self.num_classes)
+        null = null_labels(self, tf.shape(self.labels)[0])
         both = self.denoise.conditioned(tf.concat([self.labels, null], 0))
         *halves, kept = carry
         joined = tf.nest.map_structure(lambda *rows: tf.concat(rows, 0), *halves)
@@ -171,7 +173,7 @@ def for_sampling(
 
     Args:
       denoise: a trained denoiser.
-      labels: classes, int32 [B]; not looked at without classes.
+      labels: classes, int32 [B], or rows of conditions; not looked at without any.
       weight: w, see `guided`.
       sampling: thresholding, percentile, guidance interval and floor of velocities.
 
@@ -180,7 +182,8 @@ def for_sampling(
     """
     if denoise.distilled_guidance is not None:
         weight = 1.0
-    if denoise.num_classes or denoise.guide is not None:
+    denoise = each_guided(denoise, sampling.guidance_each)
+    if denoise.takes_conditions or denoise.guide is not None:
         dynamic = sampling.thresholding == "dynamic"
         threshold = sampling.percentile if dynamic else None
         interval = check_interval(sampling.guidance_interval)

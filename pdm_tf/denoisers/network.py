@@ -7,6 +7,7 @@ from typing import Any, Self
 import keras
 import tensorflow as tf
 
+from pdm_tf.denoisers.conditioning import as_labels, null_labels
 from pdm_tf.denoisers.denoiser import Denoiser, Prediction
 from pdm_tf.diffusion import NoiseLevel, NoiseSchedule
 from pdm_tf.diffusion.gaussian import x_from_output
@@ -34,7 +35,7 @@ class NetworkDenoiser(Denoiser):
       network: (z, t, labels) -> (output, variance), with a `config`.
       schedule: the schedule that it was trained with.
       prediction: what its output means: x, eps or v.
-      labels: classes, int32 [B], or None.
+      labels: classes, int32 [B], or rows of conditions, float32 [B, n], or None.
       apart: keep the network a function of its own, so that its numbers do not depend
         on what surrounds it; without this a training step is a few per cent faster.
       plan: what happens to the network's layers in this denoiser, and in no other.
@@ -54,6 +55,7 @@ class NetworkDenoiser(Denoiser):
         self.augmentation: tf.Tensor | None = None
         self.image_shape = tuple(network.config.image_shape)
         self.num_classes = network.config.num_classes
+        self.conditions = getattr(network, "conditions", None)
         self.learns_variance = getattr(network, "learns_variance", True)
         check_plan(plan or {}, network)
         self.plan, self.apart, self.constant = plan or {}, apart, False
@@ -90,10 +92,10 @@ class NetworkDenoiser(Denoiser):
         )
 
     def conditioned(self, labels: tf.Tensor | None = None) -> Self:
-        if not self.num_classes:
+        if not self.takes_conditions:
             super().conditioned(labels)
         made = copy(self)
-        made.labels = None if labels is None else tf.convert_to_tensor(labels, tf.int32)
+        made.labels = None if labels is None else as_labels(self, labels)
         return made
 
     def augmented(self, augmentation: tf.Tensor) -> Self:
@@ -146,10 +148,10 @@ class NetworkDenoiser(Denoiser):
         time = self.schedule.time(level) if continuous else level.t
         t = tf.reshape(time, [-1])  # [1] when all pictures share one level
         z = self.schedule.as_trained(z, level)
-        if not self.num_classes:
+        if not self.takes_conditions:
             return [z, t]
         if self.labels is None:
-            return [z, t, tf.fill([tf.shape(z)[0]], self.num_classes)]
+            return [z, t, null_labels(self, tf.shape(z)[0])]
         return [z, t, self.labels]
 
     def prediction_of(

@@ -20,7 +20,7 @@ class Split(StatefulDenoiser):
         self.members, self.snrs = tuple(parts), tuple(snrs)
         first = parts[0]
         self.image_shape, self.schedule = first.image_shape, first.schedule
-        self.num_classes = first.num_classes
+        self.num_classes, self.conditions = first.num_classes, first.conditions
 
     @property
     def variables(self) -> Mapping[str, tf.Variable]:
@@ -82,7 +82,7 @@ def _check(parts: Sequence[Denoiser], snrs: Sequence[float]) -> None:
             f"{len(parts) - 1} boundaries above 0, falling, least noisy part first"
         )
     for i, part in enumerate(parts[1:], start=2):
-        for name in ("image_shape", "num_classes", "schedule"):
+        for name in ("image_shape", "num_classes", "conditions", "schedule"):
             first, other = getattr(parts[0], name), getattr(part, name)
             if first != other:
                 shown = "" if name == "schedule" else f": {first} and {other}"

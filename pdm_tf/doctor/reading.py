@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from pdm_tf.config import Config, MeasureConfig
+from pdm_tf.config.conditioning import conditions_of
 from pdm_tf.data.measuring import measure_reading
 from pdm_tf.data.sources import open_source
 from pdm_tf.errors import SettingError
@@ -29,6 +30,7 @@ def measure(own: MeasureConfig, config: Config) -> Iterator[str]:
         network.num_classes,
         data_dir=data.data_dir,
         download=data.download,
+        conditions=conditions_of(network),
     )
     speed = measure_reading(
         source, batch_size, own.measure_seconds, data.horizontal_flip

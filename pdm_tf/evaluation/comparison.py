@@ -31,7 +31,7 @@ from pdm_tf.evaluation.report import (
 )
 from pdm_tf.evaluation.versions import versions
 from pdm_tf.progress import progress, say
-from pdm_tf.serving.generator import ImageGenerator, choose_sampler
+from pdm_tf.serving.generator import ImageGenerator, choose_sampler, labels_in_turn
 from pdm_tf.serving.watching import generate_watched
 
 SSIM = 11  # pixels, the least that a picture must have
@@ -66,8 +66,8 @@ class Request:
         return generate_watched(self.generator, seeds, *asked, advance)
 
     def labels(self, seeds: np.ndarray) -> np.ndarray:
-        """Classes of pictures, int32 [N]; zeros where there are none."""
-        return seeds % max(1, self.generator.num_classes)
+        """Classes or conditions of pictures, see `labels_in_turn`."""
+        return labels_in_turn(self.generator, seeds)
 
     def evaluations(self) -> int:
         """Evaluations of the network for one picture."""

@@ -8,10 +8,13 @@ from typing import Any
 import numpy as np
 
 from pdm_tf.config import EvaluationConfig
+from pdm_tf.config.conditioning import Conditions, read_conditions
 from pdm_tf.config.evaluating import PAPER_IMAGES, QUICK_IMAGES
 from pdm_tf.config.sampling import BEST, GRIDS, METRICS
+from pdm_tf.data.condition_rows import spread_rows
+from pdm_tf.data.folder import read_rows
 from pdm_tf.errors import InputError, SettingError
-from pdm_tf.evaluation.locations import Location
+from pdm_tf.evaluation.locations import Location, locate
 from pdm_tf.evaluation.model_cost import count_evaluations, flops_of, parameters_of
 from pdm_tf.evaluation.stored_images import ImageSource
 from pdm_tf.progress import progress, say
@@ -95,6 +98,29 @@ def draw_labels(policy: str, num_classes: int, count: int, seed: int) -> np.ndar
     return np.arange(count, dtype=np.int32) % max(1, num_classes)
 
 
+def draw_rows(
+    conditions: Conditions, config: EvaluationConfig, count: int
+) -> tuple[str, np.ndarray]:
+    """Conditions of pictures, float32 [count, n], and where they come from.
+
+    Those of the reference, in a random order and over again where there are fewer;
+    evenly spread ones where it is no folder.
+
+    Raises:
+      SettingError: a folder without these conditions.
+    """
+    location = locate("reference", config.reference) if config.reference else None
+    kind, _, folder = location.path.partition(":") if location else ("", "", "")
+    if location is None or location.kind != "source" or kind != "folder":
+        return "spread evenly", spread_rows(conditions, np.arange(count))
+    try:
+        rows = read_rows(folder, conditions, location.split)
+    except SettingError as error:
+        raise location.error(f"its conditions cannot be read: {error}") from None
+    order = np.random.default_rng(config.seed).permutation(len(rows))
+    return "as in the reference", np.resize(rows[order], (count, conditions.size))
+
+
 class GeneratedImages:
     """Pictures of a model, sampled as the settings say, and a clock for them.
 
@@ -121,6 +147,8 @@ class GeneratedImages:
             raise SettingError(
                 "guidance", self._weight, "give a finite number; 1 is none"
             )
+        self._conditions = read_conditions(generator.description)
+        self._policy: str = config.label_policy if generator.num_classes else "none"
         self._seconds, self._sampled = 0.0, 0
         # Counted now: nothing may fail once hours of pictures are sampled.
         self._flops, self._parameters = flops_of(generator), parameters_of(generator)
@@ -129,8 +157,7 @@ class GeneratedImages:
         self, count: int, batch_size: int
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Pictures uint8 [B, H, W, C] of seeds from `seed` on, and labels int32 [B]."""
-        config, num_classes = self._config, self._model.num_classes
-        labels = draw_labels(config.label_policy, num_classes, count, config.seed)
+        config, labels = self._config, self._labels(count)
         seeds = config.seed + np.arange(count, dtype=np.int64)
         firsts = range(0, count, batch_size)
         each = self._model.evaluations(self._sampler, config.steps)
@@ -146,6 +173,13 @@ class GeneratedImages:
                 self._sampled += len(pictures)
                 yield pictures, labels[rows]
 
+    def _labels(self, count: int) -> np.ndarray:
+        config, num_classes = self._config, self._model.num_classes
+        if self._conditions is None:
+            return draw_labels(config.label_policy, num_classes, count, config.seed)
+        self._policy, rows = draw_rows(self._conditions, config, count)
+        return rows
+
     def _generate(
         self,
         seeds: np.ndarray,
@@ -159,13 +193,14 @@ class GeneratedImages:
     def describe(self) -> dict[str, Any]:
         """How the pictures were sampled."""
         config = self._config
-        classes = {"label_policy": config.label_policy, "guidance": self._weight}
+        known = self._model.num_classes or self._conditions
         return {
             "model": self._model.description.get("digest"),
             "sampler": self._sampler,
             "steps": config.steps,
             "seed": config.seed,
-            **(classes if self._model.num_classes else {"label_policy": "none"}),
+            "label_policy": self._policy,
+            **({"guidance": self._weight} if known else {}),
         }
 
     def cost(self) -> dict[str, Any]:

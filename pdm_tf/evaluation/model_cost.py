@@ -16,11 +16,14 @@ def count_evaluations(
 ) -> int:
     """Evaluations of the network for one picture: twice as many under guidance.
 
-    A model into which its guidance was distilled is never guided again.
+    And as many times more as conditions have weights of their own. A model into which
+    its guidance was distilled is never guided again.
     """
     distilled = model.description.get("distilled_guidance") is not None
-    guided = model.num_classes and guidance != 1 and not distilled
-    return model.evaluations(sampler, steps) * (2 if guided else 1)
+    known = model.num_classes or model.description.get("conditions")
+    guided = known and guidance != 1 and not distilled
+    each = 1 + len(model.description.get("sampling", {}).get("guidance_each", ()))
+    return model.evaluations(sampler, steps) * (2 if guided else 1) * each
 
 
 def parameters_of(model: ImageGenerator) -> int | None:

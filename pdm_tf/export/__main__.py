@@ -1,5 +1,7 @@
 """python -m pdm_tf.export --model=MODEL: writes it for TensorFlow, LiteRT, OpenVINO."""
 
+from typing import Any
+
 from pdm_tf import flags
 from pdm_tf.config import ExportConfig
 from pdm_tf.errors import SettingError
@@ -16,7 +18,9 @@ def main(argv: list[str]) -> None:
     from pdm_tf import assemble
 
     given = {"variance": config.variance, "thresholding": config.thresholding}
-    changes = {name: value for name, value in given.items() if value != "run"}
+    changes: dict[str, Any] = {n: v for n, v in given.items() if v != "run"}
+    if config.guidance_each:
+        changes["guidance_each"] = config.guidance_each
     if config.format != "savedmodel":
         place, found = assemble.export_network(config, changes)
         print(

@@ -92,11 +92,14 @@ def _constants(
 
 
 def input_specs(network: keras.Model) -> list[tf.TensorSpec]:
-    """Signature of z, t and, with classes, labels, for any batch."""
+    """Signature of z, t and, with classes or conditions, labels, for any batch."""
     many = tf.TensorSpec([None], tf.int32)
     continuous = getattr(network, "continuous_time", False)
     time = tf.TensorSpec([None], tf.float32) if continuous else many
     inputs = [tf.TensorSpec([None, *network.config.image_shape], tf.float32), time]
+    conditions = getattr(network, "conditions", None)
+    if conditions is not None:
+        return [*inputs, tf.TensorSpec([None, conditions.size], tf.float32)]
     return [*inputs, many] if network.config.num_classes else inputs
 
 

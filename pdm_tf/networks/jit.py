@@ -6,8 +6,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from pdm_tf.config.conditioning import conditions_of
 from pdm_tf.config.transformer import JiTConfig
 from pdm_tf.errors import SettingError
+from pdm_tf.networks.condition_embedding import attribute_embedding, embed_conditions
 from pdm_tf.networks.derivatives import silu
 from pdm_tf.networks.jit_blocks import (
     Modulation,
@@ -46,7 +48,7 @@ class JiT(KerasFile, keras.Model):
     def __init__(self, config: JiTConfig, **settings: Any) -> None:
         settings = {"name": "jit", "dtype": config.precision, **settings}
         super().__init__(autocast=False, **settings)
-        self.config = config
+        self.config, self.conditions = config, conditions_of(config)
         self.grid_height, self.grid_width = _grid_shape(config)
         self._make_embeddings()
         grid = self.grid_height, self.grid_width
@@ -91,6 +93,7 @@ class JiT(KerasFile, keras.Model):
             self.augmentation = VectorEmbedding(
                 AUGMENTATION_SIZE, wide, name="augmentation"
             )
+        self.attributes = attribute_embedding(self.conditions, wide)
         self.classes = None
         if config.num_classes:
             self.classes = keras.layers.Embedding(
@@ -118,8 +121,8 @@ class JiT(KerasFile, keras.Model):
         self.time_2.build((None, config.hidden_size))
         if self.augmentation:
             self.augmentation.build()
-        if self.classes:
-            self.classes.build((None,))
+        for one in filter(None, (self.attributes, self.classes)):
+            one.build((None,))
         for block in self.blocks:
             block.build()
         self.modulation.build()
@@ -140,7 +143,8 @@ class JiT(KerasFile, keras.Model):
           z: noisy pictures, float32 [B, H, W, C].
           t: times, float32 [B], or [1] when all pictures share one; 0 is noise, 1
             the picture.
-          labels: int32 [B]; num_classes means no label. Needed with classes.
+          labels: int32 [B]; num_classes means no label. Needed with classes. With
+            `conditions` float32 [B, n] of them, NaN for what is not known.
           augmentation: how z was augmented, float32 [B, 9]; zeros or None: not at all.
 
         Returns:
@@ -149,10 +153,11 @@ class JiT(KerasFile, keras.Model):
         """
         with conditions(_timestep(t), labels):
             c = apply_transform(TIME, t, lambda t, _: self._embed_time(t))
-            classes = None if self.classes is None else self.classes(labels)
+            classes, attributes = embed_conditions(self, labels)
             c = c if classes is None else c + classes
             if self.augmentation is not None and augmentation is not None:
                 c = c + self.augmentation(augmentation)
+            c = c if attributes is None else c + attributes
             x = self._tokens(z)
             for i, block in enumerate(self.blocks):
                 if i == self.config.context_start and self.context is not None:

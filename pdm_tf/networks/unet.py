@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from pdm_tf.config import UNetConfig
+from pdm_tf.config.conditioning import conditions_of
 from pdm_tf.networks import shapes
 from pdm_tf.networks.blocks import (
     AttentionBlock,
@@ -15,6 +16,7 @@ from pdm_tf.networks.blocks import (
     apply_in_turn,
     build_in_turn,
 )
+from pdm_tf.networks.condition_embedding import attribute_embedding, embed_conditions
 from pdm_tf.networks.derivatives import silu
 from pdm_tf.networks.embeddings import position_code, timestep_code
 from pdm_tf.networks.keras_file import KerasFile
@@ -40,7 +42,7 @@ class PatchedUNet(KerasFile, keras.Model):
     def __init__(self, config: UNetConfig, **settings: Any) -> None:
         settings = {"name": "unet", "dtype": config.precision, **settings}
         super().__init__(autocast=False, **settings)
-        self.config = config
+        self.config, self.conditions = config, conditions_of(config)
         self.grid_height, self.grid_width = shapes.grid_shape(config)
         self._channels = shapes.channels_of_levels(config)
         self._blocks = shapes.blocks_of_levels(config)
@@ -69,6 +71,7 @@ class PatchedUNet(KerasFile, keras.Model):
             self.augmentation = VectorEmbedding(
                 AUGMENTATION_SIZE, self._time_width, name="augmentation"
             )
+        self.attributes = attribute_embedding(self.conditions, self._time_width)
         self.classes = None
         if config.num_classes:
             self.classes = keras.layers.Embedding(
@@ -129,8 +132,7 @@ class PatchedUNet(KerasFile, keras.Model):
         self.patches_out = conv(
             pixels, 3, zero=True, name="patches_out", dtype="float32"
         )
-        width = config.width
-        both = width + self._channels[0]
+        width, both = config.width, config.width + self._channels[0]
         self.variance_time = dense(both, name="variance_time", dtype=policy)
         self.variance_in = conv(width, 3, name="variance_in", dtype=policy)
         self.variance_out = conv(pixels, 3, name="variance_out", dtype="float32")
@@ -141,10 +143,8 @@ class PatchedUNet(KerasFile, keras.Model):
         self.patches_in.build((None, None, None, pixels))
         self.time_1.build((None, config.width))
         self.time_2.build((None, 4 * config.width))
-        if self.augmentation:
-            self.augmentation.build()
-        if self.classes:
-            self.classes.build((None,))
+        for one in filter(None, (self.augmentation, self.attributes, self.classes)):
+            one.build((None,))
         self._build_blocks()
         last = self._channels[0]
         self.norm.build((None, None, None, last))
@@ -176,7 +176,7 @@ class PatchedUNet(KerasFile, keras.Model):
         Args:
           z: noisy pictures, float32 [B, H, W, C].
           t: timesteps, int32 [B], or [1] when all pictures share one.
-          labels: int32 [B]; num_classes means no label. Needed with classes.
+          labels: int32 [B], num_classes for none, or float32 [B, n] of `conditions`.
           augmentation: how z was augmented, float32 [B, 9]; zeros or None: not at all.
 
         Returns:
@@ -281,7 +281,8 @@ class PatchedUNet(KerasFile, keras.Model):
             alone = apply_transform(TIME, t, lambda t, _: self._embed_time(t))
         if self.augmentation is not None and augmentation is not None:
             alone = alone + self.augmentation(augmentation)
-        classes = None if self.classes is None else self.classes(labels)
+        classes, attributes = embed_conditions(self, labels)
+        alone = alone if attributes is None else alone + attributes
         if classes is not None and not self._gated:
             return Embedding(alone + classes, None, alone)
         return Embedding(alone, classes, alone)

@@ -7,11 +7,12 @@ from typing import ClassVar
 import tensorflow as tf
 
 from pdm_tf import seeds
+from pdm_tf.denoisers.conditioning import as_labels
 from pdm_tf.denoisers.denoiser import Denoiser
 from pdm_tf.denoisers.objective import Loss
 from pdm_tf.diffusion.gaussian import noised
 from pdm_tf.diffusion.losses import simple_loss, vlb_loss
-from pdm_tf.objectives.draws import Draws, draw, drop_labels
+from pdm_tf.objectives.draws import Draws, draw, drop_each, drop_labels
 from pdm_tf.objectives.levels import Levels
 
 
@@ -31,6 +32,8 @@ class DenoisingObjective:
       levels: u even in [0, 1), first and last timestep -> the levels trained; None:
         those of the schedule.
       stratified: whether the levels of a batch are spread evenly, see `draws.draw`.
+      condition_dropout: share of pictures that lose a condition, each by itself; of
+        rows of conditions `label_dropout` drops all together.
     """
 
     denoise: Denoiser
@@ -40,23 +43,26 @@ class DenoisingObjective:
     t_range: tuple[int, int]
     levels: Levels | None = None
     stratified: bool = True
+    condition_dropout: float = 0.0
     terms: ClassVar = ("simple", "vlb")
     buckets: ClassVar = 4  # quartiles of the timesteps
 
     def draw(self, seed: int, step: tf.Tensor, batch_size: int) -> Draws:
         """Noise, timesteps and dropped labels of a batch, see `draws.draw`."""
-        return draw(seed, step, batch_size, self.stratified)
+        count = len(conditions.parts) if (conditions := self.denoise.conditions) else 0
+        return draw(seed, step, batch_size, self.stratified, count)
 
     def __call__(self, x: tf.Tensor, labels: tf.Tensor, draws: Draws) -> Loss:
-        """Losses of pictures x [B, H, W, C] in [-1, 1] with labels int32 [B]."""
+        """Losses of pictures x [B, H, W, C] in [-1, 1] with labels int32 [B].
+
+        With conditions their rows, float32 [B, n], may be in the place of labels.
+        """
         denoise, schedule = self.denoise, self.denoise.schedule
         level = (self.levels or schedule.spread)(draws.u, *self.t_range)
         eps = seeds.normal(draws.keys, tuple(x.shape[1:]))
         z = noised(x, eps, level.per_pixel())
-        if denoise.num_classes:
-            null = denoise.num_classes
-            kept = drop_labels(labels, draws.drop, self.label_dropout, null)
-            denoise = denoise.conditioned(kept)
+        if denoise.takes_conditions:
+            denoise = denoise.conditioned(self._kept(labels, draws))
         denoised, variance = denoise(z, level)
         scale = schedule.noise_scale
         simple = simple_loss(x, denoised, level, self.weighting, scale)
@@ -66,3 +72,12 @@ class DenoisingObjective:
             vlb = vlb_loss(schedule, z, x, fixed, variance, level)
         bucket = level.t * self.buckets // schedule.timesteps
         return Loss(simple + vlb, {"simple": simple, "vlb": vlb}, bucket)
+
+    def _kept(self, labels: tf.Tensor, draws: Draws) -> tf.Tensor:
+        """Labels, or rows of conditions, of which some are dropped."""
+        labels, null = as_labels(self.denoise, labels), self.denoise.num_classes
+        kept = drop_labels(labels, draws.drop, self.label_dropout, null)
+        if self.denoise.conditions is None:
+            return kept
+        parts = self.denoise.conditions.parts.values()
+        return drop_each(kept, draws.each, self.condition_dropout, parts)

@@ -6,7 +6,7 @@ settings goes on where the first was stopped.
 
 import contextlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +15,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pdm_tf.config import SampleConfig
+from pdm_tf.config.conditioning import Conditions, read_conditions
 from pdm_tf.config.sampling import BEST
+from pdm_tf.data.condition_rows import asked_rows
 from pdm_tf.data.images import save_png
 from pdm_tf.data.labels import find_labels
 from pdm_tf.errors import SettingError
@@ -87,13 +89,24 @@ def label_cycle(
 
 
 def assign_labels(
-    config: SampleConfig, num_classes: int, class_names: tuple[str, ...] = ()
+    config: SampleConfig,
+    num_classes: int,
+    class_names: tuple[str, ...] = (),
+    conditions: Conditions | None = None,
 ) -> np.ndarray:
     """The label of each picture, int32 [num_images]; zeros without classes.
 
+    Of a model with conditions their rows, float32 [num_images, n].
+
     Raises:
-      SettingError: classes that the model does not know.
+      SettingError: classes or attributes that the model does not know.
     """
+    if conditions:
+        asked = config.labels, config.attributes, class_names
+        return asked_rows(conditions, config.num_images, *asked)
+    if config.attributes:
+        remedy = "the model has no attributes; give none"
+        raise SettingError("attributes", ",".join(config.attributes), remedy)
     cycle = label_cycle(config, num_classes, class_names) or [0]
     return np.resize(np.asarray(cycle, np.int32), config.num_images)
 
@@ -127,12 +140,12 @@ def write_samples(generator: ImageGenerator, config: SampleConfig) -> Path:
     if config.guidance is None:
         config = replace(config, guidance=generator.guidance)
     names = tuple(generator.description.get("class_names") or ())
-    cycle = label_cycle(config, generator.num_classes, names)
+    conditions = read_conditions(generator.description)
+    every = assign_labels(config, generator.num_classes, names, conditions)
     numbers = own_numbers(config.shard, config.num_images, config.batch_size)
     seeds = np.arange(config.num_images, dtype=np.int32)[numbers] + config.seed
-    every = np.resize(np.asarray(cycle or [0], np.int32), config.num_images)
     request = Request(config, generator, numbers, seeds, every[numbers])
-    manifest = describe_samples(config, generator, cycle)
+    manifest = describe_samples(config, generator, _named(config, generator, names))
     with locked_directory("out_dir", config.out_dir, is_of_samples) as there:
         directory = Path(config.out_dir)
         _compare(directory, request, there, manifest)
@@ -140,6 +153,15 @@ def write_samples(generator: ImageGenerator, config: SampleConfig) -> Path:
             write_json(directory / MANIFEST, manifest)
             _write_all(directory, request, names)
     return directory
+
+
+def _named(
+    config: SampleConfig, generator: ImageGenerator, names: tuple[str, ...]
+) -> Sequence[int] | str:
+    """The labels as a manifest has them."""
+    if read_conditions(generator.description):
+        return ",".join(config.labels)
+    return label_cycle(config, generator.num_classes, names)
 
 
 def _compare(

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from pdm_tf.config import SamplingConfig
+from pdm_tf.denoisers.conditioning import as_labels
 from pdm_tf.denoisers.counted import counted
 from pdm_tf.denoisers.denoiser import Denoiser, timesteps_of
 from pdm_tf.diffusion import respacing
@@ -88,7 +89,7 @@ class DenoiserGenerator:
         self.check(sampler, steps)
         self.evaluated = 0
         in_steps, at_timesteps = self._opened(sampler)
-        rows = tf.constant(seeds, tf.int32), tf.constant(labels, tf.int32)
+        rows = tf.constant(seeds, tf.int32), as_labels(self.denoiser, labels)
         if str(steps).isdecimal():
             return in_steps(*rows, int(steps), guidance)["images"].numpy()
         visited = self._timesteps(steps)[::-1]

@@ -54,6 +54,8 @@ def describe(
     """
     meant = seal_of(denoiser) if sealed is None else sealed
     meant = {**meant, **sealed_settings(sampling)}
+    conditions = denoiser.conditions
+    rows = {"conditions": conditions.describe()} if conditions else {}
     return {
         "digest": digest_model(denoiser.variables, meant, lineage),
         "sealed": meant,
@@ -62,6 +64,7 @@ def describe(
         "image_shape": list(denoiser.image_shape),
         "num_classes": denoiser.num_classes,
         "class_names": list(class_names),
+        **rows,
         "timesteps": denoiser.schedule.timesteps,
         "distilled_guidance": denoiser.distilled_guidance,
         "own_sampler": list(denoiser.own_sampler) if denoiser.own_sampler else None,

@@ -4,7 +4,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from pdm_tf.config.conditioning import read_conditions
 from pdm_tf.config.sampling import SamplerDefault
+from pdm_tf.data.condition_rows import spread_rows
 from pdm_tf.progress import progress
 
 Steps = int | str  # a number, ADM's sections such as 90,60,60,20,20, or ddimN
@@ -50,6 +52,7 @@ class ImageGenerator(Protocol):
         Args:
           seeds: int32 [N].
           labels: int32 [N], num_classes for no label; not looked at without classes.
+            Rows, float32 [N, n], where the description tells of "conditions".
           steps: a number, spaced as suits the sampler; sections such as
             90,60,60,20,20 and ddimN are evenly spaced in t.
           guidance: guidance weight w; 1 is none.
@@ -83,6 +86,21 @@ def choose_sampler(
     return sampler, steps
 
 
+def labels_in_turn(generator: ImageGenerator, numbers: np.ndarray) -> np.ndarray:
+    """Labels of pictures whose labels nobody chose: all classes in turn, int32 [N].
+
+    Of a model with attributes rows, see `spread_rows`.
+
+    Args:
+      generator: the model.
+      numbers: of the pictures, int32 [N].
+    """
+    conditions = read_conditions(generator.description)
+    if conditions is None:
+        return numbers % max(1, generator.num_classes)
+    return spread_rows(conditions, numbers)
+
+
 def generate_many(
     generator: ImageGenerator,
     count: int,
@@ -92,10 +110,10 @@ def generate_many(
     batch_size: int = 16,
 ) -> np.ndarray:
     """Pictures of seeds 0 … count - 1, all classes in turn: uint8 [count, H, W, C]."""
-    made = []
+    made, labels = [], labels_in_turn(generator, np.arange(count, dtype=np.int32))
     batches = range(0, count, batch_size)
     for first in progress(batches, "generating", "batches"):
         seeds = np.arange(first, min(first + batch_size, count), dtype=np.int32)
-        labels = seeds % max(1, generator.num_classes)
-        made.append(generator.generate(seeds, labels, steps, guidance, sampler))
+        rows = labels[first : first + batch_size]
+        made.append(generator.generate(seeds, rows, steps, guidance, sampler))
     return np.concatenate(made)

@@ -12,7 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from pdm_tf.config.conditioning import read_conditions
 from pdm_tf.config.sampling import GUIDANCE
+from pdm_tf.data.condition_rows import as_rows
 from pdm_tf.data.decoding import opened_picture
 from pdm_tf.data.images import read_picture
 from pdm_tf.diffusion import respacing
@@ -95,6 +97,7 @@ class HttpGenerator:
         """
         self.check(sampler, steps)
         end = "" if sampler == self.samplers[0] else f"_{sampler}"
+        labels = as_rows(read_conditions(self.description), labels)
         rows: dict[str, Any] = {"seeds": seeds.tolist(), "labels": labels.tolist()}
         if not str(steps).isdecimal():
             visited = respacing.spread(self.timesteps, str(steps))[::-1]

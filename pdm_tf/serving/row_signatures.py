@@ -15,6 +15,7 @@ from pdm_tf.serving.signatures import (
     checked,
     finite,
     labels_known,
+    labels_spec,
 )
 
 # Serving's REST interface encodes strings as base64 whose output is named so.
@@ -22,11 +23,12 @@ PNG = "png_bytes"
 _PNG_CHANNELS = (1, 2, 3, 4)  # grey, colour, and each with transparency
 
 
-def _rows_function(body: Callable) -> Callable:
+def _rows_function(body: Callable, denoiser: Denoiser) -> Callable:
     """A function of seeds, labels, steps and guidance, each of [N]."""
-    kinds = {"seeds": tf.int32, "labels": tf.int32, "steps": tf.int32}
-    kinds["guidance"] = tf.float32
-    signature = [tf.TensorSpec([None], kind, name) for name, kind in kinds.items()]
+    kinds = {"seeds": tf.int32, "steps": tf.int32, "guidance": tf.float32}
+    specs = {n: tf.TensorSpec([None], kind, n) for n, kind in kinds.items()}
+    specs["labels"] = labels_spec(denoiser)
+    signature = [specs[name] for name in ("seeds", "labels", "steps", "guidance")]
     return tf.function(body, input_signature=signature, autograph=False)
 
 
@@ -57,7 +59,7 @@ def rows_signature(denoiser: Denoiser, in_steps: Callable) -> Callable:
             *labels_known(denoiser, labels, seeds),
         ]
         seeds, steps, guidance = checked(holds, (seeds, steps, guidance))
-        asked = labels if denoiser.num_classes else tf.zeros_like(seeds)
+        asked = labels if denoiser.takes_conditions else tf.zeros_like(seeds)
         every = tf.range(tf.size(seeds))
 
         def draw_alike(done: tf.Tensor, images: tf.Tensor) -> tuple:
@@ -81,7 +83,7 @@ def rows_signature(denoiser: Denoiser, in_steps: Callable) -> Callable:
         _, images = tf.while_loop(lambda d, _: ~tf.reduce_all(d), draw_alike, none)
         return {"images": images}
 
-    return _rows_function(sample_rows)
+    return _rows_function(sample_rows, denoiser)
 
 
 def png_signature(denoiser: Denoiser, in_rows: Callable) -> Callable | None:
@@ -103,7 +105,7 @@ def png_signature(denoiser: Denoiser, in_rows: Callable) -> Callable | None:
         images = in_rows(seeds, labels, steps, guidance)["images"]
         return {PNG: tf.io.encode_png(images)}
 
-    return _rows_function(sample_png)
+    return _rows_function(sample_png, denoiser)
 
 
 def config_signature(text: str) -> Callable:

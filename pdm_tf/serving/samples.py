@@ -18,6 +18,7 @@ from pdm_tf.storage.npz import Blocks, write_npz_in_blocks
 GRID_PICTURES = 100  # at most, in grid.png
 # All that changes pictures, but for the model; the size of batches does not.
 SETTINGS = ("num_images", "seed", "labels", "guidance", "sampler", "steps")
+_ASKED = ("attributes", "guidance_each")  # in manifests where they are given
 _ROUNDED = (
     0.005  # share of numbers that other batches may round otherwise by more than 1
 )
@@ -29,19 +30,22 @@ def is_of_samples(manifest: Mapping[str, Any]) -> bool:
 
 
 def describe_samples(
-    config: SampleConfig, generator: ImageGenerator, cycle: Sequence[int]
+    config: SampleConfig, generator: ImageGenerator, cycle: Sequence[int] | str
 ) -> dict[str, Any]:
     """The manifest of samples: all settings, resolved, and the model.
 
     Args:
       config: the command line, its guidance known.
       generator: the model.
-      cycle: labels that are repeated over the pictures; empty without classes.
+      cycle: labels that are repeated over the pictures; empty without classes. Of a
+        model with conditions as they were asked for.
     """
+    asked = {name: list(getattr(config, name)) for name in _ASKED}
     return {
         "num_images": config.num_images,
         "seed": config.seed,
-        "labels": list(cycle),
+        "labels": cycle if isinstance(cycle, str) else list(cycle),
+        **{name: value for name, value in asked.items() if value},
         "class_names": list(generator.description.get("class_names") or []),
         "guidance": config.guidance,
         "sampler": config.sampler,
@@ -63,6 +67,11 @@ def differences(
         f"{name} {_shown(there[name])} there, {_shown(wanted[name])} now"
         for name in SETTINGS
         if there[name] != wanted[name]
+    ]
+    found += [
+        f"{name} {_shown(there.get(name))} there, {_shown(wanted.get(name))} now"
+        for name in _ASKED
+        if there.get(name) != wanted.get(name)
     ]
     if wanted.get("shard", "") != there.get("shard", ""):
         found.append(f"{_part(there)} there, {_part(wanted)} now")
@@ -154,7 +163,8 @@ def write_collection(
       directory: where they go.
       batches: begins to give the pictures anew: uint8 [B, H, W, C] each.
       seeds: of the pictures, [N].
-      labels: of the pictures, [N]; not looked at for the grid without classes.
+      labels: of the pictures, [N]; not looked at for the grid without classes. Or
+        rows of conditions, [N, n], whose grid has no columns.
       num_classes: of the model; 0 for none.
       names: of the classes; empty where they have none.
     """
@@ -175,7 +185,7 @@ def _grid(
     pictures: np.ndarray, labels: np.ndarray, num_classes: int, names: Sequence[str]
 ) -> np.ndarray:
     """Pictures on a sheet, those of classes in columns with names."""
-    if not num_classes:
+    if not num_classes or labels.ndim == 2:
         return contact_sheet(pictures)
     classes = labels[: len(pictures)].tolist()
     called = [

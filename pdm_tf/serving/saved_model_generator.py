@@ -10,7 +10,9 @@ from weakref import WeakValueDictionary
 import numpy as np
 import tensorflow as tf
 
+from pdm_tf.config.conditioning import read_conditions
 from pdm_tf.config.sampling import GUIDANCE
+from pdm_tf.data.condition_rows import as_rows
 from pdm_tf.diffusion import respacing
 from pdm_tf.errors import InputError, SettingError
 from pdm_tf.serving.description import read_description
@@ -219,6 +221,7 @@ class SavedModelGenerator:
     ) -> np.ndarray:
         self._began = time.monotonic()
         name, levels = self._request(sampler, str(steps))
+        labels = as_rows(read_conditions(self.description), labels)
         request = {"seeds": seeds, "labels": labels, "guidance": guidance, **levels}
         try:
             pictures = self._graph.run(name, **request)["images"]

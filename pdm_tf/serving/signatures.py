@@ -19,10 +19,17 @@ def _any(name: str) -> tf.TensorSpec:
     return tf.TensorSpec([None], tf.int32, name)
 
 
-def _function(body: Callable, *inputs: tf.TensorSpec) -> Callable:
+def labels_spec(denoiser: Denoiser, count: int | None = None) -> tf.TensorSpec:
+    """As a model takes them: int32 [N], or rows of conditions, float32 [N, n]."""
+    if denoiser.conditions is None:
+        return tf.TensorSpec([count], tf.int32, "labels")
+    return tf.TensorSpec([count, denoiser.conditions.size], tf.float32, "labels")
+
+
+def _function(body: Callable, denoiser: Denoiser, *inputs: tf.TensorSpec) -> Callable:
     """A function of seeds, labels, the inputs given, and guidance, for any of them."""
     weight = tf.TensorSpec([], tf.float32, "guidance")
-    signature = [_any("seeds"), _any("labels"), *inputs, weight]
+    signature = [_any("seeds"), labels_spec(denoiser), *inputs, weight]
     return tf.function(body, input_signature=signature, autograph=False)
 
 
@@ -60,11 +67,15 @@ def labels_known(
 ) -> list[tf.Operation]:
     """That each picture has a class, or the one that means none; without classes, none.
 
+    Rows of conditions hold numbers as they come, or NaN.
+
     Args:
       denoiser: the model.
-      labels: int32 [N].
+      labels: int32 [N], or rows of conditions, float32 [N, n].
       rows: anything of [N].
     """
+    if denoiser.conditions is not None:
+        return [as_many("labels", labels[:, 0], rows)]
     classes = denoiser.num_classes
     if not classes:
         return []
@@ -108,7 +119,7 @@ def sample_signatures(
         x = sample(denoise, sampler, schedule.visiting(timesteps), seeds, shape)
         return {"images": to_uint8(x)}
 
-    at_timesteps = _function(sample_at, _any("timesteps"))
+    at_timesteps = _function(sample_at, denoiser, _any("timesteps"))
 
     def sample_in_steps(
         seeds: tf.Tensor, labels: tf.Tensor, steps: tf.Tensor, guidance: tf.Tensor
@@ -120,7 +131,7 @@ def sample_signatures(
         return at_timesteps(seeds, labels, schedule.grid(steps, spacing).t, guidance)
 
     steps = tf.TensorSpec([], tf.int32, "steps")
-    return _function(sample_in_steps, steps), at_timesteps
+    return _function(sample_in_steps, denoiser, steps), at_timesteps
 
 
 def denoise_signature(denoiser: Denoiser, count: int | None = None) -> Callable:
@@ -141,11 +152,11 @@ def denoise_signature(denoiser: Denoiser, count: int | None = None) -> Callable:
                 [all_within("t", t, 0, last), *labels_known(denoiser, labels, t)],
                 (t, labels),
             )
-        known = denoiser.conditioned(labels) if denoiser.num_classes else denoiser
+        known = denoiser.conditioned(labels) if denoiser.takes_conditions else denoiser
         level = schedule.at(t) if schedule.continuous else schedule.level(t)
         return known(schedule.as_noised(z, level), level)._asdict()
 
     pictures = tf.TensorSpec([count, *denoiser.image_shape], tf.float32, "z")
     times = tf.TensorSpec([count], tf.float32 if schedule.continuous else tf.int32, "t")
-    rows = [times, tf.TensorSpec([count], tf.int32, "labels")]
+    rows = [times, labels_spec(denoiser, count)]
     return tf.function(denoise, input_signature=[pictures, *rows], autograph=False)

@@ -20,8 +20,9 @@ class FittableModel(keras.Model):
     """A network that `fit` trains by an objective of denoising, on one device.
 
     Pictures are uint8 [N, H, W, C], or float32 in [-1, 1]; labels int32 [N], if there
-    are classes. The random numbers of a step are a function of the seed and of the
-    optimizer's iterations; validation draws the same every time.
+    are classes, or rows of conditions, float32 [N, n]. The random numbers
+    of a step are a function of the seed and of the optimizer's iterations; validation
+    draws the same every time.
 
     Args:
       network: what learns; `FittableModel.network.save("x.keras")` keeps it.
@@ -79,7 +80,9 @@ class FittableModel(keras.Model):
             labels = tf.zeros([count], tf.int32)
         draws = self.objective.draw(seed, step, self.batch_size)
         draws = tf.nest.map_structure(lambda rows: rows[:count], draws)
-        return self.objective(x, tf.cast(tf.reshape(labels, [-1]), tf.int32), draws)
+        if labels.shape.rank != 2 or not labels.dtype.is_floating:
+            labels = tf.cast(tf.reshape(labels, [-1]), tf.int32)
+        return self.objective(x, labels, draws)
 
     def _recorded(self, losses: Loss) -> dict[str, tf.Tensor]:
         for name, value in {"loss": losses.total, **losses.terms}.items():

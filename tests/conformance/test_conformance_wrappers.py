@@ -82,6 +82,7 @@ ELSEWHERE |= {
     "PosteriorMean",
     "Restoring",
 }  # of measurements; tests/inverse
+ELSEWHERE |= {"EachGuided"}  # of models with conditions; tests/denoisers
 ROOMS = ("denoisers", "samplers", "acceleration", "adapters", "distillation")
 ROOMS += ("inverse",)
 SLOW = (pytest.mark.slow,)
