@@ -33,7 +33,7 @@ Refuse = Callable[[str], SettingError]
 
 
 @dataclass(frozen=True)
-class Told:
+class ConditionTable:
     """What a file tells of pictures.
 
     Attributes:
@@ -49,7 +49,7 @@ class Told:
     labels: dict[str, tuple[str, ...]] | None = None
 
 
-def read_told(root: Path, refuse: Refuse) -> Told:
+def read_table(root: Path, refuse: Refuse) -> ConditionTable:
     """What the metadata.csv in a folder tells, or else its dataset.json.
 
     Args:
@@ -59,7 +59,7 @@ def read_told(root: Path, refuse: Refuse) -> Told:
     Raises:
       SettingError: neither is there, or it cannot be read.
     """
-    readers = {TABLE_FILE: _read_table, LABEL_FILE: _read_json}
+    readers = {TABLE_FILE: _read_csv, LABEL_FILE: _read_json}
     for name, reader in readers.items():
         if is_regular(root / name):
             try:
@@ -76,7 +76,7 @@ def read_told(root: Path, refuse: Refuse) -> Told:
 
 
 def condition_rows(
-    told: Told,
+    table: ConditionTable,
     conditions: Conditions,
     files: Sequence[str],
     everything: Iterable[str],
@@ -86,56 +86,61 @@ def condition_rows(
     """Names of the labels, and the rows of pictures: float32 [N, conditions.size].
 
     Args:
-      told: what the file tells.
+      table: what the file tells.
       conditions: what is in a row.
       files: the pictures that are read, relative to the folder.
       everything: all pictures of the folder, of which it may tell too.
       refuse: makes the error from what is wrong.
-      numbers: the class of each picture, known otherwise; None: labels are told.
+      numbers: the class of each picture, known otherwise; None: they are in the table.
 
     Raises:
-      SettingError: a picture that is not told of, or the other way round; an attribute
+      SettingError: a picture without a row, or the other way round; an attribute
         that is not there, that is no number, or beyond its range; other labels.
     """
-    _check_files(told, files, everything, refuse)
+    _check_files(table, files, everything, refuse)
     rows = np.zeros([len(files), conditions.size], np.float32)
     names: tuple[str, ...] = ()
     if numbers is not None:
         rows[np.arange(len(files)), numbers] = 1
     elif conditions.num_classes:
-        names = _fill_labels(rows, told, conditions.num_classes, files, refuse)
+        names = _fill_labels(rows, table, conditions.num_classes, files, refuse)
     for column, one in enumerate(conditions.attributes, conditions.num_classes):
-        if one.name not in told.columns:
-            close = difflib.get_close_matches(one.name, told.columns, n=1)
-            known = ", ".join(told.columns) or "none"
+        if one.name not in table.columns:
+            close = difflib.get_close_matches(one.name, table.columns, n=1)
+            known = ", ".join(table.columns) or "none"
             remedy = f"did you mean {close[0]}?" if close else f"it has {known}"
-            remedy = f"{told.name} has no attribute {one.name}; {remedy}"
+            remedy = f"{table.name} has no attribute {one.name}; {remedy}"
             raise SettingError("attributes", one.name, remedy)
-        values = [_number(told, one.name, file, refuse) for file in files]
+        values = [_number(table, one.name, file, refuse) for file in files]
         rows[:, column] = values
-        _check_range(told, one.name, values, (one.low, one.high))
+        _check_range(table, one.name, values, (one.low, one.high))
     return names, rows
 
 
 def _check_files(
-    told: Told, files: Sequence[str], everything: Iterable[str], refuse: Refuse
+    table: ConditionTable,
+    files: Sequence[str],
+    everything: Iterable[str],
+    refuse: Refuse,
 ) -> None:
-    named = told.attributes if told.labels is None else told.attributes | told.labels
+    named = (
+        table.attributes if table.labels is None else table.attributes | table.labels
+    )
     if missing := [file for file in files if file not in named]:
         raise refuse(
-            f"{len(missing)} pictures have no row in {told.name} (the first is "
+            f"{len(missing)} pictures have no row in {table.name} (the first is "
             f"{printable(missing[0])}); add their rows or remove them"
         )
     if absent := sorted(set(named) - set(everything)):
         raise refuse(
-            f"{told.name} has {len(absent)} rows without a picture (the first is of "
+            f"{table.name} has {len(absent)} rows without a picture (the first is of "
             f"{printable(absent[0])}); remove the rows or add the pictures"
         )
 
 
-def _number(told: Told, name: str, file: str, refuse: Refuse) -> float:
+def _number(table: ConditionTable, name: str, file: str, refuse: Refuse) -> float:
     """A value; NaN where it is left empty."""
-    value = told.attributes.get(file, {}).get(name)
+    value = table.attributes.get(file, {}).get(name)
     if value is None or (isinstance(value, str) and not value.strip()):
         return math.nan
     try:
@@ -144,7 +149,7 @@ def _number(told: Told, name: str, file: str, refuse: Refuse) -> float:
         number = math.nan
     if not math.isfinite(number):
         raise refuse(
-            f"{printable(name)} of {printable(file)} in {told.name} is "
+            f"{printable(name)} of {printable(file)} in {table.name} is "
             f"{printable(str(value))[:30]}; give a finite number, or leave it empty "
             "where it is not known"
         )
@@ -152,7 +157,7 @@ def _number(told: Told, name: str, file: str, refuse: Refuse) -> float:
 
 
 def _check_range(
-    told: Told, name: str, values: list[float], ends: tuple[float, float]
+    table: ConditionTable, name: str, values: list[float], ends: tuple[float, float]
 ) -> None:
     known = [value for value in values if not math.isnan(value)]
     low, high = min(known, default=ends[0]), max(known, default=ends[1])
@@ -160,36 +165,40 @@ def _check_range(
         raise SettingError(
             "attributes",
             name,
-            f"goes from {low:g} to {high:g} in {told.name}, beyond {ends[0]:g} to "
+            f"goes from {low:g} to {high:g} in {table.name}, beyond {ends[0]:g} to "
             f"{ends[1]:g}; give {name}:{min(low, ends[0]):g}:{max(high, ends[1]):g}",
         )
 
 
 def _fill_labels(
-    rows: np.ndarray, told: Told, num_classes: int, files: Sequence[str], refuse: Refuse
+    rows: np.ndarray,
+    table: ConditionTable,
+    num_classes: int,
+    files: Sequence[str],
+    refuse: Refuse,
 ) -> tuple[str, ...]:
     """Writes 1 where a picture has a label; returns the names of labels, sorted.
 
     Labels that are numbers all of them are numbered so.
     """
-    if told.labels is None:
-        raise refuse(f"{told.name} has no {LABELS_COLUMN}; add them")
-    found = {label for labels in told.labels.values() for label in labels}
+    if table.labels is None:
+        raise refuse(f"{table.name} has no {LABELS_COLUMN}; add them")
+    found = {label for labels in table.labels.values() for label in labels}
     names = tuple(sorted(found))
     if all(name.isascii() and name.isdigit() and len(name) < 7 for name in names):
         names = tuple(map(str, range(max(map(int, names), default=-1) + 1)))
     if len(names) != num_classes:
         shown = ", ".join(map(printable, names[:5])) + ", …" * (len(names) > 5)
-        remedy = f"{told.name} has {len(names)} labels ({shown}); give as many"
+        remedy = f"{table.name} has {len(names)} labels ({shown}); give as many"
         raise SettingError("num_classes", num_classes, remedy)
     number = {name: i for i, name in enumerate(names)}
     for row, file in zip(rows, files, strict=True):
-        for label in told.labels.get(file, ()):
+        for label in table.labels.get(file, ()):
             row[number[str(int(label)) if label not in number else label]] = 1
     return names
 
 
-def _read_table(content: str, refuse: Refuse) -> Told:
+def _read_csv(content: str, refuse: Refuse) -> ConditionTable:
     reader = csv.reader(io.StringIO(content, newline=""), strict=True)
     try:
         header, *lines = [line for line in reader if line]
@@ -202,7 +211,9 @@ def _read_table(content: str, refuse: Refuse) -> Told:
             f"{FILE_COLUMN} among them"
         )
     columns = [n for n in header if n not in (FILE_COLUMN, LABELS_COLUMN)]
-    told = Told(TABLE_FILE, tuple(columns), {}, {} if LABELS_COLUMN in header else None)
+    table = ConditionTable(
+        TABLE_FILE, tuple(columns), {}, {} if LABELS_COLUMN in header else None
+    )
     for line in lines:
         if len(line) != len(header):
             raise refuse(
@@ -211,16 +222,16 @@ def _read_table(content: str, refuse: Refuse) -> Told:
             )
         row = dict(zip(header, line, strict=True))
         file = _path(row[FILE_COLUMN])
-        if file in told.attributes:
+        if file in table.attributes:
             raise refuse(f"{TABLE_FILE} has two rows of {printable(file)}; keep one")
-        told.attributes[file] = {name: row[name] for name in columns}
-        if told.labels is not None:
+        table.attributes[file] = {name: row[name] for name in columns}
+        if table.labels is not None:
             labels = (part.strip() for part in row[LABELS_COLUMN].split(";"))
-            told.labels[file] = tuple(label for label in labels if label)
-    return told
+            table.labels[file] = tuple(label for label in labels if label)
+    return table
 
 
-def _read_json(content: str, refuse: Refuse) -> Told:
+def _read_json(content: str, refuse: Refuse) -> ConditionTable:
     try:
         found = json.loads(content)
     except (ValueError, RecursionError):
@@ -235,13 +246,13 @@ def _read_json(content: str, refuse: Refuse) -> Told:
             file: tuple(map(str, value if isinstance(value, list) else [value]))
             for file, value in _entries(found, "labels", list | int | str, refuse)
         }
-    return Told(LABEL_FILE, tuple(columns), attributes, labels)
+    return ConditionTable(LABEL_FILE, tuple(columns), attributes, labels)
 
 
 def _entries(
     found: dict[str, Any], name: str, kind: Any, refuse: Refuse
 ) -> Iterable[tuple[str, Any]]:
-    """Pairs of a path and what is told of it."""
+    """Pairs of a path and what is table of it."""
     entries = found.get(name) or []
     for entry in entries if isinstance(entries, list) else [entries]:
         pair = isinstance(entry, list) and len(entry) == 2

@@ -9,7 +9,7 @@ import numpy as np
 
 from pdm_tf.config.conditioning import Conditions
 from pdm_tf.data.classes import check_classes, ordered_classes, tell_order
-from pdm_tf.data.condition_file import condition_rows, read_told
+from pdm_tf.data.condition_file import condition_rows, read_table
 from pdm_tf.data.decoding import Conversions
 from pdm_tf.data.held_out import Placed, held_out, placed
 from pdm_tf.data.images import read_picture
@@ -213,8 +213,8 @@ def _rows(
         class_names, numbers = _labels(name, root, count, train, chosen)
     files = [one.file for one in chosen]
     every = [one.file for one in everything]
-    told = read_told(root, refuse)
-    names, rows = condition_rows(told, conditions, files, every, refuse, numbers)
+    table = read_table(root, refuse)
+    names, rows = condition_rows(table, conditions, files, every, refuse, numbers)
     return class_names or names, rows
 
 
