@@ -158,6 +158,63 @@ class IDMConfig:
     """What a model of python -m pdm_tf.distillation idm has learnt of one operator."""
 
 
+@dataclass(frozen=True)
+class TiramisuConfig(RePaintConfig):
+    """As repaint, of masks; a circuit steers the model at its noisiest levels."""
+
+    circuit: str = option("", "Directory that learn_circuit made.")
+    share: float = option(
+        0.8,
+        "Least share m of the model in the product of both laws of a pixel; 1: the "
+        "circuit is not asked.",
+        low=0,
+        high=1,
+    )
+    since: float = option(
+        0.9,
+        "Share of the timesteps above which the circuit steers.",
+        low=0,
+        high=1,
+    )
+    temperature: float = option(
+        0.1,
+        "How softly estimates of hidden pixels count as evidence, in squares of pixels "
+        "from -1 to 1; of seen ones it is 0.01.",
+        low=1e-3,
+        high=1e6,
+    )
+
+
+@dataclass(frozen=True)
+class LearnCircuitConfig:
+    """Learns a circuit of a data set, for tiramisu."""
+
+    dataset: str = option(
+        "mnist", "Pictures to learn from, as of train.py; its held-out part judges."
+    )
+    image_shape: tuple[int, ...] = option(
+        (32, 32, 1), "Height, width, channels: those of the model that it is to steer."
+    )
+    pictures: int = option(
+        10_000, "Pictures to learn from, at most, spread over all.", low=1
+    )
+    patch: int = option(
+        4, "Side of a patch [pixels], which one code stands for.", low=1
+    )
+    codes: int = option(128, "Codes: centres of k-means.", low=2, high=4096)
+    states: int = option(32, "Hidden states of each patch.", low=1, high=1024)
+    iterations: int = option(60, "Iterations of EM.", low=1)
+    smoothing: float = option(
+        0.1, "Laplace's: added to each expected count.", low=0, high=1e6
+    )
+    seed: int = option(
+        0, "Seed of the first centres and tables.", low=0, high=LAST_SEED
+    )
+    out: str = option(
+        "", "Directory of the circuit; the same command goes on where it was stopped."
+    )
+
+
 # Method -> what its flags are read into.
 METHODS: dict[str, tuple[type, ...]] = {
     "simulate": (ProblemConfig, SimulateConfig),
@@ -168,4 +225,6 @@ METHODS: dict[str, tuple[type, ...]] = {
     "repaint": (ProblemConfig, SolveConfig, RePaintConfig),
     "ilvr": (ProblemConfig, SolveConfig, ILVRConfig),
     "idm": (ProblemConfig, SolveConfig, IDMConfig),
+    "tiramisu": (ProblemConfig, SolveConfig, TiramisuConfig),
+    "learn_circuit": (LearnCircuitConfig,),
 }

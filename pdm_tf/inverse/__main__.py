@@ -4,6 +4,7 @@ Examples:
   python -m pdm_tf.inverse simulate --operator=box:0.5 --image=a.png --out=measured
   python -m pdm_tf.inverse red_diff --model=pretrained:photos --operator=box:0.5 \\
     --image=a.png --fit=crop --out=restored
+  python -m pdm_tf.inverse learn_circuit --dataset=mnist --out=circuit
 """
 
 from pdm_tf import flags
@@ -15,10 +16,16 @@ def main(argv: list[str]) -> None:
     method, (config, *own) = flags.parse_method(
         argv, METHODS, description=__doc__ or ""
     )
-    from pdm_tf.inverse.manifests import check, is_of_inverse
+    from pdm_tf.inverse.manifests import check, is_of_circuits, is_of_inverse
     from pdm_tf.storage.outputs import check_directory
 
-    check_directory("out", config.out, is_of_inverse)  # before anything slow is loaded
+    ours = is_of_circuits if method == "learn_circuit" else is_of_inverse
+    check_directory("out", config.out, ours)  # before anything slow is loaded
+    if method == "learn_circuit":
+        from pdm_tf.inverse.circuits.files import learn_circuit
+
+        print(learn_circuit(config))
+        return
     if method == "simulate":
         from pdm_tf.inverse.simulate import simulate
 

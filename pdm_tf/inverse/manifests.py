@@ -9,10 +9,17 @@ from pdm_tf.config.inverse import ProblemConfig, SolveConfig
 from pdm_tf.errors import MissingSetting, SettingError
 from pdm_tf.storage.files import checksum
 
+CIRCUIT, CIRCUIT_FILE = "circuit", "circuit.safetensors"  # kind; what holds one
+
 
 def is_of_inverse(manifest: Mapping[str, Any]) -> bool:
     """Whether a manifest is of this room."""
     return {"solver", "operator", "inputs"} <= manifest.keys()
+
+
+def is_of_circuits(manifest: Mapping[str, Any]) -> bool:
+    """Whether a manifest is of a learnt circuit."""
+    return manifest.get("kind") == CIRCUIT and "inputs" in manifest
 
 
 def check(config: ProblemConfig, shared: SolveConfig) -> None:
@@ -45,6 +52,8 @@ def describe(
     settings = {**asdict(config), **others}
     files = {n: settings.pop(n, "") for n in ("image", "measurement")}
     files |= {f"{n} of operator": p for n, p in files_of(config.operator).items()}
+    if settings.get("circuit"):
+        files["circuit"] = str(Path(settings.pop("circuit")) / CIRCUIT_FILE)
     settings.pop("out")
     return {
         "solver": solver,

@@ -5,7 +5,7 @@ from typing import Any
 
 from pdm_tf.denoisers import Denoiser
 from pdm_tf.diffusion import Grid
-from pdm_tf.inverse import ddnm, dps, idm, ilvr, pigdm, red_diff, repaint
+from pdm_tf.inverse import ddnm, dps, idm, ilvr, pigdm, red_diff, repaint, tiramisu
 from pdm_tf.samplers import evaluations, open_sampler
 
 SOLVERS: dict[str, ModuleType] = {
@@ -16,6 +16,7 @@ SOLVERS: dict[str, ModuleType] = {
     "repaint": repaint,
     "ilvr": ilvr,
     "idm": idm,
+    "tiramisu": tiramisu,
 }
 
 
@@ -23,7 +24,7 @@ def evaluations_of(name: str, config: Any, grid: Grid, denoise: Denoiser) -> int
     """How often a solver evaluates the denoiser on a grid."""
     if name == "idm":
         return idm.known(denoise).steps
-    if name == "repaint":
+    if name in ("repaint", "tiramisu"):
         grid = repaint.resampled_grid(grid, config.resamplings, config.jump)
     each = (
         evaluations(open_sampler(config.sampler)) if hasattr(config, "sampler") else 1

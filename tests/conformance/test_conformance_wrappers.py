@@ -81,6 +81,7 @@ ELSEWHERE |= {
     "Projected",
     "PosteriorMean",
     "Restoring",
+    "Steering",
 }  # of measurements; tests/inverse
 ELSEWHERE |= {"EachGuided"}  # of models with conditions; tests/denoisers
 ROOMS = ("denoisers", "samplers", "acceleration", "adapters", "distillation")

@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+from drawn import write_drawn
 from PIL import Image
 from toys import MixtureToy
 
@@ -18,6 +19,7 @@ from pdm_tf.inverse.shelf import SOLVERS
 
 SHAPE = (16, 24, 3)
 TOY = MixtureToy(image_shape=SHAPE)
+RESAMPLING = ("repaint", "tiramisu")
 
 
 @pytest.fixture
@@ -29,6 +31,7 @@ def folder(tmp_path, monkeypatch):
     save_png(tmp_path / "photo.png", rng.integers(0, 256, SHAPE, np.uint8))
     save_png(tmp_path / "odd.png", rng.integers(0, 256, (15, 24, 3), np.uint8))
     save_png(tmp_path / "white.png", np.full((16, 24, 1), 255, np.uint8))
+    write_drawn(tmp_path / "circuit", SHAPE, 4)
     (tmp_path / "text.png").write_text("dear")
     np.save(tmp_path / "small.npy", np.zeros((4, 4, 3)))
     np.save(tmp_path / "nan.npy", np.full((8, 12, 3), np.nan))
@@ -38,12 +41,14 @@ def folder(tmp_path, monkeypatch):
 
 def arguments(method, **changes):
     given = {"model": "toy", "operator": "random_mask:0.5", "image": "photo.png"}
-    given |= {"out": "out", "count": 2, "steps": 6} | changes
+    given |= {"out": "out", "count": 2, "steps": 6}
+    given |= {"circuit": "circuit"} if method == "tiramisu" else {}
+    given |= changes
     return ["prog", method, *(f"--{n}={v}" for n, v in given.items() if v != "")]
 
 
 def test_the_shelf_is_what_the_command_offers():
-    assert set(METHODS) - {"simulate"} == set(SOLVERS)
+    assert set(METHODS) - {"simulate", "learn_circuit"} == set(SOLVERS)
     for name, solver in SOLVERS.items():
         assert METHODS[name][-1] is solver.Config
         assert solver.PAPER and callable(solver.solve)
@@ -61,7 +66,7 @@ def test_every_solver_writes_pictures_a_sheet_and_a_report(folder, method, capsy
     assert report["solver"] == method and len(report["psnr"]) == 2
     assert report["measured"] == 576 and report["pixels"] == 1152
     assert len(report["ssim"]) == len(report["consistency"]) == 2
-    assert report["evaluations"] == (24 if method == "repaint" else 6)
+    assert report["evaluations"] == (24 if method in RESAMPLING else 6)
     assert ("balance" in report) == (method == "red_diff")
     height, width, _ = np.asarray(Image.open(out / "sheet.png")).shape
     # Truth, pseudo-inverse, results, spread, each with its name on the left.
@@ -111,7 +116,10 @@ def refusal(argv, monkeypatch, capsys):
         ("ddnm", {"sampler": "best"}, ["--sampler=best"]),
         ("ddnm", {"steps": "0"}, ["steps=0"]),
         ("ilvr", {"operator": "hdr:2"}, ["ilvr needs a linear operator"]),
-        ("red_diff", {"jump": 3}, ["--jump", "repaint and not of red_diff"]),
+        ("red_diff", {"jump": 3}, ["--jump", "repaint, tiramisu and not of red_diff"]),
+        ("tiramisu", {"operator": "hdr:2"}, ["tiramisu needs a mask"]),
+        ("tiramisu", {"circuit": ""}, ["--circuit is missing", "learn_circuit"]),
+        ("tiramisu", {"circuit": "away"}, ["--circuit", "away", "no such file"]),
         ("idm", {}, ["has not learnt to restore", "pdm_tf.distillation idm"]),
         ("guess", {}, ["'guess'", "red_diff"]),
     ],

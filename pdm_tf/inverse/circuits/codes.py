@@ -1,0 +1,101 @@
+"""Patches as codes: the centres of k-means, and how much their patches vary."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from scipy.cluster.vq import kmeans2, vq
+
+from pdm_tf.networks.patches import patchify, unpatchify
+
+_ITERATIONS = 20  # of k-means
+
+
+class Moments(NamedTuple):
+    """Mean and variance of every pixel, [B, H, W, C]."""
+
+    mean: tf.Tensor
+    variance: tf.Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Codebook:
+    """K patches, which stand for all others.
+
+    Attributes:
+      patch: P, pixels.
+      centres: float32 [K, P·P·C], pixels in [-1, 1].
+      variances: float32 [K, P·P·C], of the pixels around their centre.
+    """
+
+    patch: int
+    centres: np.ndarray
+    variances: np.ndarray
+
+    def encode(self, x: np.ndarray) -> np.ndarray:
+        """The nearest codes of pictures [N, H, W, C]: int32 [N, n]."""
+        rows = np.asarray(rows_of(x, self.patch))
+        found = vq(rows.reshape(-1, rows.shape[-1]), self.centres)[0]
+        return found.reshape(rows.shape[:2]).astype(np.int32)
+
+    def distances(self, x: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+        """Weighted squared distances of patches to all centres: [B, n, K].
+
+        Args:
+          x: pictures [B, H, W, C].
+          weights: of each pixel, [B or 1, H, W, C].
+        """
+        x, weights = rows_of(x, self.patch), rows_of(weights, self.patch)
+        flat = np.concatenate([self.centres**2, -2.0 * self.centres], -1).T
+        both = tf.concat([weights + 0.0 * x, weights * x], -1)
+        return tf.matmul(both, flat) + tf.reduce_sum(weights * x * x, -1, keepdims=True)
+
+    def moments(self, p: tf.Tensor, shape: tuple[int, ...]) -> Moments:
+        """What laws of codes [B, n, K] say of the pixels of pictures (H, W, C).
+
+        The law of a code's patches has a mean and a variance, and so has a mixture of
+        them: no sample of codes is needed.
+        """
+        table = np.concatenate([self.centres, self.variances + self.centres**2], -1)
+        mean, square = tf.split(tf.matmul(p, table), 2, -1)
+        grid = [-1, shape[0] // self.patch, shape[1] // self.patch, mean.shape[-1]]
+        mean, variance = (
+            unpatchify(tf.reshape(rows, grid), self.patch)
+            for rows in (mean, tf.nn.relu(square - mean**2))
+        )
+        return Moments(mean, variance)
+
+
+def rows_of(x: tf.Tensor, patch: int) -> tf.Tensor:
+    """Pictures [B, H, W, C] as rows of patches [B, n, P·P·C]."""
+    found = patchify(x, patch)
+    count = found.shape[1] * found.shape[2]
+    return tf.reshape(found, [-1, count, found.shape[3]])
+
+
+def learn_codebook(
+    x: np.ndarray, patch: int, codes: int, seed: int = 0, most: int = 40_000
+) -> Codebook:
+    """Codes of pictures, by k-means.
+
+    Args:
+      x: float32 [N, H, W, C].
+      patch: P, which divides H and W.
+      codes: K.
+      seed: of the first centres, and of the patches that are taken.
+      most: patches to learn from.
+    """
+    rows = np.asarray(rows_of(x, patch))
+    rows = rows.reshape(-1, rows.shape[-1])
+    rng = np.random.default_rng(seed)
+    if len(rows) > most:
+        rows = rows[rng.choice(len(rows), most, replace=False)]
+    centres, found = kmeans2(
+        rows, codes, _ITERATIONS, minit="++", seed=seed, missing="warn"
+    )
+    sizes = np.maximum(np.bincount(found, minlength=codes), 1)
+    spread = np.zeros_like(centres)
+    np.add.at(spread, found, np.square(rows - centres[found]))
+    variances = spread / sizes[:, None]
+    return Codebook(patch, centres.astype(np.float32), variances.astype(np.float32))
