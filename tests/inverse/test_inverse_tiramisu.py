@@ -119,7 +119,7 @@ def test_guided_and_split_models_are_led_too(learnt, kind):
 
 
 @pytest.mark.parametrize(
-    "text, sigma", [("downsample:2", 0.0), ("box:0.5+grayscale", 0.0), ("box:0.5", 0.1)]
+    "text, sigma", [("downsample:2", 0.0), ("blur:gaussian,1", 0.0), ("box:0.5", 0.1)]
 )
 def test_only_masks_without_noise_are_taken(learnt, text, sigma):
     config = TiramisuConfig(circuit=learnt[1])

@@ -107,8 +107,10 @@ def send(circuit: Circuit, fit: tf.Tensor) -> Passed:
     for depth in range(len(own) - 1, 0, -1):
         told = _through(own[depth] + below[depth], _transitions(circuit, depth), True)
         sent.insert(1, told)
-        above, size = _parents(circuit, depth), len(own[depth - 1])
-        below[depth - 1] = tf.math.unsorted_segment_sum(told, above, size)
+        first, last = circuit.layers[depth - 1]
+        below[depth - 1] = tf.math.unsorted_segment_sum(
+            told, _parents(circuit, depth), last - first
+        )
     root = tf.math.log(circuit.prior + _TINY)
     reached = [tf.broadcast_to(root, tf.shape(own[0]))]
     for depth in range(1, len(own)):
