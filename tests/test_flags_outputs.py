@@ -23,6 +23,7 @@ COMMANDS = {
         f"inverse red_diff --model={MISSING} --operator=box:0.5 --image={MISSING}",
         "out",
     ),
+    "circuit": ("inverse learn_circuit", "out"),
     "convert": (f"convert jit --checkpoint={MISSING}", "out"),
     "quantization": (f"quantization min_max --base={MISSING}", "out"),
     "analysis": ("analysis figure2", "out"),

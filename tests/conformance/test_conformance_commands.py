@@ -158,6 +158,10 @@ READING = {
     "--out={new}",
     "inverse measurement": "inverse red_diff --operator=box --model={run} "
     "--measurement={it} --steps=1 --out={new}",
+    "inverse circuit": "inverse tiramisu --operator=box --model={run} --image={png} "
+    "--circuit={it} --steps=1 --out={new}",
+    "learn_circuit": "inverse learn_circuit --dataset=folder:{it} "
+    "--image_shape=8,8,1 --iterations=1 --out={new}",
     "convert": "convert jit --checkpoint={it} --out={new}",
     "deepcache": "acceleration deepcache --base={it} --out={new}",
     "ptq4dm": "quantization ptq4dm --base={it} --out={new}",
@@ -189,6 +193,8 @@ WRITING = {
     "editing": "editing variations --model={run} --image={png} --out={it} --count=1 "
     "--steps=2",
     "simulate": "inverse simulate --operator=box --image={png} --out={it}",
+    "learn_circuit": "inverse learn_circuit --dataset=folder:{png_folder} --codes=2 "
+    "--image_shape=8,8,1 --states=2 --iterations=1 --out={it}",
     "convert": "convert jit --checkpoint={png} --out={it}",
     "deepcache": "acceleration deepcache --base={run} --out={it} --report_images=0",
     "analysis": "analysis figure1 --out={it} --judged=2 --pictures=4",

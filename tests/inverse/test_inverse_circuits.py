@@ -6,6 +6,7 @@ import tensorflow as tf
 from drawn import circuit_of, every_picture, write_drawn
 
 from pdm_tf.config.inverse import LearnCircuitConfig
+from pdm_tf.data.images import save_png
 from pdm_tf.errors import InputError, SettingError
 from pdm_tf.inverse.circuits import files, learning
 from pdm_tf.inverse.circuits.circuit import draw_codes, log_likelihood, marginals
@@ -165,6 +166,17 @@ def test_learning_goes_on_where_it_was_stopped(tmp_path, monkeypatch):
     other = LearnCircuitConfig(out=config.out, **SETTINGS | {"seed": 1})
     with pytest.raises(SettingError, match="holds what another command made"):
         files.learn_circuit(other)
+
+
+def test_a_folder_without_held_out_pictures_is_learnt_from_too(tmp_path):
+    for i, picture in enumerate(np.random.default_rng(0).integers(0, 256, (6, 8, 8))):
+        save_png(tmp_path / f"in/{i}.png", picture[..., None].astype(np.uint8))
+    few = SETTINGS | {"dataset": f"folder:{tmp_path / 'in'}", "iterations": 1}
+    made = files.learn_circuit(LearnCircuitConfig(out=str(tmp_path / "out"), **few))
+    assert "held out" not in made and (tmp_path / "out" / "samples.png").is_file()
+    many = LearnCircuitConfig(out=str(tmp_path / "more"), **few | {"codes": 100})
+    with pytest.raises(SettingError, match="only 96 different patches"):
+        files.learn_circuit(many)
 
 
 @pytest.mark.parametrize(

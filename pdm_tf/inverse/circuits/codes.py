@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 from scipy.cluster.vq import kmeans2, vq
 
+from pdm_tf.errors import SettingError
 from pdm_tf.networks.patches import patchify, unpatchify
 
 _ITERATIONS = 20  # of k-means
@@ -85,12 +86,20 @@ def learn_codebook(
       codes: K.
       seed: of the first centres, and of the patches that are taken.
       most: patches to learn from.
+
+    Raises:
+      SettingError: more codes than there are different patches.
     """
     rows = np.asarray(rows_of(x, patch))
     rows = rows.reshape(-1, rows.shape[-1])
     rng = np.random.default_rng(seed)
     if len(rows) > most:
         rows = rows[rng.choice(len(rows), most, replace=False)]
+    different = len(np.unique(rows, axis=0))
+    if different < codes:
+        raise SettingError(
+            "codes", codes, f"there are only {different} different patches; give fewer"
+        )
     centres, found = kmeans2(
         rows, codes, _ITERATIONS, minit="++", seed=seed, missing="warn"
     )

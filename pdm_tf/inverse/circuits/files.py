@@ -88,15 +88,17 @@ def learn_circuit(config: LearnCircuitConfig) -> str:
             if (directory / REPORT).is_file():
                 return f"the circuit in {directory} is learnt already"
         write_json(directory / MANIFEST, manifest)
+        judges = _held_out(config, shape)
         made, rows = _learn(config, shape, to_float(pictures), directory / CIRCUIT_FILE)
-        held_out = _read_pictures(config, shape, "test", _HELD_OUT)
-        report = {"iterations": len(rows), "log_likelihood": rows}
-        report |= _judged(made, to_float(held_out)) | {"pdm_tf": __version__}
-        save_png(directory / SHEET, _sheet(made, held_out))
+        report = {"patches": made.circuit.variables, "log_likelihood": rows}
+        report |= _judged(made, judges) | {"pdm_tf": __version__}
+        shown = pictures if judges is None else judges
+        save_png(directory / SHEET, _sheet(made, shown))
         write_json(directory / REPORT, report)
+    known = f", held out {report['held_out']:.2f}" if "held_out" in report else ""
     return (
         f"{report['patches']} patches of {config.codes} codes, log likelihood "
-        f"{rows[-1]:.2f} nats, held out {report['held_out']:.2f}; in {directory}"
+        f"{rows[-1]:.2f} nats{known}; in {directory}"
     )
 
 
@@ -120,6 +122,14 @@ def _read_pictures(
     source = open_source(config.dataset, shape, split=split)
     count = min(len(source), most)
     return source.read(np.linspace(0, len(source) - 1, count).astype(int))[0]
+
+
+def _held_out(config: LearnCircuitConfig, shape: tuple[int, ...]) -> np.ndarray | None:
+    """Pictures uint8 that are not learnt from; None of a source that holds none out."""
+    try:
+        return _read_pictures(config, shape, "test", _HELD_OUT)
+    except InputError:
+        return None
 
 
 def _learn(
@@ -169,13 +179,14 @@ def _read(file: Path) -> tuple[LearntCircuit, list[float]]:
     return LearntCircuit(book, circuit, shape), found["log_likelihood"].tolist()
 
 
-def _judged(made: LearntCircuit, x: np.ndarray) -> dict[str, Any]:
+def _judged(made: LearntCircuit, pictures: np.ndarray | None) -> dict[str, Any]:
     """How well pictures that were not learnt from are known, and shown as codes."""
+    if pictures is None:
+        return {}
+    x = to_float(pictures)
     codes = made.codebook.encode(x)
-    found = np.asarray(log_likelihood(made.circuit, codes))
     return {
-        "patches": made.circuit.variables,
-        "held_out": float(found.mean()),
+        "held_out": float(np.mean(log_likelihood(made.circuit, codes))),
         "held_out_pictures": len(x),
         "error_of_codes": float(np.mean((_shown(made, codes) - x) ** 2)),
     }
@@ -188,13 +199,13 @@ def _shown(made: LearntCircuit, codes: np.ndarray) -> np.ndarray:
 
 
 def _sheet(made: LearntCircuit, pictures: np.ndarray) -> np.ndarray:
-    """Pictures, the same as codes, and what the circuit draws."""
+    """Pictures, the same as codes, and what the circuit draws, a row each."""
     shown = pictures[:: max(1, len(pictures) // _SHOWN)][:_SHOWN]
     drawn = draw_codes(made.circuit, len(shown), np.random.default_rng(0))
     codes = made.codebook.encode(to_float(shown))
     return named_rows(
         {
-            "held out": shown,
+            "pictures": shown,
             "as codes": to_uint8(_shown(made, codes)),
             "drawn": to_uint8(_shown(made, drawn)),
         }
