@@ -83,6 +83,7 @@ SMALLER = {
     "editing": "--steps=2 --count=2",
     "inverse red_diff": "--steps=2",
     "inverse dps": "--steps=2",
+    "inverse tiramisu": "--steps=2",
     "evaluation metrics": "--num_images=4 --steps=2 --batch_size=4",
     "evaluation compare": "--num_images=4 --steps=2",
     "evaluation likelihood": "--num_images=4 --terms=2",

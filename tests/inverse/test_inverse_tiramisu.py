@@ -69,7 +69,9 @@ def steering_of(learnt, text="box:0.5", **changes):
 
 
 def test_the_models_share_follows_the_level_and_where_it_ends(learnt):
-    found = steering_of(learnt, since=0.5).share(TOY.schedule.level([900, 501, 500, 0]))
+    found = steering_of(learnt, share=0.8, since=0.5).share(
+        TOY.schedule.level([900, 501, 500, 0])
+    )
     wanted = [0.8 + 0.2 * np.exp(-1.8), 0.8 + 0.2 * np.exp(-1.002), 1, 1]
     np.testing.assert_allclose(found, wanted, atol=1e-6)
     z = sample(TOY, DDIM(), GRID, [0, 1], SHAPE)
