@@ -164,9 +164,9 @@ class TiramisuConfig(RePaintConfig):
 
     circuit: str = option("", "Directory that learn_circuit made.")
     share: float = option(
-        0.8,
-        "Least share m of the model in the product of both laws of a pixel; 1: the "
-        "circuit is not asked.",
+        0.5,
+        "Least share m of the model in the product of both laws of a pixel (the paper "
+        "has 0.8); 1: the circuit is not asked.",
         low=0,
         high=1,
     )

@@ -105,11 +105,13 @@ def send(circuit: Circuit, fit: tf.Tensor) -> Passed:
     below = [tf.zeros_like(one) for one in own]
     sent = [own[0]]
     for depth in range(len(own) - 1, 0, -1):
-        told = _through(own[depth] + below[depth], _transitions(circuit, depth), True)
-        sent.insert(1, told)
+        message = _through(
+            own[depth] + below[depth], _transitions(circuit, depth), True
+        )
+        sent.insert(1, message)
         first, last = circuit.layers[depth - 1]
         below[depth - 1] = tf.math.unsorted_segment_sum(
-            told, _parents(circuit, depth), last - first
+            message, _parents(circuit, depth), last - first
         )
     root = tf.math.log(circuit.prior + _TINY)
     reached = [tf.broadcast_to(root, tf.shape(own[0]))]
