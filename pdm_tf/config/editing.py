@@ -167,3 +167,29 @@ class CycleConfig:
     strength: float = option(
         0.85, "Share of the levels passed, from 0, the input, to 1.", low=0, high=1
     )
+
+
+@dataclass(frozen=True)
+class DirectionsConfig:
+    """Moves a picture along the directions that change it most inside a mask.
+
+    One row of the sheet a direction, from -strength to strength.
+    """
+
+    mask: str = option(
+        "", "Picture that is white where it may change; empty: everywhere."
+    )
+    timestep: int = option(
+        500, "How noisy the picture is where it is moved, a timestep.", low=1
+    )
+    directions: int = option(4, "Directions, the strongest first.", low=1, high=256)
+    strength: float = option(
+        6.0, "How far the noisy picture is moved, at most.", low=0, high=1000
+    )
+    outside: int = option(
+        64,
+        "Leading directions of what lies outside the mask along which nothing is "
+        "moved; 0: none.",
+        low=0,
+        high=1024,
+    )

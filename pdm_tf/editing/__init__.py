@@ -9,6 +9,7 @@ from pdm_tf.config import (
     AnomalyConfig,
     ComposeConfig,
     CycleConfig,
+    DirectionsConfig,
     InpaintConfig,
     InterpolateConfig,
     SDEditConfig,
@@ -25,5 +26,6 @@ TASKS: dict[str, type] = {
     "interpolate": InterpolateConfig,
     "variations": VariationsConfig,
     "cycle": CycleConfig,
+    "directions": DirectionsConfig,
     "anomaly": AnomalyConfig,
 }

@@ -28,12 +28,14 @@ class Task(NamedTuple):
     Attributes:
       given: what is shown of the input, uint8 [M, H, W, C].
       evaluations: of the denoiser, at most.
-      work: does it; float32 [N, H, W, C] in [-1, 1].
+      work: does it; float32 [rows·N, H, W, C] in [-1, 1].
+      rows: of the sheet, each of the input and N results.
     """
 
     given: np.ndarray
     evaluations: int
     work: Callable[[], tf.Tensor]
+    rows: int = 1
 
 
 class Model(NamedTuple):

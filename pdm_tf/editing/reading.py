@@ -4,9 +4,11 @@ from typing import Any
 
 import numpy as np
 
-from pdm_tf.config import EditingConfig, Fit
+from pdm_tf.config import DirectionsConfig, EditingConfig, Fit
 from pdm_tf.data.fitting import read_exactly, size_of
 from pdm_tf.errors import MissingSetting, SettingError
+
+OPTIONAL = {DirectionsConfig: ("mask",)}  # pictures that a task may do without
 
 
 def check(config: EditingConfig, own: Any) -> None:
@@ -28,8 +30,9 @@ def picture_files(config: EditingConfig, own: Any) -> dict[str, str]:
     """The pictures that a task reads: setting -> file."""
     named = {"image": config.image}
     for setting in ("mask", "second_image"):
-        if hasattr(own, setting):
-            named[setting] = getattr(own, setting)
+        path = getattr(own, setting, None)
+        if path or (path is not None and setting not in OPTIONAL.get(type(own), ())):
+            named[setting] = path
     return named
 
 

@@ -9,29 +9,28 @@ import tensorflow as tf
 from pdm_tf.config import (
     AnomalyConfig,
     ComposeConfig,
-    CycleConfig,
     EditingConfig,
     InpaintConfig,
-    InterpolateConfig,
     SamplingConfig,
     SDEditConfig,
     SuperResolveConfig,
-    VariationsConfig,
 )
 from pdm_tf.data.fitting import read_exactly
 from pdm_tf.data.images import to_float
-from pdm_tf.data.labels import find_labels
 from pdm_tf.denoisers import Denoiser
 from pdm_tf.editing.anomaly import anomaly_map
 from pdm_tf.editing.compose import compose, evaluations_of
-from pdm_tf.editing.cycle import translate
 from pdm_tf.editing.inpaint import inpaint
-from pdm_tf.editing.interpolate import ROUNDS, Interpolation, evenly_spaced
+from pdm_tf.editing.noise_tasks import (
+    interpolating,
+    moving,
+    translating,
+    varying,
+)
 from pdm_tf.editing.preparing import (
     Model,
     Task,
     conditioned,
-    encoded,
     labels_of,
     sampled,
     seeds_of,
@@ -39,10 +38,9 @@ from pdm_tf.editing.preparing import (
 from pdm_tf.editing.reading import read_small
 from pdm_tf.editing.sdedit import check_strength, sdedit
 from pdm_tf.editing.super_resolve import enlarge, factor_between, super_resolve
-from pdm_tf.editing.variations import variations
 from pdm_tf.errors import SettingError
 from pdm_tf.inverse.repaint import resampled_grid
-from pdm_tf.samplers import evaluations, invertible
+from pdm_tf.samplers import evaluations
 
 
 class Edited(NamedTuple):
@@ -183,87 +181,14 @@ def _super_resolve(
     )
 
 
-def _interpolate(config: EditingConfig, own: InterpolateConfig, model: Model) -> Task:
-    shape = model.denoise.image_shape
-    first = read_exactly("image", config.image, shape, config.fit)
-    second = read_exactly("second_image", own.second_image, shape, config.fit)
-    denoise, grid = encoded(config, model)
-
-    def work() -> tf.Tensor:
-        path = Interpolation(denoise, grid, to_float(first), to_float(second))
-        made = evenly_spaced(lambda shares: path.at(shares).numpy(), config.count)
-        return tf.constant(made)
-
-    rounds = 1 if config.count < 3 else 1 + ROUNDS
-    steps = int(invertible(grid).size)
-    return Task(np.concatenate([first, second]), steps * (2 + rounds), work)
-
-
-def _variations(config: EditingConfig, own: VariationsConfig, model: Model) -> Task:
-    check_strength(own.strength)
-    picture = read_exactly("image", config.image, model.denoise.image_shape, config.fit)
-    denoise, grid = encoded(config, model)
-    return Task(
-        picture,
-        2 * int(invertible(grid).size),
-        lambda: variations(
-            denoise,
-            grid,
-            seeds=seeds_of(config),
-            picture=to_float(picture),
-            strength=own.strength,
-        ),
-    )
-
-
-def _cycle(config: EditingConfig, own: CycleConfig, model: Model) -> Task:
-    check_strength(own.strength)
-    target = model.target or model
-    shape = model.denoise.image_shape
-    _refuse_other_kind(model.denoise, target.denoise, own.target_model)
-    picture = read_exactly("image", config.image, shape, config.fit)
-    classes = model.denoise.num_classes
-    try:
-        given = (own.source_label,) if own.source_label else ()
-        found = find_labels(given, classes, model.class_names) or classes
-    except SettingError as error:
-        raise error.named("source_label") from None
-    source = conditioned(model, np.resize(found, config.count), weight=1.0)
-    labels = np.resize(labels_of(config, target), config.count)
-    weight = own.guidance if config.labels else 1.0
-    drawn = conditioned(target, labels, weight)
-    grid = drawn.schedule.grid(config.steps, config.spacing)
-    return Task(
-        picture,
-        2 * round(own.strength * int(grid.size)),
-        lambda: translate(
-            source,
-            drawn,
-            grid,
-            seeds=seeds_of(config),
-            picture=to_float(picture),
-            strength=own.strength,
-            eta=own.eta,
-        ),
-    )
-
-
-def _refuse_other_kind(first: Denoiser, second: Denoiser, path: str) -> None:
-    """Raises SettingError for models of which one does not know the other's noise."""
-    for name in ("image_shape", "schedule"):
-        if getattr(first, name) != getattr(second, name):
-            raise SettingError(
-                "target_model", path, f"has another {name.replace('_', ' ')} than model"
-            )
-
-
 _TASKS: dict[str, Callable[[EditingConfig, Any, Model], Task]] = {
     "inpaint": _inpaint,
     "compose": _compose,
     "sdedit": _sdedit,
     "super_resolve": _super_resolve,
-    "interpolate": _interpolate,
-    "variations": _variations,
-    "cycle": _cycle,
+    "interpolate": interpolating,
+    "variations": varying,
+    "cycle": translating,
+    "directions": moving,
     "anomaly": _anomaly,
 }

@@ -45,15 +45,16 @@ def write_edits(
     """
     ready = prepare(task, config, own, model)
     manifest = describe_edits(task, config, own, digest)
+    count = ready.rows * config.count
     with locked_directory("out", config.out, is_of_edits) as there:
         directory = Path(config.out)
         if there is not None:
             refuse_others(directory, there, manifest)
-            if _is_complete(directory, config.count):
-                return config.count
+            if _is_complete(directory, count):
+                return count
         write_json(directory / MANIFEST, manifest)
         _write(directory, ready, run(ready))
-    return config.count
+    return count
 
 
 def _is_complete(directory: Path, count: int) -> bool:
@@ -65,5 +66,6 @@ def _write(directory: Path, ready: Task, x: tf.Tensor) -> None:
     made = to_uint8(x).numpy()
     for i, picture in enumerate(made):
         save_png(directory / f"{i:04d}.png", picture)
-    shown = np.concatenate([ready.given, made])
-    save_png(directory / _SHEET, contact_sheet(shown, len(shown)))
+    rows = np.split(made, ready.rows)
+    shown = np.concatenate([part for row in rows for part in (ready.given, row)])
+    save_png(directory / _SHEET, contact_sheet(shown, len(shown) // ready.rows))

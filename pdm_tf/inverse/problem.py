@@ -41,11 +41,18 @@ def pulled_back(
     return tf.zeros_like(z) if found is None else found
 
 
-def check_gradient(denoise: Denoiser, method: str) -> None:
+def check_gradient(
+    denoise: Denoiser, method: str, instead: str = "red_diff or ddnm"
+) -> None:
     """Raises InputError for a model whose estimates TensorFlow cannot differentiate.
 
     Whole numbers and other runtimes give none, or only a part: the derivative is
     compared with a difference quotient.
+
+    Args:
+      denoise: for one picture.
+      method: what needs it.
+      instead: what does not.
     """
     shape = (1, *denoise.image_shape)
     z = tf.random.stateless_normal(shape, [0, 1])
@@ -58,8 +65,8 @@ def check_gradient(denoise: Denoiser, method: str) -> None:
     if not wanted / _ALIKE < found < wanted * _ALIKE:
         raise InputError(
             f"{method} needs derivatives of the model, and this one gives none, as it "
-            "computes in whole numbers or in another runtime; take red_diff or ddnm, "
-            "or the model that it was made of"
+            f"computes in whole numbers or in another runtime; take {instead}, or "
+            "the model that it was made of"
         )
 
 

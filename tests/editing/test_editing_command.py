@@ -46,7 +46,9 @@ ONLY = {
     "inpaint": {"mask": "mask.png"},
     "compose": {"mask": "mask.png"},
     "interpolate": {"second_image": "second.png"},
+    "directions": {"mask": "mask.png"},
 }
+FEWER = {"directions": {"directions": 1, "outside": 4}}
 
 
 def arguments(folder, task, **changes):
@@ -58,6 +60,7 @@ def arguments(folder, task, **changes):
         "count": 3,
         "steps": 8,
         **only,
+        **FEWER.get(task, {}),
         **changes,
     }
     return ["prog", task, *(f"--{name}={value}" for name, value in given.items())]
@@ -81,6 +84,14 @@ def test_every_task_writes_its_pictures_and_a_sheet(folder, task, labels):
     if task == "interpolate":
         assert (pictures[0] == read(folder / "first.png")).all()
         assert (pictures[-1] == read(folder / "second.png")).all()
+
+
+def test_directions_are_rows_of_a_sheet_and_need_no_mask(folder):
+    words = arguments(folder, "directions", directions=2, count=2)
+    main([word for word in words if "mask" not in word])
+    names = {path.name for path in (folder / "out").iterdir()}
+    assert names >= {"0003.png", "sheet.png"} and "0004.png" not in names
+    assert read(folder / "out" / "sheet.png").shape == (2 * 18 + 2, 3 * 26 + 2, 3)
 
 
 def test_what_is_there_is_continued_and_never_mixed(folder, capsys, monkeypatch):
@@ -174,9 +185,12 @@ def refusal(argv, monkeypatch, capsys):
         (
             "sdedit",
             {"mask": "mask.png"},
-            ["--mask", "inpaint, compose and not of sdedit"],
+            ["--mask", "inpaint, compose, directions and not of sdedit"],
         ),
         ("super_resolve", {"image": "first.png"}, ["24x16", "12x8 or 6x4"]),
+        ("directions", {"mask": "black.png"}, ["--mask=black.png", "nothing may"]),
+        ("directions", {"timestep": 1000}, ["--timestep=1000", "below 1000"]),
+        ("directions", {"labels": "0,1"}, ["--labels=0,1"]),
         ("cycle", {"source_label": "3"}, ["--source_label=3", "0 to 1"]),
         ("", {}, ["the task is missing", "super_resolve"]),
         ("upscale", {}, ["'upscale'", "super_resolve"]),
