@@ -42,6 +42,13 @@ def run_task(task: str, config: EditingConfig, own: Any) -> int:
         target, known = open_editor(own.target_model, config.trust_model)
         model = model._replace(target=counting(target))
         digest = f"{digest} {known}"
+    if getattr(own, "energy", ""):
+        try:
+            energy, known = open_editor(own.energy, config.trust_model)
+        except SettingError as error:
+            raise error.named("energy") from None
+        model = model._replace(energy=energy)
+        digest = f"{digest} {known}"
 
     def run(ready: Task) -> tf.Tensor:
         title = f"{task} of {config.count} pictures"

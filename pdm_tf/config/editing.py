@@ -167,6 +167,22 @@ class CycleConfig:
     strength: float = option(
         0.85, "Share of the levels passed, from 0, the input, to 1.", low=0, high=1
     )
+    energy: str = option(
+        "",
+        "Model of pdm_tf.guidance classifier: its classifier of the estimates leads to "
+        "--labels, and the model itself is conditioned on none; empty: --labels "
+        "condition the model.",
+    )
+    energy_strength: float = option(
+        16.0, "Strength of the energy's slope; 0: none.", low=0, high=1e6
+    )
+    refine: float = option(
+        0.0,
+        "Share of the levels to which results are noised, to be drawn again with eta "
+        "1; 0: none.",
+        low=0,
+        high=1,
+    )
 
 
 @dataclass(frozen=True)
@@ -187,7 +203,7 @@ class DirectionsConfig:
         6.0, "How far the noisy picture is moved, at most.", low=0, high=1000
     )
     outside: int = option(
-        64,
+        128,
         "Leading directions of what lies outside the mask along which nothing is "
         "moved; 0: none.",
         low=0,

@@ -93,8 +93,12 @@ class LabelGuided(Wrapper):
             return prediction, carry
         wide = level.per_pixel()
         by = self.strength * (1.0 - wide.alpha) / wide.signal
-        x = prediction.x + by * self._slope(z, time_of(level), self.labels)
+        x = prediction.x + by * self.slope(z, level, self.labels)
         return prediction._replace(x=x), carry
+
+    def slope(self, z: tf.Tensor, level: NoiseLevel, labels: tf.Tensor) -> tf.Tensor:
+        """d log p(label | z) / dz at a level, [B, H, W, C]; of the null label 0."""
+        return self._slope(z, time_of(level), labels)
 
     def with_constant_weights(self) -> Self:
         made = super().with_constant_weights()

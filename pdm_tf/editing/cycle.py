@@ -8,8 +8,8 @@ import tensorflow as tf
 from pdm_tf.denoisers import Denoiser
 from pdm_tf.diffusion import Grid, NoiseLevel
 from pdm_tf.diffusion.gaussian import eps_from_x, noised
-from pdm_tf.editing.sdedit import check_strength
-from pdm_tf.samplers import fresh_share, sample_from, start
+from pdm_tf.editing.sdedit import check_strength, sdedit
+from pdm_tf.samplers import DDIM, fresh_share, integrate, start
 from pdm_tf.samplers.sampler import Denoise, Seeds
 
 State = tuple[tf.Tensor, Any]
@@ -20,8 +20,9 @@ class Translated:
     """DDIM with the noises that lead another denoiser to a given picture.
 
     The encoder draws z_s from q(z_s | z_t, x), where x is known; the noise that takes
-    the source denoiser there is given to this one. Both go the same way down, so they
-    go side by side and no noise is stored, whatever the number of steps.
+    the source denoiser there is given to this one, down to the picture itself. Both go
+    the same way, so they go side by side and no noise is stored, whatever the number
+    of steps.
 
     Attributes:
       source: the denoiser of the picture.
@@ -51,7 +52,8 @@ class Translated:
     ) -> tuple[tf.Tensor, State]:
         encoded, carry = state
         known, carry = self.source.predict(encoded, level, carry)
-        fresh = fresh_share(level, to, self.eta)
+        # The last step, to the picture, draws none: what is left there is e too.
+        fresh = tf.where(to.noise > 0.0, fresh_share(level, to, self.eta), 0.0)
         drawn = self._mean(encoded, self.x, level, to, fresh)
         drawn += tf.sqrt(fresh) * to.noise * noise
         # sigma·e of the encoder: what the source denoiser would have had to draw.
@@ -75,11 +77,13 @@ def translate(
     picture: tf.Tensor,
     strength: float = 0.85,
     eta: float = 0.1,
+    refine: float = 0.0,
 ) -> tf.Tensor:
     """A picture as another denoiser would have drawn it from the same noise.
 
-    With the source itself as target the picture comes back, but for what the last
-    estimate loses.
+    With the source itself as target the picture comes back, to rounding. (The authors'
+    program ends with an estimate in the place of the last step; as their formula says,
+    that step has its noise here too.)
 
     Args:
       source: the denoiser of the picture: conditioned on its class, without guidance.
@@ -89,6 +93,8 @@ def translate(
       picture: [N or 1, H, W, C] in [-1, 1].
       strength: 0 returns the picture.
       eta: share of fresh noise in a step.
+      refine: share of the levels to which the result is noised, to be drawn again by
+        the target with eta 1; 0: it stays.
 
     Returns:
       float32 [N, H, W, C].
@@ -97,10 +103,31 @@ def translate(
       InputError: a strength outside [0, 1].
     """
     check_strength(strength)
+    made = _translated(source, target, grid, seeds, picture, strength, eta)
+    if not refine:
+        return made
+    return sdedit(target, DDIM(eta=1.0), grid, seeds, made, refine)
+
+
+def _translated(
+    source: Denoiser,
+    target: Denoiser,
+    grid: Grid,
+    seeds: Seeds,
+    picture: tf.Tensor,
+    strength: float,
+    eta: float,
+) -> tf.Tensor:
     z = start(seeds, tuple(picture.shape[1:]))
     visited = round(strength * int(grid.size))
     if visited == 0:
         return tf.broadcast_to(picture, tf.shape(z))
-    grid = Grid(*(levels[-visited:] for levels in grid))
+    clean = NoiseLevel.from_alpha(-1, 1.0)
+    grid = Grid(
+        *(
+            tf.concat([levels[-visited:], [last]], 0)
+            for levels, last in zip(grid, clean, strict=True)
+        )
+    )
     z = noised(picture, z, grid.level(0))
-    return sample_from(target, Translated(source, picture, eta), grid, seeds, z)
+    return integrate(target, Translated(source, picture, eta), grid, seeds, z)

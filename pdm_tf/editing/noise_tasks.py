@@ -14,12 +14,14 @@ from pdm_tf.data.fitting import read_exactly
 from pdm_tf.data.images import to_float
 from pdm_tf.data.labels import find_labels
 from pdm_tf.denoisers import Denoiser
+from pdm_tf.denoisers.label_guidance import LabelGuided
 from pdm_tf.editing.cycle import translate
 from pdm_tf.editing.directions import (
     edit_along,
     grid_below,
     local_directions,
 )
+from pdm_tf.editing.energy import led
 from pdm_tf.editing.interpolate import ROUNDS, Interpolation, evenly_spaced
 from pdm_tf.editing.preparing import (
     Model,
@@ -32,7 +34,7 @@ from pdm_tf.editing.preparing import (
 from pdm_tf.editing.sdedit import check_strength
 from pdm_tf.editing.singular import ITERATIONS, Derivative
 from pdm_tf.editing.variations import variations
-from pdm_tf.errors import SettingError
+from pdm_tf.errors import MissingSetting, SettingError
 from pdm_tf.inverse.problem import check_gradient
 from pdm_tf.samplers import encode, invertible
 
@@ -86,13 +88,11 @@ def translating(config: EditingConfig, own: CycleConfig, model: Model) -> Task:
     except SettingError as error:
         raise error.named("source_label") from None
     source = conditioned(model, np.resize(found, config.count), weight=1.0)
-    labels = np.resize(labels_of(config, target), config.count)
-    weight = own.guidance if config.labels else 1.0
-    drawn = conditioned(target, labels, weight)
+    drawn = _drawing(config, own, target, model.energy)
     grid = drawn.schedule.grid(config.steps, config.spacing)
     return Task(
         picture,
-        2 * round(own.strength * int(grid.size)),
+        2 * round(own.strength * int(grid.size)) + round(own.refine * int(grid.size)),
         lambda: translate(
             source,
             drawn,
@@ -101,8 +101,28 @@ def translating(config: EditingConfig, own: CycleConfig, model: Model) -> Task:
             picture=to_float(picture),
             strength=own.strength,
             eta=own.eta,
+            refine=own.refine,
         ),
     )
+
+
+def _drawing(
+    config: EditingConfig, own: CycleConfig, target: Model, energy: Model | None
+) -> Denoiser:
+    """What draws the results: conditioned on their classes, or led to them."""
+    if energy is None:
+        labels = np.resize(labels_of(config, target), config.count)
+        return conditioned(target, labels, own.guidance if config.labels else 1.0)
+    classifier = energy.denoise
+    if not isinstance(classifier, LabelGuided):
+        remedy = "has no classifier; make one by pdm_tf.guidance classifier"
+        raise SettingError("energy", own.energy, remedy)
+    if classifier.image_shape != target.denoise.image_shape:
+        raise SettingError("energy", own.energy, "is of pictures of another shape")
+    if not config.labels:
+        raise MissingSetting("labels", "name the classes that the energy leads to")
+    labels = np.resize(labels_of(config, energy), config.count)
+    return led(target.denoise, classifier, labels, own.energy_strength, target.sampling)
 
 
 def _refuse_other_kind(first: Denoiser, second: Denoiser, path: str) -> None:

@@ -41,13 +41,15 @@ class Task(NamedTuple):
 class Model(NamedTuple):
     """What edits, the settings by which it samples, and the names of its classes.
 
-    `target` draws the results of translations; None: the model itself does.
+    `target` draws the results of translations; None: the model itself does. `energy`
+    has the classifier that leads to their classes; None: labels condition the target.
     """
 
     denoise: Denoiser
     sampling: SamplingConfig
     class_names: tuple[str, ...] = ()
     target: "Model | None" = None
+    energy: "Model | None" = None
 
 
 def sampled(

@@ -84,6 +84,7 @@ ELSEWHERE |= {
     "Steering",
 }  # of measurements; tests/inverse
 ELSEWHERE |= {"EachGuided"}  # of models with conditions; tests/denoisers
+ELSEWHERE |= {"EnergyGuided"}  # tests/editing
 ROOMS = ("denoisers", "samplers", "acceleration", "adapters", "distillation")
 ROOMS += ("inverse",)
 SLOW = (pytest.mark.slow,)

@@ -12,8 +12,11 @@ from pdm_tf import assemble, flags
 from pdm_tf.config import Config
 from pdm_tf.data.fitting import read_exactly
 from pdm_tf.data.images import save_png
+from pdm_tf.denoisers.label_guidance import label_guided
 from pdm_tf.editing import TASKS
 from pdm_tf.editing.__main__ import main
+from pdm_tf.errors import InputError
+from pdm_tf.networks.classifier import NoisyClassifier
 
 SHAPE = (16, 24, 3)
 
@@ -92,6 +95,21 @@ def test_directions_are_rows_of_a_sheet_and_need_no_mask(folder):
     names = {path.name for path in (folder / "out").iterdir()}
     assert names >= {"0003.png", "sheet.png"} and "0004.png" not in names
     assert read(folder / "out" / "sheet.png").shape == (2 * 18 + 2, 3 * 26 + 2, 3)
+
+
+def test_a_classifier_leads_translations_to_their_classes(folder, monkeypatch):
+    toy = MixtureToy(image_shape=SHAPE)
+    found = label_guided(toy, NoisyClassifier(SHAPE, 2, 4))
+    opened = {
+        str(folder): assemble.OpenedModel("toy", toy, Config()),
+        "classifier": assemble.OpenedModel("classifier", found, Config()),
+    }
+    monkeypatch.setattr(assemble, "open_model", lambda path: opened[path])
+    words = arguments(folder, "cycle", energy="classifier", refine=0.2)
+    main([*words, "--labels=1"])
+    assert (folder / "out" / "0002.png").is_file()
+    with pytest.raises(InputError, match="labels"):
+        main([*words, f"--out={folder / 'other'}"])
 
 
 def test_what_is_there_is_continued_and_never_mixed(folder, capsys, monkeypatch):
@@ -191,6 +209,7 @@ def refusal(argv, monkeypatch, capsys):
         ("directions", {"mask": "black.png"}, ["--mask=black.png", "nothing may"]),
         ("directions", {"timestep": 1000}, ["--timestep=1000", "below 1000"]),
         ("directions", {"labels": "0,1"}, ["--labels=0,1"]),
+        ("cycle", {"energy": ".", "labels": 1}, ["--energy=.", "has no classifier"]),
         ("cycle", {"source_label": "3"}, ["--source_label=3", "0 to 1"]),
         ("", {}, ["the task is missing", "super_resolve"]),
         ("upscale", {}, ["'upscale'", "super_resolve"]),

@@ -6,6 +6,7 @@ import tensorflow as tf
 from toys import GaussianToy, MixtureToy
 
 from pdm_tf.editing.cycle import Translated, translate
+from pdm_tf.editing.sdedit import sdedit
 from pdm_tf.errors import InputError
 from pdm_tf.samplers import DDIM, fresh_share, sample
 
@@ -35,8 +36,8 @@ def test_the_same_denoiser_passes_where_the_encoder_passed(eta):
     for _, _, z, encoded, _ in stepped(TOY, TOY, PICTURE, eta):
         np.testing.assert_allclose(z, encoded, atol=1e-5)
     again = translate(TOY, TOY, GRID, SEEDS, PICTURE, eta=eta)
-    error = np.sqrt(np.mean(np.square(again - PICTURE)))
-    assert 20 * np.log10(2 / error) > 40
+    # The last step, to the picture, has its noise too: nothing is lost.
+    np.testing.assert_allclose(again, np.repeat(PICTURE, 4, axis=0), atol=1e-4)
 
 
 def test_noises_are_as_rough_as_what_the_denoiser_does_not_know():
@@ -58,9 +59,14 @@ def test_a_class_turns_into_the_other_by_what_lies_between_them():
     x = toy.std * tf.random.stateless_normal([4, *SHAPE], [0, 9]) - 0.3
     first, second = (toy.conditioned([label] * 4) for label in (0, 1))
     made = translate(first, second, TOY.schedule.grid(200), SEEDS, x, strength=1.0)
-    # The last estimate keeps nothing of the noise of the last level, 0.01.
     np.testing.assert_allclose(made, x + 0.6, atol=0.05)
     assert float(tf.reduce_mean(made - x)) == pytest.approx(0.6, abs=0.003)
+
+
+def test_refined_is_noised_a_little_and_drawn_again():
+    none = translate(TOY, TOY, GRID, SEEDS, PICTURE, strength=0.0, refine=0.2)
+    again = sdedit(TOY, DDIM(eta=1.0), GRID, SEEDS, PICTURE, 0.2)
+    np.testing.assert_array_equal(none, again)
 
 
 @pytest.mark.slow
