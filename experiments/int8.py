@@ -6,8 +6,8 @@ Each row is one export, its pictures beside the model's of the same seeds: decib
 the first 64 and of all, and how much farther from the training pictures they are, with
 an interval. `--derived` has models made of the base by methods, on whose own ranges or
 weights their export computes, timed too; `--race` has a call timed, last.
-Stopped, it goes on where it was: rows lie in docs/int8.json, pictures of the model in
-the folder of `--work`. NNCF's rows need nncf, which nothing else here does.
+Stopped, it goes on where it was: rows lie in docs/int8.json, pictures in the folder of
+`--work`, which is for one state of the code. NNCF's rows need nncf, which nothing else here does.
 """
 
 import argparse
@@ -72,12 +72,15 @@ class Beside:
     def original(self, count: int) -> np.ndarray:
         """The model's own pictures, kept from an earlier run as far as they go."""
         sampling = self.settings.sampling
-        name = Path(self.path.replace(":", "-")).name
-        kept = self.work / f"{name}-{self.sampler}-{self.steps}"
         generator = DenoiserGenerator(
             self.model.denoiser.with_constant_weights(), sampling
         )
-        return draw(generator, count, self.steps, self.sampler, kept)
+        return draw(generator, count, self.steps, self.sampler, self._kept(""))
+
+    def _kept(self, export: str) -> Path:
+        """Where pictures are kept: the model's, or those of one of its exports."""
+        name = Path(self.path.replace(":", "-")).name
+        return self.work / "-".join([name, self.sampler, self.steps, *export.split()])
 
     def generator(
         self, name: str, folder: Path, of: str = ""
@@ -155,7 +158,8 @@ class Beside:
         with tempfile.TemporaryDirectory() as folder:
             of = self.derived(method) if method else ""
             generator, size = self.generator(name, Path(folder), of)
-            cheaper = draw(generator, count, self.steps, self.sampler)
+            kept = None if method else self._kept(name)
+            cheaper = draw(generator, count, self.steps, self.sampler, kept)
             if method:
                 made = open_model(of)
                 own = DenoiserGenerator(
