@@ -7,7 +7,8 @@ the first 64 and of all, and how much farther from the training pictures they ar
 an interval. `--derived` has models made of the base by methods, on whose own ranges or
 weights their export computes, timed too; `--race` has a call timed, last.
 Stopped, it goes on where it was: rows lie in docs/int8.json, pictures in the folder of
-`--work`, which is for one state of the code. NNCF's rows need nncf, which nothing else here does.
+`--work`, which is for one state of the code. NNCF's rows need nncf, which nothing else
+here does.
 """
 
 import argparse
