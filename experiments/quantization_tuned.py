@@ -37,11 +37,14 @@ def efficientdm(rows: Sequence[Row]) -> dict[str, Any] | None:
     if others:
         words = (distance_of(rows, row).removeprefix("FD ratio ") for row in others)
         figure += f"; other seeds: {', '.join(words)}"
-    trained = [row for row in rows if row["name"].startswith(TRAINING)]
+    trained = [
+        row for row in rows if row["name"].startswith(TRAINING) and "sqnr" in row
+    ]
     for row in trained:
         steps = row["name"].removeprefix(TRAINING)
-        figure += f"; full training, {steps}: {distance_of(rows, row)}"
-        figure += f" in {row['processor_seconds'] / own['processor_seconds']:.1f} times"
+        figure += f"; full training, {steps}: SQNR {mean_of(row['sqnr'])[0]:.1f} dB, "
+        figure += f"{distance_of(rows, row)} in "
+        figure += f"{row['processor_seconds'] / own['processor_seconds']:.1f} times"
     near = [near_enough(rows, row, 1.1) for row in (own, *others)]
     return {
         "command": command("efficientdm"),
