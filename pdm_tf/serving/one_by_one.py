@@ -1,7 +1,7 @@
 """A network that another runtime computes, a fixed number of pictures at a time."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -42,24 +42,27 @@ class OneByOneNetwork(ABC):
                 raise InputError(f"{name} must be from 0 to {high}, not {values[:8]}")
         x, variance = np.empty_like(z), np.empty_like(z)
         given = {"z": z, "t": t, "labels": labels}
-        count = self.at_once(given)
-        grouped = len(z) - len(z) % count
-        groups = [slice(i, i + count) for i in range(0, grouped, count)]
-        groups += [slice(i, i + 1) for i in range(grouped, len(z))]
-        for rows in groups:
+        counts, first = self.at_once(given), 0
+        while first < len(z):
+            count = next((n for n in counts if n <= len(z) - first), 1)
+            rows = slice(first, first := first + count)
             found = self.evaluate({k: v[rows] for k, v in given.items()})
             x[rows] = found["x"]
             # Where it is 1 everywhere, converters may leave the output out.
             variance[rows] = found.get("variance", 1.0)
         return x, variance
 
-    def at_once(self, given: Mapping[str, np.ndarray]) -> int:
-        """How many of the pictures given `evaluate` takes besides one."""
-        return 1
+    def at_once(self, given: Mapping[str, np.ndarray]) -> Sequence[int]:
+        """How many of the pictures given `evaluate` takes besides one, most first."""
+        return ()
 
     @abstractmethod
     def evaluate(self, rows: Mapping[str, np.ndarray]) -> Mapping[str, Any]:
-        """`x` and `variance` of one picture, or of `at_once`: z, t and labels."""
+        """`x` and `variance` of one picture, or of a number that `at_once` gives.
+
+        Args:
+          rows: z, t and labels of each.
+        """
 
 
 def highest_inputs(description: Mapping[str, Any]) -> dict[str, int]:

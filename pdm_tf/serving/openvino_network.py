@@ -20,7 +20,8 @@ from pdm_tf.storage.reading import read_json
 MODEL, WEIGHTS = "model.xml", "model.bin"
 REMEDY = "write it with python -m pdm_tf.export --format=openvino"
 INSTALL = "run pip install openvino, or pdm_tf[openvino] with it"
-AT_ONCE, PIXELS = 16, 2**16  # pictures that are computed at once, and their pixels
+AT_ONCE = (64, 16)  # pictures that are computed at once
+PIXELS = 2**16  # of these, at most
 HINTS = {"float32": "f32", "bfloat16": "bf16", "int8": "f32", "int8_bfloat16": "bf16"}
 
 
@@ -47,9 +48,9 @@ def checksums(directory: str | Path) -> dict[str, str]:
 class OpenvinoNetwork(OneByOneNetwork):
     """What a network estimates; all processors work on each picture.
 
-    Of many small pictures 16 are computed at once, in half the time, where that gives
-    them the same bits: the first of them are computed both ways, and on a processor
-    where they differ all are computed one by one.
+    Of many small pictures 64 or 16 are computed at once, in half the time, where that
+    gives them the same bits: the first of them are computed both ways, and on a
+    processor where they differ all are computed one by one.
 
     Attributes:
       precision: what layers are computed in that are not int8: bfloat16 where it is
@@ -97,15 +98,17 @@ class OpenvinoNetwork(OneByOneNetwork):
         }
         return self._requests[len(given["z"])].infer(given)
 
-    def at_once(self, given: Mapping[str, np.ndarray]) -> int:
-        z = given["z"]
-        count = min(AT_ONCE, PIXELS // (z.shape[1] * z.shape[2]))
-        if count < 2 or len(z) < count:
-            return 1
+    def at_once(self, given: Mapping[str, np.ndarray]) -> list[int]:
+        count, height, width, _ = given["z"].shape
+        fitting = (n for n in AT_ONCE if n <= min(count, PIXELS // (height * width)))
+        return [n for n in fitting if self._is_same(n, given)]
+
+    def _is_same(self, count: int, given: Mapping[str, np.ndarray]) -> bool:
+        """Whether so many at once have the bits that each has alone; tried once."""
         if count not in self._requests:
             first = {k: v[:count] for k, v in given.items()}
             self._requests[count] = self._open_group(first)
-        return count if self._requests[count] else 1
+        return self._requests[count] is not None
 
     def _open_group(self, first: Mapping[str, np.ndarray]) -> Any:
         """A request of as many pictures as given; None where it gives other bits."""
