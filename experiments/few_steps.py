@@ -9,7 +9,7 @@ Example: python -m experiments.few_steps pretrained:mnist runs/few-steps --model
 import argparse
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -17,7 +17,6 @@ import tensorflow as tf
 import pdm_tf as pdm
 from experiments.digits import BATCH, CLASSES, SHAPE, TrainingDigits
 from experiments.few_steps_models import (
-    CHAIN,
     RECIPES,
     WEIGHT,
     make_models,
@@ -25,14 +24,39 @@ from experiments.few_steps_models import (
     operations,
     top_octave_error,
 )
+from experiments.few_steps_page import (
+    text_of,
+    verdict,
+    verdict_of_mmd,
+    verdict_of_slimflow,
+    verdict_of_spectral,
+)
+from experiments.few_steps_ways import (
+    ASKED,
+    COMMANDS,
+    COUNT,
+    DECIDING,
+    LCM,
+    MANY,
+    MMD,
+    ONE,
+    SETS,
+    SHEET,
+    SHOWN,
+    SHOWN_WAYS,
+    SLIM,
+    SLIM_STEPS,
+    STYLED,
+    TEACHER,
+    Way,
+)
 from experiments.pages import (
     DOCS,
     read_record,
-    table,
     write_page,
     write_record,
 )
-from experiments.systems import Verdict, record_system
+from experiments.systems import record_system
 from experiments.thick_digits import thickness, tune
 from pdm_tf.assemble import OpenedModel, derive, open_model
 from pdm_tf.config.adapters import AddConfig
@@ -43,64 +67,6 @@ from pdm_tf.denoisers.guidance import for_sampling
 from pdm_tf.profiling.parameters import count_parameters
 from pdm_tf.samplers import SAMPLERS, SPACINGS
 from pdm_tf.storage.arrays import read_arrays, write_arrays
-
-ARGUMENTS = ("pretrained:mnist", "runs/few-steps")
-MANY, FEW = 50, (1, 2, 4, 5, 8)
-COUNT, SETS = 1000, 3  # pictures of a distance, and distances where it decides
-STYLED = 200  # pictures whose strokes are measured
-SHEET = (1, 2, 4, 8)  # steps on the sheet
-SHOWN = 5  # pictures of a method at each number of steps
-
-
-class Way(NamedTuple):
-    """A way to sample: which model, by which sampler."""
-
-    name: str  # in the table
-    model: str
-    sampler: str
-
-
-TEACHER = (
-    Way("DDIM", "base", "ddim"),
-    Way("DPM-Solver++", "base", "dpm_solver"),
-    Way("DDIM, trailing", "base", "ddim_trailing"),
-)
-LCM = Way("LCM-LoRA", "lcm", "lcm")
-GUIDED = Way("distilled guidance, trailing", "guided", "ddim_trailing")
-MMD = Way("MMD-DDM, made for 5", "mmd-5", "ddim_trailing")
-TUNED = Way("LCM-LoRA + MMD, made for 2", "mmd-lcm-2", "lcm")
-SLIM = (
-    Way("plain slim", "slim", "dpm_solver"),
-    Way("spectral", "spectral", "dpm_solver"),
-)
-SLIM_STEPS = 10
-ONE = (
-    Way("naive reflow, one step", "slimflow-naive", "ddim"),
-    Way("SlimFlow, one step", "slimflow-annealed", "ddim"),
-)
-STRAIGHT = (
-    Way("naive reflow", "straight-naive", "ddim"),
-    Way("annealed reflow", "straight-annealed", "ddim"),
-)
-HALVED = tuple(
-    Way(f"progressive, made for {n}", f"progressive-{n}", "ddim_trailing")
-    for n in CHAIN
-)
-WAYS = (LCM, *TEACHER, GUIDED, MMD, TUNED)
-DECIDING = {("DDIM", 4), ("LCM-LoRA", 4), ("DDIM", 5), (MMD.name, 5)}
-DECIDING |= {(way.name, SLIM_STEPS) for way in SLIM}
-DECIDING |= {(way.name, 1) for way in ONE}
-ASKED = [(LCM, 4), (TEACHER[0], 4), (TEACHER[0], MANY)]  # those that decide
-ASKED += [(way, 1) for way in ONE] + [(way, n) for way in STRAIGHT for n in (1, 4)]
-ASKED += [(way, SLIM_STEPS) for way in SLIM]
-ASKED += [(MMD, 5), (TEACHER[0], 5), (TEACHER[0], 10)]
-ASKED += [(way, steps) for way in (*WAYS, *HALVED) for steps in FEW]
-COMMANDS = {
-    15: "python -m pdm_tf.distillation slimflow --base=MODEL --out=DIR",
-    16: "python -m pdm_tf.distillation mmd --base=MODEL --out=DIR",
-    18: "python -m pdm_tf.distillation spectral --base=MODEL --out=DIR",
-    42: "python -m pdm_tf.distillation lcm_lora --base=pretrained:mnist --out=DIR",
-}
 
 
 def drawing(model: OpenedModel, sampler: str, steps: int) -> Callable[[int], Any]:
@@ -209,87 +175,6 @@ def share_of(model: OpenedModel, base: OpenedModel) -> float:
     return (whole - own) / own
 
 
-def found(rows: Sequence[dict[str, Any]], way: str, steps: int) -> float:
-    """The mean distance of a row."""
-    own = (r for r in rows if (r.get("way"), r.get("steps")) == (way, steps))
-    return next(own)["distance"]
-
-
-def text_of(rows: Sequence[dict[str, Any]]) -> str:
-    """The tables of the page."""
-    apart = {way.name for way in (*SLIM, *ONE, *STRAIGHT)}
-    named = (row["way"] for row in rows if "way" in row)
-    ways = [name for name in dict.fromkeys(named) if name not in apart]
-    header = [
-        "Fréchet distance (read as asked)",
-        *(f"{n} step{'s' * (n > 1)}" for n in FEW),
-        "calls a step",
-    ]
-    lines = []
-    for way in ways:
-        own = {row["steps"]: row for row in rows if row.get("way") == way}
-        cells = [_cell(own[n]) if n in own else "" for n in FEW]
-        some = next(iter(own.values()))
-        lines.append([way, *cells, some["calls"] // some["steps"]])
-    many = next(row for row in rows if row.get("steps") == MANY)
-    parts = [
-        table(header, lines),
-        f"DDIM in {MANY} steps, two calls each: {_cell(many)}.",
-        *(_slim(row) for row in rows if "top_octave" in row),
-        *(
-            f"{row['way']}, steps: {row['steps']}, of {SETS} sets: "
-            f"{_list(row['distances'])}."
-            for row in rows
-            if len(row.get("distances", ())) > 1 and row["steps"] != MANY
-        ),
-        *(
-            f"Distance to the nearest training digit [RMS]: {row['mmd']:.4f} of "
-            f"MMD-DDM in 5 steps, {row['base']:.4f} of DDIM in 5, "
-            f"{row['many']:.4f} in {MANY}."
-            for row in rows
-            if "nearest" in row
-        ),
-    ]
-    for row in rows:
-        if "style" in row:
-            parts.append(_style(row))
-        if "share" in row:
-            parts.append(f"The adapter has {row['share']:.1%} of the parameters.")
-    return "\n\n".join(parts)
-
-
-def _cell(row: dict[str, Any]) -> str:
-    return f"{row['distance']:.1f} ({row['accuracy']:.1%})"
-
-
-def _list(distances: Sequence[float]) -> str:
-    return ", ".join(f"{distance:.2f}" for distance in distances)
-
-
-def _style(row: dict[str, Any]) -> str:
-    return table(
-        (row["style"], "stroke [pixels]"),
-        (
-            (title, f"{row[name]:.2f} ± {row[f'{name}_error']:.2f}")
-            for title, name in (
-                (f"tuned model, {MANY} steps", "tuned"),
-                ("tuned model + adapter, 4 steps", "added"),
-                (f"base, {MANY} steps", "base"),
-            )
-        ),
-    )
-
-
-def _slim(row: dict[str, Any]) -> str:
-    """A sentence on slim students."""
-    each = (
-        f"{name}: {found['share']:.3f} of the operations, error of the log power in "
-        f"the top octave {found['error']:.3f}"
-        for name, found in row["top_octave"].items()
-    )
-    return f"Slim students, DPM-Solver++ in {SLIM_STEPS} steps. {'; '.join(each)}."
-
-
 def measure_slim(models: dict[str, OpenedModel], out: Path) -> dict[str, Any]:
     """Operations and spectra of both slim students."""
     source = open_source("mnist", SHAPE, CLASSES)
@@ -317,76 +202,6 @@ def measure_nearest(models: dict[str, OpenedModel], out: Path) -> dict[str, Any]
         pictures = drawn(out / "pictures", models[way.model], way, steps, COUNT)
         row[name] = nearest(pictures, real)
     return row
-
-
-def verdict_of_mmd(rows: Sequence[dict[str, Any]]) -> tuple[str, Verdict]:
-    """What is said of system 16, and whether it holds its bars."""
-    own, few = (distances(rows, name, 5) for name in (MMD.name, "DDIM"))
-    ratio, more = own.mean() / few.mean(), own.mean() / found(rows, "DDIM", 10)
-    parts = [each.std(ddof=1) / each.mean() / np.sqrt(SETS) for each in (own, few)]
-    error = ratio * np.hypot(*parts)
-    near = next(row for row in rows if "nearest" in row)
-    said = (
-        f"5 steps, one evaluation each: FD {own.mean():.2f} (mean of {SETS} sets), "
-        f"{ratio:.3f} ± {error:.3f} times DDIM-5 and {more:.2f} times DDIM-10, which "
-        f"take two; the nearest training digit at {near['mmd']:.3f} (DDIM-5: "
-        f"{near['base']:.3f})"
-    )
-    if abs(ratio - 0.6) < 2.0 * error:
-        return said, "undecided"
-    return said, bool(ratio <= 0.6 and more <= 1.0 and near["mmd"] >= near["base"])
-
-
-def distances(rows: Sequence[dict[str, Any]], way: str, steps: int) -> np.ndarray:
-    """The distance of each set of a row."""
-    own = (r for r in rows if (r.get("way"), r.get("steps")) == (way, steps))
-    return np.array(next(own)["distances"])
-
-
-def verdict_of_slimflow(rows: Sequence[dict[str, Any]]) -> tuple[str, bool]:
-    """What is said of system 15, and whether it holds its bars."""
-    naive, own = (found(rows, way.name, 1) for way in ONE)
-    many = found(rows, "DDIM", MANY)
-    share = next(row["flow_share"] for row in rows if "flow_share" in row)
-    steps = RECIPES["slimflow-annealed"].config.iterations
-    said = (
-        f"{share:.3f} of the operations, 1 step, twice {steps} training steps: FD "
-        f"{own:.1f}, {own / many:.2f} times DDIM-50 and {own / naive:.2f} times naive "
-        f"reflow (means of {SETS} sets)"
-    )
-    return said, own <= 1.5 * many and own <= 0.8 * naive and share <= 0.25
-
-
-def verdict_of_spectral(rows: Sequence[dict[str, Any]]) -> tuple[str, bool]:
-    """What is said of system 18, and whether it holds its bars."""
-    plain, own = (found(rows, way.name, SLIM_STEPS) for way in SLIM)
-    row = next(row for row in rows if "top_octave" in row)["top_octave"]
-    was, is_now = (row[way.name]["error"] for way in SLIM)
-    share = row[SLIM[1].name]["share"]
-    steps = RECIPES["spectral"].config.iterations
-    said = (
-        f"{share:.3f} of the operations of the digits model (not of the wide one), "
-        f"{steps:,} steps each, one seed of training: FD {own:.1f} over {plain:.1f} of "
-        f"plain slim ({own / plain:.2f}; means of {SETS} sets); error of "
-        f"the log power in the top octave {is_now / was - 1.0:+.0%}"
-    )
-    return said, own <= 0.9 * plain and is_now <= 0.75 * was and share <= 0.125
-
-
-def verdict(rows: Sequence[dict[str, Any]]) -> tuple[str, bool]:
-    """What is said of system 42, and whether it holds its bars."""
-    own = found(rows, LCM.name, 4)
-    to_many, to_few = own / found(rows, "DDIM", MANY), own / found(rows, "DDIM", 4)
-    share = next(row["share"] for row in rows if "share" in row)
-    style = next(row for row in rows if "style" in row)
-    thick = style["added"] / style["tuned"] - 1.0
-    said = (
-        f"4 steps: FD {own:.2f} (mean of {SETS} sets), {to_many:.2f} "
-        f"times DDIM-50 and {to_few:.2f} times DDIM-4; {share:.1%} of the parameters; "
-        f"added to thick digits: strokes {thick:+.1%}"
-    )
-    holds = to_many <= 1.3 and to_few <= 0.5 and share <= 0.2 and abs(thick) <= 0.1
-    return said, holds
 
 
 def draw_sheet(
@@ -438,7 +253,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         part = operations(models["slimflow-annealed"]) / operations(models["base"])
         measure_once(file, "flow_share", lambda: {"flow_share": part})
     rows = read_record(file)
-    shown = [way for way in WAYS if way.model in models]
+    shown = [way for way in SHOWN_WAYS if way.model in models]
     shown = [way for way in shown if (out / "pictures" / first_of(way)).is_file()]
     draw_sheet(models, shown, out, words.docs / "images" / "few_steps.png")
     write_page(words.docs / "few_steps.md", "few_steps", text_of(rows))

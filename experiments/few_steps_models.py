@@ -32,6 +32,11 @@ class Recipe(NamedTuple):
 CHAIN = (8, 4, 2, 1)  # steps of the models of progressive distillation
 RECIPES = {
     "lcm": Recipe("lcm_lora", "base", LcmLoraConfig(guidance=WEIGHT)),
+    "lcm-photos": Recipe(  # of photographs, at which it is less steady
+        "lcm_lora",
+        "base",
+        LcmLoraConfig(iterations=700, save_every=100, keep=12, validation_images=200),
+    ),
     "guided": Recipe("guidance_lora", "base", GuidanceLoraConfig(guidance=WEIGHT)),
     "mmd-5": Recipe("mmd", "guided", MMDConfig()),
     "mmd-lcm-2": Recipe("mmd", "lcm", MMDConfig(steps=2)),

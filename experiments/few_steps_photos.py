@@ -1,0 +1,158 @@
+"""Measures photographs in 1 to 8 evaluations: a part of docs/few_steps.md.
+
+Needs what `experiments.few_steps_models` calls lcm-photos in OUT, or trains it; writes
+rows into docs/few_steps.json and a sheet, and `experiments.few_steps` writes the page.
+What was measured is kept.
+
+Example: python -m experiments.few_steps_photos pretrained:photos runs/few-steps
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from experiments.few_steps_models import make_models
+from experiments.pages import DOCS, read_record, table, write_record
+from experiments.samplers import BATCH, COUNTS, GUIDANCE, Bench
+from pdm_tf.assemble import OpenedModel
+from pdm_tf.config import Spacing
+from pdm_tf.data.images import save_png, to_uint8
+from pdm_tf.data.labelled_sheet import named_rows
+from pdm_tf.denoisers.guidance import for_sampling
+from pdm_tf.evaluation.bootstrap import frechet_with_interval
+from pdm_tf.samplers import SAMPLERS, SPACINGS, sample
+from pdm_tf.storage.arrays import read_arrays, write_arrays
+
+ARGUMENTS = ("pretrained:photos", "runs/few-steps")
+FEW = (1, 2, 4, 8)  # evaluations, one a step
+SHOWN = 5  # pictures of a method at each number of steps
+BAR = 1.3  # times the distance of 250 steps of DDPM, in 4
+
+
+class Way(NamedTuple):
+    """A way to sample: which model, by which sampler, on which grid."""
+
+    name: str
+    model: str
+    sampler: str
+    spacing: Spacing
+
+
+STUDENT = Way("LCM-LoRA", "lcm-photos", "lcm", SPACINGS["lcm"])
+WAYS = (
+    Way("DDIM", "base", "ddim", "uniform"),
+    Way("DDIM, trailing", "base", "ddim_trailing", "trailing"),
+    Way("DPM-Solver++", "base", "dpm_solver", "uniform"),
+    Way("DPM-Solver++ with noise", "base", "dpm_solver_sde", "uniform"),
+    Way("DPM-Solver++, Karras' levels", "base", "dpm_solver", "karras"),
+    Way("the same with noise", "base", "dpm_solver_sde", "karras"),
+    STUDENT,
+)
+
+
+def draw_all(models: dict[str, OpenedModel], out: Path) -> None:
+    """Pictures of all cells that are not kept in a file yet."""
+    for way in (way for way in WAYS if way.model in models):
+        denoise = models[way.model].denoiser.with_constant_weights()
+        sampling = models[way.model].settings.sampling
+        denoise = for_sampling(denoise, np.zeros(BATCH, np.int32), GUIDANCE, sampling)
+        for steps in (n for n in FEW if not file_of(out, way, n).is_file()):
+            grid, made = denoise.schedule.grid(steps, way.spacing), []
+            for first in range(0, COUNTS["photos"], BATCH):
+                seeds, shape = range(first, first + BATCH), denoise.image_shape
+                x = sample(denoise, SAMPLERS[way.sampler](), grid, seeds, shape)
+                made.append(to_uint8(x).numpy())
+            write_arrays(file_of(out, way, steps), {"x": np.concatenate(made)})
+
+
+def file_of(out: Path, way: Way, steps: int) -> Path:
+    """Where the pictures of a cell are."""
+    name = f"{way.model}-{way.sampler}-{way.spacing}-{steps}.safetensors"
+    return out / "photos" / name
+
+
+def measure(ways: Sequence[Way], base: str, out: Path, record: Path) -> None:
+    """Rows of all cells that are not on record."""
+    bench = None
+    for way, steps in ((way, steps) for way in ways for steps in FEW):
+        rows = read_record(record)
+        if (way.name, steps) in {(row.get("photos"), row.get("steps")) for row in rows}:
+            continue
+        bench = bench or Bench(base)  # reads all photographs
+        pictures = read_arrays(file_of(out, way, steps))["x"]
+        found = frechet_with_interval(pictures, bench.real, bench.extract, 200)
+        distance = [found.value, found.low or 0.0, found.high or 0.0]
+        row = {"photos": way.name, "steps": steps, "distance": distance}
+        write_record(record, [*rows, row])
+        print(row, flush=True)
+
+
+def draw_sheet(ways: Sequence[Way], out: Path, file: Path) -> None:
+    """One row a way; columns of SHOWN photographs in 1, 2, 4 and 8 steps."""
+    rows = {}
+    for way in ways:
+        parts = [read_arrays(file_of(out, way, steps))["x"][:SHOWN] for steps in FEW]
+        rows[way.name] = np.concatenate(parts)
+    save_png(file, named_rows(rows))
+
+
+def many() -> dict[str, Any]:
+    """250 steps of DDPM, as docs/samplers.json has it, of as many pictures."""
+    rows = read_record(DOCS / "samplers.json")
+    wanted = ("photos", "ddpm", "uniform", 250)
+    keys = ("data", "sampler", "spacing", "steps")
+    return next(row for row in rows if tuple(row[key] for key in keys) == wanted)
+
+
+def text_of(rows: Sequence[dict[str, Any]]) -> str:
+    """The table of photographs, and what is said of the bar."""
+    cells = {(r["photos"], r["steps"]): r["distance"] for r in rows if "photos" in r}
+    if not cells:
+        return ""
+    header = ["photographs, Fréchet distance (95 %)"]
+    header += [f"{n} evaluation{'s' * (n > 1)}" for n in FEW]
+    lines = [
+        [name, *(_cell(cells[name, n]) if (name, n) in cells else "–" for n in FEW)]
+        for name in dict.fromkeys(name for name, _ in cells)
+    ]
+    slow = many()
+    best = min(
+        (name for name, n in cells if n == 4), key=lambda name: cells[name, 4][0]
+    )
+    ratio = cells[best, 4][0] / slow["distance"]
+    whole = _cell([slow["distance"], slow["low"], slow["high"]])
+    said = (
+        f"DDPM in 250 steps: {whole}. In 4 evaluations {best} is best, at {ratio:.2f} of "
+        f"that; the bar is {BAR}."
+    )
+    return "\n\n".join([table(header, lines), said])
+
+
+def _cell(distance: Sequence[float]) -> str:
+    value, low, high = distance
+    return f"{value:.2f} ({low:.2f} to {high:.2f})"
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Measures what is not on record, and draws the sheet."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("base", help="a model of photographs")
+    parser.add_argument("out", type=Path, help="directory of what is trained")
+    parser.add_argument("--docs", type=Path, default=DOCS, help="folder of pages")
+    parser.add_argument("--models", default=STUDENT.model, help="empty: the base alone")
+    words = parser.parse_args(argv)
+    names = [name for name in words.models.split(",") if name]
+    models = make_models(words.base, words.out, names)
+    if models is None:
+        return
+    ways = [way for way in WAYS if way.model in models]
+    draw_all(models, words.out)
+    draw_sheet(ways, words.out, words.docs / "images" / "few_steps_photos.png")
+    measure(ways, words.base, words.out, words.docs / "few_steps.json")
+
+
+if __name__ == "__main__":
+    main()
