@@ -125,8 +125,8 @@ def text_of(rows: Sequence[dict[str, Any]]) -> str:
     ratio = cells[best, 4][0] / slow["distance"]
     whole = _cell([slow["distance"], slow["low"], slow["high"]])
     said = (
-        f"DDPM in 250 steps: {whole}. In 4 evaluations {best} is best, at {ratio:.2f} of "
-        f"that; the bar is {BAR}."
+        f"DDPM in 250 steps: {whole}. In 4 evaluations {best} is best, at {ratio:.2f} "
+        f"times that; the bar is {BAR}."
     )
     return "\n\n".join([table(header, lines), said])
 
