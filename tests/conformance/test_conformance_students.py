@@ -11,6 +11,7 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
+from tiny_runs import make_run
 
 from pdm_tf import assemble
 from pdm_tf.assemble import lineage
@@ -23,6 +24,7 @@ from pdm_tf.serving import SavedModelGenerator
 
 pytestmark = pytest.mark.slow  # a process for each kill; 40 s of processor a method
 
+SHAPE, DDIM = (16, 16, 1), ("ddim", 3)
 TRAINED = {"iterations": 6, "batch_size": 4, "save_every": 2, "warmup": 1}
 CHOSEN = {**TRAINED, "keep": 2, "validation_images": 4}
 CONFIGS = {
@@ -64,20 +66,25 @@ def kill(where, calls, given):
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()[-2000:]
 
 
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    network = {"image_shape": SHAPE, "num_classes": 10}
+    where = tmp_path_factory.mktemp("students") / "run"
+    return make_run(where, 1, ema_every=1, network=network)
+
+
 @pytest.fixture(scope="module", params=sorted(CONFIGS))
-def student(request, tiny_run):
+def student(request, base):
     """A method and the directory of what it made."""
-    out = tiny_run.parent / f"student-{request.param}"
-    assert assemble.derive(request.param, tiny_run, out, CONFIGS[request.param])
+    out = base.parent / request.param
+    assert assemble.derive(request.param, base, out, CONFIGS[request.param])
     return request.param, out
 
 
-def test_killed_in_the_middle_and_begun_again_it_ends_with_the_same_bits(
-    student, tiny_run
-):
+def test_killed_in_the_middle_and_begun_again_it_ends_with_the_same_bits(student, base):
     name, straight = student
-    out = tiny_run.parent / f"killed-{name}"
-    given = name, tiny_run, out, CONFIGS[name]
+    out = base.parent / f"killed-{name}"
+    given = name, base, out, CONFIGS[name]
     if name in KEEPING:  # after the first of what is kept
         kill("keep", 1, given)
         assert not lineage.is_derived(out) and (out / "progress").is_dir()
@@ -95,7 +102,7 @@ def test_killed_in_the_middle_and_begun_again_it_ends_with_the_same_bits(
 def test_its_export_samples_what_it_does(student):
     _, out = student
     opened = assemble.open_model(out)
-    sampler, steps = opened.denoiser.own_sampler or ("ddim", 3)
+    sampler, steps = opened.denoiser.own_sampler or DDIM
     served = SavedModelGenerator("model", str(assemble.export_run(out)))
     assert served.description["lineage"] == list(opened.lineage)
     asked = np.arange(3), np.arange(3), str(steps), 1.5, sampler
@@ -106,28 +113,32 @@ def test_its_export_samples_what_it_does(student):
 
 def test_it_paints_what_is_missing_and_keeps_the_rest(student, tmp_path):
     _, out = student
-    picture = np.random.default_rng(0).integers(0, 256, (8, 8, 1), np.uint8)
-    mask = np.zeros((8, 8, 1), np.uint8)
-    mask[:4] = 255
+    picture = np.random.default_rng(0).integers(0, 256, SHAPE, np.uint8)
+    mask = np.zeros(SHAPE, np.uint8)
+    mask[:8] = 255
     save_png(tmp_path / "picture.png", picture)
     save_png(tmp_path / "mask.png", mask)
     given = {"model": out, "image": tmp_path / "picture.png", "count": 2}
     given |= {"mask": tmp_path / "mask.png", "out": tmp_path / "out", "labels": 3}
     edit(["", "inpaint", *(f"--{name}={value}" for name, value in given.items())])
     made = sorted((tmp_path / "out").glob("0*.png"))
-    pictures = [np.asarray(Image.open(file)).reshape(8, 8, 1) for file in made]
+    pictures = [np.asarray(Image.open(file)).reshape(SHAPE) for file in made]
     assert len(pictures) == 2
     for each in pictures:
-        np.testing.assert_array_equal(each[4:], picture[4:])
-    assert not np.array_equal(pictures[0][:4], pictures[1][:4])
+        np.testing.assert_array_equal(each[8:], picture[8:])
+    assert not np.array_equal(pictures[0][:8], pictures[1][:8])
 
 
-def test_it_is_compared_with_its_base(student, tiny_run, tmp_path):
+def test_it_is_compared_with_its_base(student, base, tmp_path):
     _, out = student
     config = CompareConfig(
-        model=str(out), reference=str(tiny_run), num_images=4, steps="3",
+        model=str(out), reference=str(base), num_images=4, steps="3",
         out=str(tmp_path / "c.json"),
     )  # fmt: skip
     found = compare(config, lambda _, path: generator_of(assemble.open_model(path)))
-    assert found["model"]["evaluations_per_picture"] >= 3
-    assert np.isfinite(found["sqnr"]) if "sqnr" in found else found["model"]
+    own, other = found["model"], found["reference"]
+    assert own["sampler"] == str(
+        (assemble.open_model(out).denoiser.own_sampler or DDIM)[0]
+    )
+    assert own["steps"] == other["steps"] == "3"
+    assert own["evaluations_per_picture"] <= other["evaluations_per_picture"] == 6
