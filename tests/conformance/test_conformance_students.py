@@ -29,7 +29,9 @@ TRAINED = {"iterations": 6, "batch_size": 4, "save_every": 2, "warmup": 1}
 CHOSEN = {**TRAINED, "keep": 2, "validation_images": 4}
 CONFIGS = {
     "lcm_lora": settings.LcmLoraConfig(rank=2, **CHOSEN),
-    "guidance_lora": settings.GuidanceLoraConfig(rank=2, trajectory_steps=1, **TRAINED),
+    "guidance_lora": settings.GuidanceLoraConfig(
+        rank=2, microbatch=2, trajectory_steps=1, **TRAINED
+    ),
     "mmd": settings.MMDConfig(
         rank=2, steps=2, reference_images=8, features=3, classifier=1, **CHOSEN
     ),
