@@ -16,6 +16,7 @@ from pdm_tf.networks.hardware import warn_of_imitation
 from pdm_tf.objectives import DenoisingObjective
 from pdm_tf.objectives.augmented import AugmentedObjective
 from pdm_tf.objectives.levels import Levels, log_normal
+from pdm_tf.objectives.loss_history import LossHistory
 
 
 def named_variables(network: keras.Model) -> dict[str, tf.Variable]:
@@ -64,6 +65,7 @@ def build_objective(config: Config, denoiser: NetworkDenoiser) -> Objective:
         _levels(config, denoiser.schedule),
         config.learning.stratified,
         config.learning.condition_dropout,
+        LossHistory() if config.learning.timesteps_by == "loss" else None,
     )
     if not config.network.augment:
         return objective

@@ -65,7 +65,8 @@ def build_state(
       data: what the data set is known by, see `identity.identify`.
     """
     denoiser = build_learner(config, strategy)
-    objective = build_objective(config, denoiser)
+    with strategy.scope():
+        objective = build_objective(config, denoiser)
     progress = build_progress(objective, config, strategy, data)
     return State(**vars(progress), denoiser=denoiser)
 
@@ -131,7 +132,7 @@ def build_progress(
         scale,
         data,
         writing=is_chief(strategy),
-        unlearnt=unlearnt,
+        unlearnt={**getattr(objective, "unlearnt", {}), **(unlearnt or {})},
         sealed=sealed_settings(config),
         further=further,
     )

@@ -190,8 +190,10 @@ def _train_run(config: Config) -> Ending:
         with writing(training.run_dir, "config.flags"):
             write_settings(config)
 
+    with strategy.scope():
+        objective = build_objective(config, denoiser)
     ending = train_objective(
-        build_objective(config, denoiser),
+        objective,
         config,
         source,
         denoiser,

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pdm_tf.config.options import Decay, Levels, option
+from pdm_tf.config.options import Decay, Levels, TimestepsBy, option
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,12 @@ class LearningConfig:
         "--label_dropout drops all of them together.",
         low=0,
         high=1,
+    )
+    timesteps_by: TimestepsBy = option(
+        "share",
+        "How timesteps are drawn: share, as --levels says, or loss, more where losses "
+        "were large (loss-second-moment sampling), weighted so that their mean stays.",
+        sealed="run",
     )
     rate_decay: Decay = option(
         "constant",

@@ -35,6 +35,7 @@ LATER: dict[str, Any] = {
     "guidance_each": [],
     "several_labels": False,
     "attributes": [],
+    "timesteps_by": "share",
     "schedule": "linear",
     "shift_from": 0,
     "zero_terminal": False,

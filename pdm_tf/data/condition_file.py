@@ -252,7 +252,7 @@ def _read_json(content: str, refuse: Refuse) -> ConditionTable:
 def _entries(
     found: dict[str, Any], name: str, kind: Any, refuse: Refuse
 ) -> Iterable[tuple[str, Any]]:
-    """Pairs of a path and what is table of it."""
+    """Pairs of a path and what it says."""
     entries = found.get(name) or []
     for entry in entries if isinstance(entries, list) else [entries]:
         pair = isinstance(entry, list) and len(entry) == 2

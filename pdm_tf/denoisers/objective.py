@@ -1,7 +1,7 @@
 """What a training minimises. The train loop sees this protocol and nothing else."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import tensorflow as tf
 
@@ -52,3 +52,14 @@ class Objective(Protocol):
           labels: int32 [B].
           draws: their rows of what `draw` returned.
         """
+
+
+@runtime_checkable
+class ObservingObjective(Objective, Protocol):
+    """An objective whose draws depend on the losses of former steps."""
+
+    def seen(self, losses: Loss, draws: Any) -> tuple[tf.Tensor, ...]:
+        """What a step adds to what it knows, to be summed over replicas; or nothing."""
+
+    def note(self, *sums: tf.Tensor) -> None:
+        """Takes in the sums of what all replicas have `seen`."""

@@ -47,6 +47,16 @@ class AugmentedObjective:
     def buckets(self) -> int:
         return self.objective.buckets
 
+    @property
+    def unlearnt(self) -> Mapping[str, tf.Variable]:
+        return self.objective.unlearnt
+
+    def seen(self, losses: Loss, draws: AugmentedDraws) -> tuple[tf.Tensor, ...]:
+        return self.objective.seen(losses, draws.own)
+
+    def note(self, *sums: tf.Tensor) -> None:
+        self.objective.note(*sums)
+
     def draw(self, seed: int, step: tf.Tensor, batch_size: int) -> AugmentedDraws:
         """The objective's own numbers, and those of the transforms."""
         u = seeds.step_uniform(seed, step, STREAM, batch_size, DRAWN)

@@ -14,6 +14,7 @@ from pdm_tf.diffusion.gaussian import noised
 from pdm_tf.diffusion.losses import simple_loss, vlb_loss
 from pdm_tf.objectives.draws import Draws, draw, drop_each, drop_labels
 from pdm_tf.objectives.levels import Levels
+from pdm_tf.objectives.loss_history import LossHistory
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +35,8 @@ class DenoisingObjective:
       stratified: whether the levels of a batch are spread evenly, see `draws.draw`.
       condition_dropout: share of pictures that lose a condition, each by itself; of
         rows of conditions `label_dropout` drops all together.
+      history: draws timesteps where losses are large, see `LossHistory`; None: all
+        alike.
     """
 
     denoise: Denoiser
@@ -44,13 +47,18 @@ class DenoisingObjective:
     levels: Levels | None = None
     stratified: bool = True
     condition_dropout: float = 0.0
+    history: LossHistory | None = None
     terms: ClassVar = ("simple", "vlb")
     buckets: ClassVar = 4  # quartiles of the timesteps
 
     def draw(self, seed: int, step: tf.Tensor, batch_size: int) -> Draws:
         """Noise, timesteps and dropped labels of a batch, see `draws.draw`."""
         count = len(conditions.parts) if (conditions := self.denoise.conditions) else 0
-        return draw(seed, step, batch_size, self.stratified, count)
+        draws = draw(seed, step, batch_size, self.stratified, count)
+        if self.history is None:
+            return draws
+        u = self.history.drawn(draws.u)
+        return draws._replace(u=u, weight=self.history.weights(u))
 
     def __call__(self, x: tf.Tensor, labels: tf.Tensor, draws: Draws) -> Loss:
         """Losses of pictures x [B, H, W, C] in [-1, 1] with labels int32 [B].
@@ -71,7 +79,24 @@ class DenoisingObjective:
             fixed = tf.stop_gradient(denoised)
             vlb = vlb_loss(schedule, z, x, fixed, variance, level)
         bucket = level.t * self.buckets // schedule.timesteps
-        return Loss(simple + vlb, {"simple": simple, "vlb": vlb}, bucket)
+        loss = Loss(simple + vlb, {"simple": simple, "vlb": vlb}, bucket)
+        return loss if self.history is None else _weighted(loss, draws.weight)
+
+    @property
+    def unlearnt(self) -> Mapping[str, tf.Variable]:
+        """What a checkpoint keeps beside the variables, by name."""
+        return {} if self.history is None else self.history.variables
+
+    def seen(self, losses: Loss, draws: Draws) -> tuple[tf.Tensor, ...]:
+        """What a step adds to the history, to be summed over replicas."""
+        if self.history is None:
+            return ()
+        return self.history.seen(draws.u, losses.total / draws.weight)
+
+    def note(self, *sums: tf.Tensor) -> None:
+        """Takes in the sums of what all replicas have `seen`."""
+        if self.history is not None:
+            self.history.note(*sums)
 
     def _kept(self, labels: tf.Tensor, draws: Draws) -> tf.Tensor:
         """Labels, or rows of conditions, of which some are dropped."""
@@ -81,3 +106,8 @@ class DenoisingObjective:
             return kept
         parts = self.denoise.conditions.parts.values()
         return drop_each(kept, draws.each, self.condition_dropout, parts)
+
+
+def _weighted(loss: Loss, weight: tf.Tensor) -> Loss:
+    terms = {name: weight * term for name, term in loss.terms.items()}
+    return Loss(weight * loss.total, terms, loss.bucket)

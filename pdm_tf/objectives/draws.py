@@ -18,6 +18,7 @@ class Draws(NamedTuple):
     u: tf.Tensor  # float32 [B] in [0, 1): which timestep
     drop: tf.Tensor  # float32 [B] in [0, 1): whether the label is dropped
     each: tf.Tensor | tuple = ()  # float32 [B, n] likewise: each condition by itself
+    weight: tf.Tensor | tuple = ()  # float32 [B], of the loss; nothing: 1
 
 
 def draw(

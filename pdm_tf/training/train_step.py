@@ -6,7 +6,7 @@ from typing import Any
 import tensorflow as tf
 
 from pdm_tf.data.images import to_float
-from pdm_tf.denoisers.objective import Loss, Objective
+from pdm_tf.denoisers.objective import Loss, Objective, ObservingObjective
 from pdm_tf.networks.recomputation import recomputing
 from pdm_tf.training.accumulation import accumulated
 from pdm_tf.training.ema import MovingAverage
@@ -95,6 +95,7 @@ class Trainer:
             Loss(tf.float32, terms, tf.int32),
         )
         context = tf.distribute.get_replica_context()
+        self._note(losses, draws, context)
         gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
         squares = tf.stack([tf.nn.l2_loss(g) for g in gradients])
         norm = tf.sqrt(2.0 * tf.reduce_sum(squares))
@@ -103,6 +104,13 @@ class Trainer:
         alarm, finite = self.scale.alarming(norm), tf.math.is_finite(norm)
         norm = self.scale.apply(self.optimizer, gradients, norm, self.step)
         return self._measure(losses, norm, squares, alarm, finite)
+
+    def _note(self, losses: Loss, draws: Any, context: Any) -> None:
+        """Lets an objective that draws by its losses take them in, of all replicas."""
+        if not isinstance(self.objective, ObservingObjective):
+            return
+        if seen := self.objective.seen(losses, draws):
+            self.objective.note(*context.all_reduce(tf.distribute.ReduceOp.SUM, seen))
 
     def _differentiated(
         self, pictures: tf.Tensor, labels: tf.Tensor, draws: Any
