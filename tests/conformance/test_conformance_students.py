@@ -35,7 +35,7 @@ CONFIGS = {
     "mmd": settings.MMDConfig(
         rank=2, steps=2, reference_images=8, features=3, classifier=1, **CHOSEN
     ),
-    "slimflow": settings.SlimFlowConfig(width=4, pairs=8, pair_steps=2, **CHOSEN),
+    "slimflow": settings.SlimFlowConfig(width=4, pairs=104, pair_steps=2, **CHOSEN),
     "spectral": settings.SpectralConfig(width=4, **TRAINED),
     "progressive": settings.ProgressiveConfig(rank=2, **CHOSEN),
 }
