@@ -9,7 +9,9 @@ from pdm_tf.config.options import option
 class PackConfig:
     """A model in one file that can be passed on."""
 
-    model: str = option("", "Directory of a run, or pretrained:NAME.")
+    model: str = option(
+        "", "Directory of a run, a derived model or a split, or pretrained:NAME."
+    )
     out: str = option("", "Zip file that is made.", output="any")
     licence: str = option(
         "", "Under which licence weights and pictures are passed on, for the card."
