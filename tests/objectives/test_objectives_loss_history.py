@@ -84,8 +84,7 @@ def test_sums_of_replicas_are_those_of_all_examples():
         np.testing.assert_allclose(whole[i], parts[0][i] + parts[1][i])
 
 
-def objective(history):
-    network = small_network()
+def objective(history, network):
     denoise = NetworkDenoiser(network, NoiseSchedule.linear(), apart=False)
     variables = {v.path: v.value for v in network.trainable_variables}
     return DenoisingObjective(
@@ -96,7 +95,8 @@ def objective(history):
 def test_an_empty_history_leaves_every_bit_of_the_loss():
     x = tf.random.stateless_uniform([4, *SHAPE], (1, 2), -1.0, 1.0)
     labels, step = tf.constant([0, 1, 2, 0]), tf.constant(3, tf.int64)
-    plain, drawing = objective(None), objective(LossHistory())
+    network = small_network()
+    plain, drawing = objective(None, network), objective(LossHistory(), network)
     wanted = plain(x, labels, plain.draw(0, step, 4))
     draws = drawing.draw(0, step, 4)
     got = drawing(x, labels, draws)
