@@ -33,7 +33,7 @@ def pack_model(config: PackConfig) -> Path:
 
     Of a run the averaged weights; what only training needs stays behind: checkpoints,
     curves, pictures but one sheet. The base of a derived model and the parts of a split
-    travel along, each in a folder of its own; a base that comes with the package is
+    come along, each in a folder of its own; a base that comes with the package is
     named alone.
 
     Raises:
