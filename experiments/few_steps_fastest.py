@@ -31,7 +31,7 @@ from pdm_tf.evaluation.metrics import accuracy, gaussian_of
 from pdm_tf.serving.generator import ImageGenerator
 from pdm_tf.storage.arrays import read_arrays, write_arrays
 
-BATCH, TURNS = 64, 6  # pictures of a turn; 384 in all
+BATCH, TURNS = 64, 12  # pictures of a turn; 768 in all
 AGAIN = 3  # how often what is quick is timed in a turn
 LEAST_DECIBELS = 12.0  # of an export; re-noising lets pictures become others
 ARGUMENTS = ("pretrained:mnist", "runs/few-steps")
