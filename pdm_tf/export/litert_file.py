@@ -1,6 +1,5 @@
 """A denoiser as a .tflite file in float32 or 8 bits."""
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -65,17 +64,23 @@ def write_litert(
     if is_quantized(denoiser):
         return _write_own(denoiser, path, sampling, config)
     examples: Sequence[Example] = ()
-    layers: Sequence[str] = SENSITIVE_LAYERS
     if config.quantize == "static_int8":
         rows = rows_for_export(denoiser, sampling, config)
         examples = examples_of(rows, denoiser.schedule, EXAMPLES)
-        layers = (*SENSITIVE_LAYERS, *STATIC_FLOAT)
         own = config.float_layers or None
         denoiser = prepared(denoiser, rows, rounded=False, float_layers=own)
     convert(denoiser, path)
     if config.quantize != "none":
-        layers = config.float_layers or layers
+        layers = _float_layers(config)
         write_bytes(path, quantise(path, config.quantize, examples, layers))
+
+
+def _float_layers(config: ExportConfig) -> tuple[str, ...]:
+    """Patterns of the layers that stay in float32 arithmetic."""
+    if config.float_layers:
+        return tuple(config.float_layers)
+    static = config.quantize == "static_int8"
+    return (*SENSITIVE_LAYERS, *(STATIC_FLOAT if static else ()))
 
 
 def _write_own(
@@ -84,9 +89,7 @@ def _write_own(
     """A quantised model on its own ranges; what its layers give has none of its own."""
     if config.quantize == "none":
         return convert(denoiser.with_constant_weights(), path)  # codes decoded ahead
-    kept = re.compile("|".join(config.float_layers) or "(?!)")
-    found = held_layers(denoiser, config.quantize)
-    held = {path: one for path, one in found.items() if not kept.fullmatch(path)}
+    held = held_layers(denoiser, config.quantize, _float_layers(config))
     denoiser = unrounded(denoiser, held).with_constant_weights()
     examples: Sequence[Example] = ()
     if any(one.ends for one in held.values()):

@@ -62,19 +62,25 @@ class Unrounded(LayerTransform):
         return self.layer.output(y, x, t)
 
 
-def held_layers(denoiser: Denoiser, how: Quantisation) -> dict[str, Held]:
+def held_layers(
+    denoiser: Denoiser, how: Quantisation, float_layers: Iterable[str] = ()
+) -> dict[str, Held]:
     """What LiteRT can compute of a quantised model, by path.
 
     Args:
       denoiser: of quantised networks.
       how: with dynamic_int8 all ranges are measured at every call.
+      float_layers: patterns of paths that stay in float32 arithmetic.
     """
     found: dict[str, Held] = {}
+    kept = re.compile("|".join(float_layers) or "(?!)")
     for network in networks_of(denoiser):
         layers = layers_of(network.network)
         for path, change in network.plan.items():
             own = _quantized(change)
             if own is None or not own.shape or own.spec.weights is None:
+                continue
+            if kept.fullmatch(path):
                 continue
             narrow = not isinstance(layers[path], UpsamplingConv)
             held = _held(own, narrow, how)
