@@ -90,7 +90,7 @@ def _write_own(
     if config.quantize == "none":
         return convert(denoiser.with_constant_weights(), path)  # codes decoded ahead
     held = held_layers(denoiser, config.quantize, _float_layers(config))
-    denoiser = unrounded(denoiser, held).with_constant_weights()
+    denoiser = unrounded(denoiser).with_constant_weights()
     examples: Sequence[Example] = ()
     if any(one.ends for one in held.values()):
         rows = rows_for_export(denoiser, sampling, config)

@@ -110,26 +110,22 @@ def _held(layer: QuantizedLayer, narrow: bool, how: Quantisation) -> Held | None
     return Held(bits, scale, (float(layer.low[0, 0]), float(layer.high[0, 0])))
 
 
-def unrounded(denoiser: Denoiser, held: Mapping[str, Held]) -> Denoiser:
-    """The same model, what the runtime rounds left as it is."""
+def unrounded(denoiser: Denoiser) -> Denoiser:
+    """The same model on its codes, what its layers read left to the runtime.
+
+    A rounding within the graph would be read as that of the layer behind it.
+    """
 
     def change(inner: Denoiser) -> Denoiser:
         assert isinstance(inner, NetworkDenoiser)
         plan = {
-            path: Unrounded(one) if path in held else one
+            path: Unrounded(one) if _quantized(one) else one
             for path, one in inner.plan.items()
-            if path in held or not _is_factor(one)
         }
         given = inner.network, inner.schedule, inner.prediction, inner.labels
         return NetworkDenoiser(*given, inner.apart, plan)
 
     return denoiser.map_innermost(change)
-
-
-def _is_factor(change: LayerTransform) -> bool:
-    """Whether it rounds a factor of attention's products, which stay float32."""
-    own = _quantized(change)
-    return own is not None and not own.shape
 
 
 def quantise_as_held(
@@ -192,8 +188,12 @@ def _places(path: Path, held: Mapping[str, Held]) -> list[_Place]:
 
 
 def _pattern(path: str) -> str:
-    """Of the names of a layer's operations: the converter numbers what is in them."""
-    return rf"(^|[/;]){'(_[0-9]+)?/'.join(path.split('/'))}(_[0-9]+)?([/;]|$)"
+    """Of the names of a layer's operations: the converter numbers what is in them.
+
+    Only the network's own name comes before: the time layer of a block is not `time_1`.
+    """
+    numbered = "(_[0-9]+)?/".join(path.split("/"))
+    return rf"(^|;)[^/;]*/{numbered}(_[0-9]+)?([/;]|$)"
 
 
 def _recipe(places: Iterable[_Place]) -> Any:
