@@ -127,12 +127,13 @@ def test_moments_of_codes_are_those_of_their_patches():
     rows = np.asarray(rows_of(x, 4)).reshape(-1, 16)
     share = np.bincount(codes.ravel(), minlength=6) / codes.size
     law = np.tile(share.astype("f4"), (1, 4, 1))
-    found = rows_of(book.moments(law, (8, 8, 1)).mean, 4)[0, 0]
-    spread = rows_of(book.moments(law, (8, 8, 1)).variance, 4)[0, 0]
+    found, spread = (values[0, 0] for values in book.moments(law))
     np.testing.assert_allclose(found, rows.mean(0), atol=0.03)  # k-means stops early
     np.testing.assert_allclose(spread, rows.var(0), atol=0.03)
-    near = book.distances(x, np.ones((1, 8, 8, 1), "f4"))
+    near = book.distances(rows_of(x, 4), np.ones((1, 4, 16), "f4"))
     np.testing.assert_array_equal(np.argmin(near, -1), codes)
+    again = book.pictures(rows_of(x, 4), (8, 8, 1))
+    np.testing.assert_array_equal(again, x)
 
 
 SETTINGS = {"image_shape": (8, 8, 1), "patch": 2, "codes": 8, "states": 3}

@@ -75,12 +75,35 @@ def marginals(circuit: Circuit, evidence: tf.Tensor) -> tf.Tensor:
     Returns:
       [B, n, K], sums of 1.
     """
-    q = tf.gather(tf.transpose(evidence, [1, 0, 2]), circuit.places)
-    passed = send(circuit, tf.matmul(q, circuit.emissions, transpose_b=True))
+    every = np.arange(circuit.variables)
+    fit = fit_at(circuit, evidence, every)
+    return marginals_at(circuit, evidence, every, tf.gather(fit, circuit.places))
+
+
+def fit_at(circuit: Circuit, evidence: tf.Tensor, at: np.ndarray) -> tf.Tensor:
+    """p(evidence | state) of some variables [m]: evidence [B, m, K] -> [m, B, S]."""
+    q = tf.transpose(evidence, [1, 0, 2])
+    table = circuit.emissions[np.argsort(circuit.places)[at]]
+    return tf.matmul(q, table, transpose_b=True)
+
+
+def marginals_at(
+    circuit: Circuit, evidence: tf.Tensor, at: np.ndarray, fit: tf.Tensor
+) -> tf.Tensor:
+    """`marginals` of some variables.
+
+    Args:
+      circuit: whose law it is.
+      evidence: that of these variables, [B, m, K].
+      at: which they are, int [m].
+      fit: p(evidence | state) of all nodes, [n, B, S].
+    """
+    nodes = np.argsort(circuit.places)[at]
+    passed = send(circuit, fit)
     state = tf.concat(passed.above, 0) + tf.concat(passed.below, 0)
-    found = q * tf.matmul(tf.nn.softmax(state), circuit.emissions)
-    found /= tf.reduce_sum(found, -1, keepdims=True)
-    return tf.transpose(tf.gather(found, np.argsort(circuit.places)), [1, 0, 2])
+    law = tf.matmul(tf.nn.softmax(tf.gather(state, nodes)), circuit.emissions[nodes])
+    found = evidence * tf.transpose(law, [1, 0, 2])
+    return found / tf.reduce_sum(found, -1, keepdims=True)
 
 
 def log_likelihood(circuit: Circuit, codes: np.ndarray) -> tf.Tensor:

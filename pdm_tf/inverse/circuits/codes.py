@@ -14,7 +14,7 @@ _ITERATIONS = 20  # of k-means
 
 
 class Moments(NamedTuple):
-    """Mean and variance of every pixel, [B, H, W, C]."""
+    """Mean and variance of every pixel."""
 
     mean: tf.Tensor
     variance: tf.Tensor
@@ -40,32 +40,32 @@ class Codebook:
         found = vq(rows.reshape(-1, rows.shape[-1]), self.centres)[0]
         return found.reshape(rows.shape[:2]).astype(np.int32)
 
-    def distances(self, x: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-        """Weighted squared distances of patches to all centres: [B, n, K].
+    def distances(self, rows: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+        """Weighted squared distances of patches to all centres: [B, m, K].
 
         Args:
-          x: pictures [B, H, W, C].
-          weights: of each pixel, [B or 1, H, W, C].
+          rows: patches [B, m, P·P·C].
+          weights: of each pixel, [B or 1, m, P·P·C].
         """
-        x, weights = rows_of(x, self.patch), rows_of(weights, self.patch)
         flat = np.concatenate([self.centres**2, -2.0 * self.centres], -1).T
-        both = tf.concat([weights + 0.0 * x, weights * x], -1)
-        return tf.matmul(both, flat) + tf.reduce_sum(weights * x * x, -1, keepdims=True)
+        seen = weights * rows
+        both = tf.concat([weights + tf.zeros_like(rows), seen], -1)
+        return tf.matmul(both, flat) + tf.reduce_sum(seen * rows, -1, keepdims=True)
 
-    def moments(self, p: tf.Tensor, shape: tuple[int, ...]) -> Moments:
-        """What laws of codes [B, n, K] say of the pixels of pictures (H, W, C).
+    def moments(self, p: tf.Tensor) -> Moments:
+        """What laws of codes [B, m, K] say of the pixels, patches [B, m, P·P·C].
 
         The law of a code's patches has a mean and a variance, and so has a mixture of
         them: no sample of codes is needed.
         """
         table = np.concatenate([self.centres, self.variances + self.centres**2], -1)
         mean, square = tf.split(tf.matmul(p, table), 2, -1)
-        grid = [-1, shape[0] // self.patch, shape[1] // self.patch, mean.shape[-1]]
-        mean, variance = (
-            unpatchify(tf.reshape(rows, grid), self.patch)
-            for rows in (mean, tf.nn.relu(square - mean**2))
-        )
-        return Moments(mean, variance)
+        return Moments(mean, tf.nn.relu(square - mean**2))
+
+    def pictures(self, rows: tf.Tensor, shape: tuple[int, ...]) -> tf.Tensor:
+        """Patches [B, n, P·P·C] as pictures [B, H, W, C] of a shape (H, W, C)."""
+        grid = [-1, shape[0] // self.patch, shape[1] // self.patch, rows.shape[-1]]
+        return unpatchify(tf.reshape(rows, grid), self.patch)
 
 
 def rows_of(x: tf.Tensor, patch: int) -> tf.Tensor:

@@ -195,7 +195,8 @@ def _judged(made: LearntCircuit, pictures: np.ndarray | None) -> dict[str, Any]:
 def _shown(made: LearntCircuit, codes: np.ndarray) -> np.ndarray:
     """Codes int [N, n] as pictures, float32."""
     law = np.eye(len(made.codebook.centres), dtype=np.float32)[codes]
-    return made.codebook.moments(law, made.image_shape).mean.numpy()
+    book = made.codebook
+    return book.pictures(book.moments(law).mean, made.image_shape).numpy()
 
 
 def _sheet(made: LearntCircuit, pictures: np.ndarray) -> np.ndarray:
