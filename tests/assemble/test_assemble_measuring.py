@@ -32,7 +32,7 @@ def measured(tmp_path, monkeypatch):
     told, factors = [], iter([0.5, 1.0, 0.2, 0.1, 0.9])
 
     class Generator:
-        num_classes = 3
+        num_classes, description = 3, {}
 
         def __init__(self, denoise, sampling):
             pass
