@@ -41,6 +41,7 @@ REPLACED = {
     r"\bMODEL\b": "tiny/mnist",
     r"=(FILE|F|COPY/config.flags)\b": "=tiny.flags",
     r"--image=tiny.flags": "--image=picture.png",
+    r"--mask=tiny.flags": "--mask=mask.png",
     r"^(python -m pdm_tf\.\w+ )(\w+)(.*=)DIR\b": r"\1\2\3out/\2",
     r"\bDIR\b": "out",
     r"\bCLASS\b": "3",

@@ -22,7 +22,7 @@ PARTS = {"low": {"snr_low": 0.25}, "high": {"snr_high": 0.25}}
 # Flags that name something to read -> what a name that is not there stands for.
 READ = re.compile(
     r"(?:--(?:model|base|guide|reference|samples|parts|run_dir|adapter|savedmodel|"
-    r"beside|target_model|float_layers|image|second_image|shards)=)?([^-].*)"
+    r"beside|target_model|energy|float_layers|image|mask|second_image|shards)=)?([^-].*)"
 )
 STANDS_IN = {  # a path that looks like this is made by such a command, or is a model
     r".*\.png": "",
