@@ -42,7 +42,8 @@ ARGUMENTS = ("pretrained:mnist",)
 COMMAND = "python -m pdm_tf.editing cycle --model=MODEL --image=FILE --labels=CLASS"
 SHEETS = ("cycle", "cycle_energy")
 SHOWN, STEPS, SLOPE = 10, 100, 0.25
-ENERGIES = ((4.0, 0.0), (16.0, 0.0), (16.0, 0.1))  # strength, share refined
+# Strength, eta, share refined.
+ENERGIES = ((16.0, 0.1, 0.0), (16.0, 0.1, 0.5), (16.0, 1.0, 0.5))
 STRENGTHS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
 
 
@@ -145,11 +146,11 @@ def led_by(of: Translator, path: str) -> list[dict[str, Any]]:
     assert isinstance(classifier, LabelGuided)
     none = np.full_like(of.labels, of.model.num_classes)
     source, rows = of.conditioned(none), []
-    for strength, refine in ENERGIES:
+    for strength, eta, refine in ENERGIES:
         given = of.model, classifier, of.others, strength, of.sampling
-        how = *(of.grid, of.seeds, of.x, 0.85, 0.1), refine
+        how = of.grid, of.seeds, of.x, 0.85, eta, refine
         made = to_uint8(translate(source, led(*given), *how)).numpy()
-        what = f"by energy to the next class, strength {strength:g}"
+        what = f"by energy to the next class, strength {strength:g}, eta {eta:g}"
         what += f", refined {refine:g}" if refine else ""
         share, near = accuracy(made, of.others), decibels(made, of.digits)
         half = 1.96 * np.sqrt(share * (1 - share) / len(made))

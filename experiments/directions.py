@@ -181,8 +181,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("model", help="a model of digits, any way to name one")
-    parser.add_argument("--count", type=int, default=24, help="digits that are moved")
-    parser.add_argument("--ranked", type=int, default=8, help="digits a timestep")
+    parser.add_argument("--count", type=int, default=16, help="digits that are moved")
+    parser.add_argument("--ranked", type=int, default=6, help="digits a timestep")
     parser.add_argument("--docs", type=Path, default=DOCS, help="folder of pages")
     words = parser.parse_args(argv)
     of = Mover(words.model, words.count)
