@@ -7,7 +7,7 @@ Example: python -m experiments.directions pretrained:mnist
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -159,8 +159,8 @@ def verdict(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {"figure": figure, "holds": False}
 
 
-def measured(of: Mover, ranked: int) -> list[dict[str, Any]]:
-    """A row for each timestep, then one for each edit."""
+def measured(of: Mover, ranked: int) -> Iterator[list[dict[str, Any]]]:
+    """A row for each timestep and one for each edit: all so far, after each digit."""
     rows: list[dict[str, Any]] = []
     for t in WHOLE:
         found = of.ranks(t, min(ranked, len(of.digits)))
@@ -168,11 +168,26 @@ def measured(of: Mover, ranked: int) -> list[dict[str, Any]]:
         row |= {"most": round(float(found.max()), 4), "digits": len(found)}
         rows.append(row)
         print(row, flush=True)
-    for outside in (0, OWN.outside):
-        for i in range(len(of.digits)):
+    for i in range(len(of.digits)):
+        for outside in (0, OWN.outside):
             rows += of.moved(i, outside)
             print(rows[-1], flush=True)
-    return rows
+        if i:
+            yield rows
+
+
+def keep(rows: Sequence[dict[str, Any]], of: Mover, docs: Path) -> None:
+    """Writes the sheet, the record, the page, the table of systems."""
+    save_png(docs / "images" / "directions.png", named_rows(of.rows))
+    write_record(docs / "directions.json", rows)
+    write_page(docs / "directions.md", "directions", text_of(rows))
+    record_system(
+        32,
+        record=docs / "systems.json",
+        page=docs / "systems.md",
+        command=COMMAND,
+        **verdict(rows),
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -186,17 +201,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--docs", type=Path, default=DOCS, help="folder of pages")
     words = parser.parse_args(argv)
     of = Mover(words.model, words.count)
-    rows = measured(of, words.ranked)
-    save_png(words.docs / "images" / "directions.png", named_rows(of.rows))
-    write_record(words.docs / "directions.json", rows)
-    write_page(words.docs / "directions.md", "directions", text_of(rows))
-    record_system(
-        32,
-        record=words.docs / "systems.json",
-        page=words.docs / "systems.md",
-        command=COMMAND,
-        **verdict(rows),
-    )
+    for rows in measured(of, words.ranked):  # kept as it goes
+        keep(rows, of, words.docs)
 
 
 if __name__ == "__main__":
