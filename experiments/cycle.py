@@ -182,12 +182,13 @@ def verdict(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """What the table of systems says of it: figure, and whether the bar holds."""
     by = {row["what"]: row["figure"] for row in rows}
     trips = {k[12:]: v for k, v in by.items() if "round" in k}
-    tripped = ", ".join(f"{v:.1f} dB ({k})" for k, v in trips.items())
+    said = {k: f"{v:.1f} dB" if v < 60 else "exact" for k, v in trips.items()}
+    tripped = ", ".join(f"{v} ({k})" for k, v in said.items())
     ahead = by["the same, ahead of SDEdit"]
     kept = by["the same, read as the digit it was"]
     told = "to the next class, "
     classes = ", ".join(f"{v:.0%} ({k[19:]})" for k, v in by.items() if k[:19] == told)
-    energies = {k[28:]: v for k, v in by.items() if k[:9] == "by energy"}
+    energies = {k[30:]: v for k, v in by.items() if k[:9] == "by energy"}
     led_to = ", ".join(f"{v:.0%} ({k})" for k, v in energies.items())
     figure = (
         f"sheared digits, truth known: {ahead:+.1f} dB on SDEdit at its best, class "
