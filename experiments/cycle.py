@@ -188,7 +188,8 @@ def verdict(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     kept = by["the same, read as the digit it was"]
     told = "to the next class, "
     classes = ", ".join(f"{v:.0%} ({k[19:]})" for k, v in by.items() if k[:19] == told)
-    energies = {k[30:]: v for k, v in by.items() if k[:9] == "by energy"}
+    alone = "by energy to the next class, "
+    energies = {k[len(alone) :]: v for k, v in by.items() if k[:9] == alone[:9]}
     led_to = ", ".join(f"{v:.0%} ({k})" for k, v in energies.items())
     figure = (
         f"sheared digits, truth known: {ahead:+.1f} dB on SDEdit at its best, class "
