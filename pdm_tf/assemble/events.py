@@ -33,8 +33,8 @@ def _snapshots(config: Config, state: Progress) -> Event:
         with warning_of_a_full_disk("snapshots of averages"):
             write_snapshots(directory, averages, step)
 
-    sixteenth = max(config.training.iterations // 16, 1)
-    return Event(config.averaging.snapshot_every or sixteenth, write)
+    thirtieth = max(config.training.iterations // 30, 1)
+    return Event(config.averaging.snapshot_every or thirtieth, write)
 
 
 def describe_training(config: Config) -> dict[str, str]:

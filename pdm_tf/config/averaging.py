@@ -27,7 +27,7 @@ class AveragingConfig:
     snapshot_every: int = option(
         0,
         "Steps between two snapshots of the averages by length, each as large as the "
-        "weights; 0: a 16th of the iterations.",
+        "weights; 0: a 30th of the iterations.",
         low=0,
     )
 
