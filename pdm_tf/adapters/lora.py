@@ -67,12 +67,50 @@ class Lora(LayerTransform):
         return made
 
 
+class GuidedLora(Lora):
+    """An adapter that a weight of guidance turns up: W + A·diag(g(w - 1))·B.
+
+    g_r(u) = u·(1 + c_r·u) with c learned, zero at the start. At w = 1, no guidance, the
+    kernel is left as it is, bit for bit.
+
+    Args:
+      shape: of the kernel.
+      rank: columns of A and rows of B; at most what the kernel's matrix has.
+      seed: numbers that A is drawn from.
+      guidance: w.
+    """
+
+    guidance: float | tf.Tensor
+
+    def __init__(
+        self,
+        shape: Sequence[int],
+        rank: int,
+        seed: int | Sequence[int] = 0,
+        guidance: float = 1.0,
+    ) -> None:
+        super().__init__(shape, rank, seed)
+        self.c = tf.Variable(tf.zeros([self.b.shape[0]]), name="c")
+        self.guidance = guidance
+
+    def change(self) -> tf.Tensor:
+        u = tf.cast(self.guidance, tf.float32) - 1.0
+        gain = self.scale * u * (1.0 + self.c * u)
+        return tf.reshape(tf.matmul(self.a * gain, self.b), self.shape)
+
+    def at_guidance(self, weight: float | tf.Tensor) -> "GuidedLora":
+        made = copy(self)
+        made.guidance = weight
+        return made
+
+
 def lora_plan(
     network: keras.Model,
     rank: int,
     seed: int = 0,
     layers: str = "",
     scale: float = 1.0,
+    guidance: float | None = None,
 ) -> dict[str, Lora]:
     """A new adapter for each layer of a network, or for some of them.
 
@@ -85,6 +123,7 @@ def lora_plan(
       layers: regular expression, found somewhere in the paths of the layers that are
         adapted, such as "attention|skip"; empty: all of them.
       scale: see `Lora`.
+      guidance: w that the adapters are at, see `GuidedLora`; None: they take none.
 
     Raises:
       SettingError: a rank below 1, or an expression that is none or fits no layer.
@@ -102,10 +141,14 @@ def lora_plan(
     if not chosen:
         some = ", ".join(list(found)[:3])
         raise SettingError("layers", layers, f"fits no layer; there are {some} …")
-    return {
-        path: Lora(layer.kernel.shape, rank, [seed, zlib.crc32(path.encode())], scale)
-        for path, layer in chosen.items()
-    }
+
+    def made(path: str) -> Lora:
+        given = chosen[path].kernel.shape, rank, [seed, zlib.crc32(path.encode())]
+        if guidance is None:
+            return Lora(*given, scale)
+        return GuidedLora(*given, guidance)
+
+    return {path: made(path) for path in chosen}
 
 
 def rescaled(plan: LayerPlan, factor: float) -> dict[str, LayerTransform]:

@@ -96,6 +96,9 @@ def _derive(
     opened = open_model(base, "base")
     for below in opened.lineage[-1:]:
         check_stacking(name, method.KIND, below["method"], below["kind"])
+    if method.KIND == "quantized" and opened.denoiser.guidance_range is not None:
+        remedy = "its kernels depend on w and cannot be rounded ahead; distil one w"
+        raise SettingError("base", base, remedy)
     known = known_base(opened)
     entry = lineage.compose(name, method, config, str(base), known, directory)
     _refuse_others(directory, entry)

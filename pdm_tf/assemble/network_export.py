@@ -146,6 +146,9 @@ def _export(
         raise SettingError(
             "format", config.format, "takes one class; of several conditions savedmodel"
         )
+    if model.denoiser.guidance_range is not None:
+        remedy = "its network takes no w; of a model that does savedmodel"
+        raise SettingError("format", config.format, remedy)
     config = replace(config, sampler=exported_samplers(config.sampler, model.denoiser))
     settings, sampling = model.settings, replace(model.settings.sampling, **changes)
     settings = replace(settings, sampling=sampling)

@@ -48,8 +48,16 @@ class GuidanceLoraConfig(AdaptedConfig):
 
     guidance: float = option(
         GUIDANCE,
-        "Guidance weight w that is distilled, as the paper counts it; 1 is none.",
+        "Guidance weight w that is distilled, as the paper counts it; 1 is none. With "
+        "a range: the w where none is asked for.",
         low=-100,
+        high=100,
+    )
+    guidance_range: tuple[float, ...] = option(
+        (),
+        "Least and largest w, such as 1,4, of a model that takes w when it samples; "
+        "empty: it has the one w.",
+        low=1,
         high=100,
     )
     rank: int = option(8, "Rank of the adapters; small layers take less.", low=1)

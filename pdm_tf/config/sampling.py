@@ -1,6 +1,9 @@
 """The one home of default samplers, steps and guidance; `docs/samplers.md` has why."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
+
+from pdm_tf.errors import SettingError
 
 GUIDANCE = 1.5  # weight w of every command that guides; the paper's is of this size
 
@@ -28,3 +31,14 @@ UNROLLED = SamplerDefault(HALVED, 5)  # that MMD-DDM tunes, as its paper does
 PAIRED = SamplerDefault("dpm_solver", 10)  # pairs of noise and picture, by an ODE
 WATCHED = SamplerDefault(BEST.sampler, 10)  # metrics during training, often and cheap
 EXPORTED = ("ddpm", "ddim", "dpm_solver", "dpm_solver_sde")  # that a SavedModel holds
+
+
+def check_guidance(taken: Sequence[float] | None, weight: float) -> None:
+    """Raises SettingError for a w that lies outside of what a model takes as an input.
+
+    w = 1, no guidance, is always taken.
+    """
+    if taken is None or weight == 1.0 or taken[0] <= weight <= taken[1]:
+        return
+    remedy = f"the model takes 1 and from {taken[0]:g} to {taken[1]:g}"
+    raise SettingError("guidance", weight, remedy)

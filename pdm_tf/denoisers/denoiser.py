@@ -32,6 +32,9 @@ class Denoiser(ABC):
       schedule: the schedule whose timesteps it understands.
       distilled_guidance: w that its estimates have without a second evaluation, so
         that sampling adds no guidance; None for most.
+      guidance_range: least and largest w that it takes as an input, see
+        `at_guidance`; then `distilled_guidance` is that of a denoiser of which none
+        was asked. None for most.
       own_sampler: sampler and steps that it was made for; None for most.
       learns_variance: whether its variance is learnt, and not 1 everywhere.
     """
@@ -41,6 +44,7 @@ class Denoiser(ABC):
     schedule: NoiseSchedule
     conditions: Conditions | None = None
     distilled_guidance: float | None = None
+    guidance_range: tuple[float, float] | None = None
     own_sampler: SamplerDefault | None = None
     learns_variance: bool = True
 
@@ -90,6 +94,14 @@ class Denoiser(ABC):
         if labels is None:
             return self
         raise InputError("labels were given, but the model has no classes")
+
+    def at_guidance(self, weight: float | tf.Tensor) -> "Denoiser":
+        """The same denoiser, its estimates of a w, where that is an input of it.
+
+        Args:
+          weight: w; a float32 tensor [] leaves it open in a graph.
+        """
+        return self
 
     def with_constant_weights(self) -> "Denoiser":
         """The same denoiser for serving: its weights are constants of the graph."""
@@ -147,6 +159,7 @@ class Wrapper(StatefulDenoiser):
         self.image_shape, self.schedule = denoise.image_shape, denoise.schedule
         self.num_classes, self.conditions = denoise.num_classes, denoise.conditions
         self.distilled_guidance = denoise.distilled_guidance
+        self.guidance_range = denoise.guidance_range
         self.own_sampler = denoise.own_sampler
         self.learns_variance = denoise.learns_variance
 
@@ -180,6 +193,9 @@ class Wrapper(StatefulDenoiser):
 
     def conditioned(self, labels: tf.Tensor | None = None) -> Denoiser:
         return self.wrapping(self.denoise.conditioned(labels))
+
+    def at_guidance(self, weight: float | tf.Tensor) -> Denoiser:
+        return self.wrapping(self.denoise.at_guidance(weight))
 
     def with_constant_weights(self) -> Self:
         return self.wrapping(self.denoise.with_constant_weights())

@@ -20,6 +20,8 @@ class Distilled(Wrapper):
       denoise: the student.
       guidance: w that its estimates have; None: it guides by a second evaluation.
       sampler: the sampler and steps that it was taught for; None: any.
+      guidance_range: least and largest w, where that is an input of the student, and
+        `guidance` the w of which none is asked; None: it has the one.
     """
 
     def __init__(
@@ -27,10 +29,11 @@ class Distilled(Wrapper):
         denoise: Denoiser,
         guidance: float | None = None,
         sampler: SamplerDefault | None = None,
+        guidance_range: tuple[float, float] | None = None,
     ) -> None:
         super().__init__(denoise)
-        self.distilled_guidance = guidance
-        self.own_sampler = sampler
+        self.distilled_guidance, self.own_sampler = guidance, sampler
+        self.guidance_range = guidance_range
 
 
 class Consistent(Wrapper):
@@ -57,6 +60,7 @@ def distilled(
     guidance: float | None = None,
     sampler: Sequence[Any] | None = None,
     consistent: bool = False,
+    guidance_range: Sequence[float] | None = None,
 ) -> Denoiser:
     """A student as it is used, from plain data, such as model.json keeps.
 
@@ -65,9 +69,12 @@ def distilled(
       guidance: see `Distilled`.
       sampler: name and steps, see `Distilled`.
       consistent: whether it is a consistency function, see `Consistent`.
+      guidance_range: least and largest w, see `Distilled`.
     """
     known = SamplerDefault(*sampler) if sampler else None
-    return Distilled(Consistent(denoise) if consistent else denoise, guidance, known)
+    ends = (guidance_range[0], guidance_range[1]) if guidance_range else None
+    student = Consistent(denoise) if consistent else denoise
+    return Distilled(student, guidance, known, ends)
 
 
 def refuse_distilled(base: Denoiser) -> None:

@@ -5,6 +5,7 @@ import math
 import tensorflow as tf
 
 from pdm_tf.config import InputError, SamplingConfig
+from pdm_tf.config.sampling import check_guidance
 from pdm_tf.denoisers.combination import LINEAR, Combination, Kept
 from pdm_tf.denoisers.conditioning import as_labels, null_labels
 from pdm_tf.denoisers.damped import damped
@@ -169,7 +170,8 @@ def for_sampling(
 ) -> Denoiser:
     """The denoiser as a run samples with it: guided if it can be, damped, thresholded.
 
-    One that guides by itself is not guided again, whatever the weight.
+    One that guides by itself is not guided again, whatever the weight; one that takes w
+    as an input is given it.
 
     Args:
       denoise: a trained denoiser.
@@ -178,8 +180,13 @@ def for_sampling(
       sampling: thresholding, percentile, guidance interval and floor of velocities.
 
     Raises:
-      InputError: a percentile or an interval that makes no sense.
+      InputError: a percentile or an interval that makes no sense, or a number w that
+        the denoiser does not take.
     """
+    if denoise.guidance_range is not None:
+        if not tf.is_tensor(weight):
+            check_guidance(denoise.guidance_range, weight)
+        denoise = denoise.at_guidance(weight)
     if denoise.distilled_guidance is not None:
         weight = 1.0
     denoise = each_guided(denoise, sampling.guidance_each)

@@ -12,13 +12,15 @@ from pdm_tf.denoisers.denoiser import Denoiser, Prediction
 from pdm_tf.diffusion import NoiseLevel, NoiseSchedule
 from pdm_tf.diffusion.gaussian import x_from_output
 from pdm_tf.networks.constant_weights import (
+    all_specs,
     function_of,
-    input_specs,
     with_constant_weights,
+    with_guidance,
 )
 from pdm_tf.networks.transforms import (
     LayerPlan,
     check_plan,
+    guidance_of,
     plan_variables,
     stacked,
     transformed,
@@ -59,6 +61,7 @@ class NetworkDenoiser(Denoiser):
         self.learns_variance = getattr(network, "learns_variance", True)
         check_plan(plan or {}, network)
         self.plan, self.apart, self.constant = plan or {}, apart, False
+        self.guidance = guidance_of(self.plan)
         # As a function of its own the network is optimised by itself: in a split or
         # under guidance it then gives the same bits as alone.
         self._evaluate = self._within_plan
@@ -66,8 +69,9 @@ class NetworkDenoiser(Denoiser):
             self._evaluate = function_of(network, network, self.plan)
 
     def _within_plan(self, *inputs: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor]:
-        with transformed(self.plan):
-            return self.network(*inputs)
+        plan, given = with_guidance(self.network, self.plan, inputs)
+        with transformed(plan):
+            return self.network(*given)
 
     @property
     def variables(self) -> Mapping[str, tf.Variable]:
@@ -98,6 +102,13 @@ class NetworkDenoiser(Denoiser):
         made.labels = None if labels is None else as_labels(self, labels)
         return made
 
+    def at_guidance(self, weight: float | tf.Tensor) -> Self:
+        if self.guidance is None:
+            return self
+        made = copy(self)
+        made.guidance = weight
+        return made
+
     def augmented(self, augmentation: tf.Tensor) -> Self:
         """The same, conditioned on how its pictures were augmented; for training.
 
@@ -117,7 +128,7 @@ class NetworkDenoiser(Denoiser):
     def with_one_trace(self) -> Self:
         """The same denoiser for serving: one graph of its network for any batch."""
         made = copy(self)
-        specs = input_specs(self.network)
+        specs = all_specs(self.network, self.plan)
         network = self.network
         evaluate = function_of(network, network, self.plan, specs, plain=True)
         made._evaluate = lambda *given: evaluate(*(v for v in given if v is not None))
@@ -128,17 +139,20 @@ class NetworkDenoiser(Denoiser):
 
         Args:
           body: (z, t, labels or nothing, *extra) -> nest of tensors.
-          extra: signature of what is given beside z, t and labels.
+          extra: signature of what is given beside `inputs`.
         """
-        specs = [*input_specs(self.network), *extra]
+        specs = [*all_specs(self.network, self.plan), *extra]
         return function_of(self.network, body, self.plan, specs, self.constant)
 
     def inputs(self, z: tf.Tensor, level: NoiseLevel) -> list[tf.Tensor | None]:
         """What the network reads: z, t and, with classes, labels.
 
-        While it is trained on augmented pictures, how they were augmented too.
+        While it is trained on augmented pictures, how they were augmented too; after
+        these the weight of guidance, where the plan takes it.
         """
         given = self._conditions(z, level)
+        if self.guidance is not None:
+            return [*given, tf.convert_to_tensor(self.guidance, tf.float32)]
         if self.augmentation is None:
             return given
         return [*given, *[None] * (3 - len(given)), self.augmentation]

@@ -33,6 +33,9 @@ class Split(StatefulDenoiser):
     def conditioned(self, labels: tf.Tensor | None = None) -> "Split":
         return Split([part.conditioned(labels) for part in self.members], self.snrs)
 
+    def at_guidance(self, weight: float | tf.Tensor) -> "Split":
+        return Split([part.at_guidance(weight) for part in self.members], self.snrs)
+
     def with_constant_weights(self) -> "Split":
         constant = [part.with_constant_weights() for part in self.members]
         return Split(constant, self.snrs)

@@ -22,7 +22,12 @@ class Adapted(NamedTuple):
 
 
 def adapt(
-    base: Denoiser, rank: int, seed: int, layers: str, again: bool = False
+    base: Denoiser,
+    rank: int,
+    seed: int,
+    layers: str,
+    again: bool = False,
+    guidance: float | None = None,
 ) -> Adapted:
     """New adapters on the networks of a base, each part of a split for itself.
 
@@ -32,6 +37,7 @@ def adapt(
       seed: what their starts are drawn from.
       layers: regular expression for those that are adapted; empty: all.
       again: whether the base may be distilled already.
+      guidance: w that the adapters are at, where they take it; None: they do not.
 
     Raises:
       InputError: a base without networks, or one that is distilled already.
@@ -42,7 +48,8 @@ def adapt(
 
     def adapted(denoise: Denoiser) -> Denoiser:
         network = _network_of(denoise)
-        return network.with_plan(lora_plan(network.network, rank, seed, layers))
+        plan = lora_plan(network.network, rank, seed, layers, guidance=guidance)
+        return network.with_plan(plan)
 
     student = base.map_innermost(adapted)
     held = {id(variable) for variable in base.variables.values()}

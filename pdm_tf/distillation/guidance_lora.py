@@ -41,7 +41,9 @@ def derive(base: Denoiser, config: Config, context: Any) -> Derivation:
       SettingError: a rank or layers that do not exist, or a negative number of steps.
     """
     _check(base, config)
-    adapted = adapt(base, config.rank, config.seed, config.layers)
+    ends = _range(config)
+    default = config.guidance if ends else None
+    adapted = adapt(base, config.rank, config.seed, config.layers, guidance=default)
     settings = context.settings
     objective = GuidanceDistillation(
         teacher=adapted.base,
@@ -53,11 +55,30 @@ def derive(base: Denoiser, config: Config, context: Any) -> Derivation:
         label_dropout=config.label_dropout,
         t_range=(0, base.schedule.timesteps - 1),  # wherever it may be sampled
         trajectory_steps=config.trajectory_steps,
+        guidance_range=ends,
+        at_once=config.microbatch,
     )
-    unguided = {"sample_guidance": 1.0, "guidance_interval": ()}
+    asked = config.guidance if ends else 1.0
+    changes = {"sample_guidance": asked, "guidance_interval": ()}
     facts: dict[str, Any] = {"guidance": config.guidance}
+    if ends:
+        facts["guidance_range"] = list(ends)
     student = distilled(adapted.student, **facts)
-    return Derivation(student, objective, unguided, facts={"distilled": facts})
+    return Derivation(student, objective, changes, facts={"distilled": facts})
+
+
+def _range(config: Config) -> tuple[float, float] | None:
+    """Least and largest w of a student that takes it."""
+    given = config.guidance_range
+    if not given:
+        return None
+    if len(given) != 2 or not 1.0 <= given[0] < given[1]:
+        remedy = "give two numbers, low,high, from 1 on"
+        raise SettingError("guidance_range", ",".join(map(str, given)), remedy)
+    if not given[0] <= config.guidance <= given[1]:
+        remedy = f"choose from {given[0]:g} to {given[1]:g}, the range"
+        raise SettingError("guidance", config.guidance, remedy)
+    return given[0], given[1]
 
 
 def _check(base: Denoiser, config: Config) -> None:

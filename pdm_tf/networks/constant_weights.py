@@ -10,10 +10,13 @@ import tensorflow as tf
 from pdm_tf.networks.derivatives import derived_by_tensorflow
 from pdm_tf.networks.transforms import (
     LayerPlan,
+    LayerTransform,
     WithoutKernel,
+    at_guidance,
     calls_layer_plainly,
     changes_kernel_alone,
     constant_plan,
+    guidance_of,
     layers_of,
     transformed,
 )
@@ -34,7 +37,8 @@ def function_of(
     Args:
       network: the network that `body` calls.
       body: tensors -> nest of tensors, such as the network itself.
-      plan: what happens to the network's layers inside.
+      plan: what happens to the network's layers inside. One that takes a weight of
+        guidance reads it after the network's own inputs, and `body` does not.
       inputs: signature of all inputs; then there is one trace for any batch.
       constant: make the weights constants of the graph. Only filters that are
         constants does oneDNN lay out for its convolutions once; those of variables it
@@ -57,7 +61,8 @@ def function_of(
 
     def call(*given: tf.Tensor) -> Any:
         derived = derived_by_tensorflow() if constant or plain else nullcontext()
-        with transformed(plan), derived, weights():
+        own, given = with_guidance(network, plan, given)
+        with transformed(own), derived, weights():
             return body(*given)
 
     return tf.function(
@@ -74,11 +79,12 @@ def _constants(
     """Variables with their values, and what of a plan is left to do to them.
 
     Kernels are changed here where that can be done apart from the rest: changed in the
-    graph, they would be in it, and in an export, a second time as they were.
+    graph, they would be in it, and in an export, a second time as they were. What takes
+    a weight of guidance can be done only where it is known.
     """
     left, changed = constant_plan(plan), {}
     layers = layers_of(network) if plan else {}
-    for path in [p for p, t in left.items() if p in layers and calls_layer_plainly(t)]:
+    for path in [p for p, t in left.items() if p in layers and _is_fixed(t)]:
         kernel, change = layers[path].kernel, left.pop(path)
         with tf.init_scope():
             given = tf.constant(kernel.numpy())
@@ -89,6 +95,26 @@ def _constants(
             left[path] = WithoutKernel(change)
     values = [(v, changed.get(v.path)) for v in network.variables]
     return [(v, v.numpy() if w is None else w) for v, w in values], left
+
+
+def _is_fixed(change: LayerTransform) -> bool:
+    return calls_layer_plainly(change) and change.guidance is None
+
+
+def with_guidance(
+    network: keras.Model, plan: LayerPlan, given: tuple[Any, ...]
+) -> tuple[LayerPlan, tuple[Any, ...]]:
+    """A plan at the weight that is among what is given, and the rest of that."""
+    if guidance_of(plan) is None:
+        return plan, given
+    at = len(input_specs(network))
+    return at_guidance(plan, given[at]), (*given[:at], *given[at + 1 :])
+
+
+def all_specs(network: keras.Model, plan: LayerPlan) -> list[tf.TensorSpec]:
+    """Signature of the network's inputs and, where a plan takes it, of guidance."""
+    weight = [] if guidance_of(plan) is None else [tf.TensorSpec([], tf.float32)]
+    return [*input_specs(network), *weight]
 
 
 def input_specs(network: keras.Model) -> list[tf.TensorSpec]:
@@ -111,13 +137,13 @@ def with_constant_weights(network: keras.Model, plan: LayerPlan | None = None) -
       plan: what happens to its layers.
 
     Returns:
-      (z float32 [B, H, W, C], t int32 [B] or [1], labels int32 [B] or None) -> the
-      same, to rounding.
+      (z float32 [B, H, W, C], t int32 [B] or [1], labels int32 [B] or None, guidance
+      float32 [] where the plan takes it) -> the same, to rounding.
     """
-    specs = input_specs(network)
+    specs = all_specs(network, plan or {})
     compiled = function_of(network, network, plan or {}, specs, constant=True)
 
-    def call(z: tf.Tensor, t: tf.Tensor, labels: tf.Tensor | None = None) -> Any:
-        return compiled(*(given for given in (z, t, labels) if given is not None))
+    def call(*given: tf.Tensor | None) -> Any:
+        return compiled(*(value for value in given if value is not None))
 
     return call

@@ -26,7 +26,11 @@ class Transformable:
         return apply_transform(path_of(self), x, self._transformed)
 
     def _transformed(self, x: tf.Tensor, transform: LayerTransform) -> tf.Tensor:
-        y = self.apply_kernel(x, folded(transform.kernel, self.kernel.value))
+        whole = self.kernel.value
+        if tf.is_tensor(transform.guidance):  # an input: nothing can be made ahead
+            y = self.apply_kernel(x, transform.kernel(whole))
+        else:
+            y = self.apply_kernel(x, folded(transform.kernel, whole))
         if self.bias is None:
             return y
         return tf.nn.bias_add(y, tf.cast(self.bias.value, x.dtype))

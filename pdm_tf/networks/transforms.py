@@ -25,9 +25,11 @@ class LayerTransform:
 
     Attributes:
       timesteps: those that it is made for; None: all.
+      guidance: w that its kernel is made at, where w is an input; None for most.
     """
 
     timesteps: frozenset[int] | None = None
+    guidance: float | tf.Tensor | None = None
 
     @property
     def variables(self) -> Mapping[str, tf.Variable]:
@@ -71,6 +73,10 @@ class LayerTransform:
         """
         return self.output(layer(self.inputs(x, t), self), x, t)
 
+    def at_guidance(self, weight: float | tf.Tensor) -> "LayerTransform":
+        """The same transform at a weight of guidance, float32 []; mostly itself."""
+        return self
+
     def with_constant_weights(self) -> Self:
         """The same transform, its variables constants."""
         made = copy(self)
@@ -87,6 +93,8 @@ class Stacked(LayerTransform):
 
     def __init__(self, *members: LayerTransform) -> None:
         self.members = members
+        taken = [m.guidance for m in members if m.guidance is not None]
+        self.guidance = taken[0] if taken else None
 
     @property
     def variables(self) -> Mapping[str, tf.Variable]:
@@ -111,6 +119,9 @@ class Stacked(LayerTransform):
             return lambda x, _: member.apply(x, t, inner)
 
         return nested(len(self.members))(x, self)
+
+    def at_guidance(self, weight: float | tf.Tensor) -> "Stacked":
+        return Stacked(*(member.at_guidance(weight) for member in self.members))
 
     def with_constant_weights(self) -> "Stacked":
         return Stacked(*(member.with_constant_weights() for member in self.members))
@@ -153,6 +164,17 @@ def calls_layer_plainly(transform: LayerTransform) -> bool:
 def constant_plan(plan: LayerPlan) -> dict[str, LayerTransform]:
     """The plan with constants instead of its variables."""
     return {path: change.with_constant_weights() for path, change in plan.items()}
+
+
+def guidance_of(plan: LayerPlan) -> float | tf.Tensor | None:
+    """The weight of guidance that a plan is at; None where it takes none."""
+    taken = (change.guidance for change in plan.values())
+    return next((weight for weight in taken if weight is not None), None)
+
+
+def at_guidance(plan: LayerPlan, weight: tf.Tensor) -> dict[str, LayerTransform]:
+    """The plan with all of it at another weight, float32 []."""
+    return {path: change.at_guidance(weight) for path, change in plan.items()}
 
 
 def plan_variables(plan: LayerPlan) -> dict[str, tf.Variable]:

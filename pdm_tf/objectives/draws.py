@@ -19,6 +19,7 @@ class Draws(NamedTuple):
     drop: tf.Tensor  # float32 [B] in [0, 1): whether the label is dropped
     each: tf.Tensor | tuple = ()  # float32 [B, n] likewise: each condition by itself
     weight: tf.Tensor | tuple = ()  # float32 [B], of the loss; nothing: 1
+    guidance: tf.Tensor | tuple = ()  # float32 [B]: w, where a student takes it
 
 
 def draw(

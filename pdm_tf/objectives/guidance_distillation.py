@@ -1,7 +1,7 @@
 """One evaluation learns what guidance needs two for (arXiv 2312.06899)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import tensorflow as tf
@@ -21,6 +21,8 @@ from pdm_tf.objectives.guided_target import (
     visible_error,
 )
 
+_GUIDANCE = 0x77  # "w", apart from the other streams
+
 
 @dataclass(frozen=True, eq=False)
 class GuidanceDistillation:
@@ -29,9 +31,11 @@ class GuidanceDistillation:
     The target is w·D(z, t, y) - (w - 1)·D(z, t, null) of the teacher D, w = 1 being no
     guidance, with the run's guidance interval and dynamic thresholding in it. A dropped
     label makes the target D(z, t, null), so that drawing without a class stays what it
-    was. Every second picture's z is noised data; the others come from the student's own
-    trajectories, by a few steps of DDIM from noise at its present weights, since there
-    it will be evaluated (on-policy). Both are functions of the draws alone.
+    was. Where the student takes w, it is drawn anew for each group of pictures that are
+    computed at once, as a kernel has one w in a call. Every second picture's z is
+    noised data; the others come from the student's own trajectories, by a few steps of
+    DDIM from noise at its present weights, since there it will be evaluated
+    (on-policy). Both are functions of the draws alone.
 
     The terms are guided, weighted as `diffusion.losses.weight` says, and variance: the
     square error to the teacher's conditional variance, which moves only what lies in
@@ -48,26 +52,48 @@ class GuidanceDistillation:
       t_range: first and last timestep trained, both included.
       trajectory_steps: of DDIM, in the student's own trajectories; 0: all z are noised
         data.
+      guidance_range: least and largest w, drawn evenly, of a student that takes w;
+        None: all learn the one.
+      at_once: pictures of a group of one w; 0: the batch.
     """
 
     teacher: Denoiser
     student: Denoiser
     variables: Mapping[str, tf.Variable]
-    guidance: float
+    guidance: float | tf.Tensor
     sampling: SamplingConfig
     weighting: str
     label_dropout: float
     t_range: tuple[int, int]
     trajectory_steps: int
+    guidance_range: tuple[float, float] | None = None
+    at_once: int = 0
     terms: ClassVar = ("guided", "variance")
     buckets: ClassVar = 4  # quartiles of the timesteps
 
     def draw(self, seed: int, step: tf.Tensor, batch_size: int) -> Draws:
-        """Noise, timesteps and dropped labels of a batch, see `draws.draw`."""
-        return draw(seed, step, batch_size)
+        """Noise, timesteps, dropped labels and w of a batch, see `draws.draw`."""
+        drawn = draw(seed, step, batch_size)
+        if self.guidance_range is None:
+            return drawn
+        low, high = self.guidance_range
+        rows = self.at_once or batch_size
+        keys = seeds.step_keys(seed, step, _GUIDANCE, -(-batch_size // rows))
+        weights = low + (high - low) * seeds.uniform(keys)
+        return drawn._replace(guidance=tf.repeat(weights, rows)[:batch_size])
+
+    def at_guidance(self, weight: float | tf.Tensor) -> "GuidanceDistillation":
+        """The same of the one w, which the student is given."""
+        student = self.student.at_guidance(weight)
+        return replace(self, student=student, guidance=weight, guidance_range=None)
 
     def __call__(self, x: tf.Tensor, labels: tf.Tensor, draws: Draws) -> Loss:
-        """Losses of pictures x [B, H, W, C] in [-1, 1] with labels int32 [B]."""
+        """Losses of pictures x [B, H, W, C] in [-1, 1] with labels int32 [B].
+
+        All of a group of one w, where the student takes it.
+        """
+        if self.guidance_range is not None:
+            return self.at_guidance(draws.guidance[0])(x, labels, draws)
         schedule = self.student.schedule
         level = schedule.spread(draws.u, *self.t_range)
         null = self.student.num_classes

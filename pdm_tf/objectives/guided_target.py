@@ -16,7 +16,7 @@ def guided_target(
     z: tf.Tensor,
     labels: tf.Tensor,
     level: NoiseLevel,
-    guidance: float,
+    guidance: float | tf.Tensor,
     sampling: SamplingConfig,
 ) -> Prediction:
     """w·D(z, t, y) - (w - 1)·D(z, t, null), as the run has it; no gradient.
@@ -29,13 +29,14 @@ def guided_target(
       z: float32 [B, H, W, C].
       labels: int32 [B]; the null label makes it D(z, t, null).
       level: levels [B].
-      guidance: w; 1 is no guidance.
+      guidance: w; 1 is no guidance. A tensor [] is a w that the graph does not know.
       sampling: of the run.
 
     Returns:
       The guided estimate, and the variance of D(z, t, y).
     """
-    if not teacher.num_classes or guidance == 1.0:
+    unguided = not tf.is_tensor(guidance) and guidance == 1.0
+    if not teacher.num_classes or unguided:
         plain = teacher.conditioned(labels) if teacher.num_classes else teacher
         return Prediction(*map(tf.stop_gradient, plain(z, level)))
     null = tf.fill(tf.shape(labels), teacher.num_classes)

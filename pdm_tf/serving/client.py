@@ -16,7 +16,7 @@ import numpy as np
 
 from pdm_tf.config import SampleConfig
 from pdm_tf.config.conditioning import Conditions, read_conditions
-from pdm_tf.config.sampling import BEST
+from pdm_tf.config.sampling import BEST, check_guidance
 from pdm_tf.data.condition_rows import asked_rows
 from pdm_tf.data.images import save_png
 from pdm_tf.data.labels import find_labels
@@ -118,6 +118,8 @@ def check(config: SampleConfig, generator: ImageGenerator) -> None:
             raise SettingError(name, getattr(config, name), "at least 1 is needed")
     if config.guidance is not None and not np.isfinite(config.guidance):
         raise SettingError("guidance", config.guidance, "give a number; 1 is none")
+    if config.guidance is not None:
+        check_guidance(generator.description.get("guidance_range"), config.guidance)
     generator.check(config.sampler, config.steps)
     if not 0 <= config.seed <= 2**31 - 1 - config.num_images:
         raise SettingError("seed", config.seed, "choose from 0 to about 2 billion")

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from pdm_tf.config import SamplingConfig
+from pdm_tf.config.sampling import check_guidance
 from pdm_tf.denoisers.conditioning import as_labels
 from pdm_tf.denoisers.counted import counted
 from pdm_tf.denoisers.denoiser import Denoiser, timesteps_of
@@ -87,6 +88,7 @@ class DenoiserGenerator:
     ) -> np.ndarray:
         """Pictures, uint8 [N, H, W, C]; see `ImageGenerator.generate`."""
         self.check(sampler, steps)
+        check_guidance(self.denoiser.guidance_range, guidance)
         self.evaluated = 0
         in_steps, at_timesteps = self._opened(sampler)
         rows = tf.constant(seeds, tf.int32), as_labels(self.denoiser, labels)

@@ -55,7 +55,9 @@ def describe(
     meant = seal_of(denoiser) if sealed is None else sealed
     meant = {**meant, **sealed_settings(sampling)}
     conditions = denoiser.conditions
-    rows = {"conditions": conditions.describe()} if conditions else {}
+    rows: dict[str, Any] = {"conditions": conditions.describe()} if conditions else {}
+    if denoiser.guidance_range:
+        rows["guidance_range"] = list(denoiser.guidance_range)
     return {
         "digest": digest_model(denoiser.variables, meant, lineage),
         "sealed": meant,
@@ -144,6 +146,7 @@ def read_description(text: bytes | str) -> dict[str, Any]:
         raise InputError(f"sample_guidance {guidance!r} is no number")
     _check_samplers(said.get("samplers"))
     _check_own(said.get("own_sampler"))
+    _check_range(said.get("guidance_range"))
     return said
 
 
@@ -159,6 +162,16 @@ def _check_own(said: Any) -> None:
     if not isinstance(said, list) or len(said) != 2 or not isinstance(said[0], str):
         raise InputError("own_sampler is not a sampler and its steps")
     _check_number("own_sampler", said[1], 1)
+
+
+def _check_range(said: Any) -> None:
+    """Most models take no w."""
+    if said is None:
+        return
+    if not isinstance(said, list) or len(said) != 2:
+        raise InputError("guidance_range is not a least and a largest weight")
+    if not all(type(end) in (int, float) and isfinite(end) for end in said):
+        raise InputError("guidance_range is not two numbers")
 
 
 def _check_samplers(said: Any) -> None:

@@ -97,6 +97,16 @@ def finite(name: str, value: tf.Tensor) -> tf.Operation:
     return _assertion(holds, f"{name} must be a finite number, not", value)
 
 
+def _taken(denoiser: Denoiser, guidance: tf.Tensor) -> list[tf.Operation]:
+    """That a model which takes w was taught it; 1 is none."""
+    if denoiser.guidance_range is None:
+        return []
+    low, high = denoiser.guidance_range
+    holds = (guidance >= low) & (guidance <= high) | (guidance == 1.0)
+    message = f"guidance must be 1 or from {low:g} to {high:g}, not"
+    return [_assertion(holds, message, guidance)]
+
+
 def sample_signatures(
     denoiser: Denoiser, sampling: SamplingConfig, sampler: Sampler, spacing: Spacing
 ) -> tuple[Callable, Callable]:
@@ -112,6 +122,7 @@ def sample_signatures(
                 _falling(timesteps),
                 *labels_known(denoiser, labels, seeds),
                 finite("guidance", guidance),
+                *_taken(denoiser, guidance),
             ],
             (timesteps, labels, guidance),
         )
