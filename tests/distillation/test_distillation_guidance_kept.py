@@ -13,7 +13,7 @@ from pdm_tf.assemble.generators import generator_of
 from pdm_tf.assemble.network_export import export_network
 from pdm_tf.config import ExportConfig, InputError, SampleConfig
 from pdm_tf.config.distillation import GuidanceLoraConfig
-from pdm_tf.config.quantization import TemporalCacheConfig
+from pdm_tf.config.post_training import TemporalCacheConfig
 from pdm_tf.errors import SettingError
 from pdm_tf.serving import SavedModelGenerator
 from pdm_tf.serving.client import write_samples
@@ -25,7 +25,8 @@ CONFIG = GuidanceLoraConfig(
     rank=2,
     microbatch=2,
     trajectory_steps=1,
-    learning_rate=0.05,  # so that w is seen after so few steps
+    learning_rate=0.3,  # so that w is seen after so few steps
+    ema_every=1,
     iterations=4,
     batch_size=4,
     save_every=2,
