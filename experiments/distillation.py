@@ -1,6 +1,8 @@
 """Measures guidance distilled into adapters (system 27): docs/distillation.md.
 
-Trains the model in OUT, or goes on with it, unless it is complete.
+Trains the model of w = 1.5 in OUT, those of other w in OUT-w, and the one that takes w
+in OUT-range, or goes on with them, unless they are complete. Rows of other pictures or
+models than those measured stay on record.
 
 Example: python -m experiments.distillation pretrained:mnist runs/mnist-distilled
 """
@@ -9,96 +11,30 @@ import argparse
 import json
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import tensorflow as tf
-
-import pdm_tf as pdm
-from experiments.digits import BATCH, CLASSES, SHAPE, TrainingDigits
+from experiments.digits import BATCH
 from experiments.distillation_memory import WAYS
-from experiments.pages import DOCS, table, write_page, write_record
+from experiments.distillation_samples import measure_sampling
+from experiments.pages import DOCS, read_record, table, write_page, write_record
 from experiments.systems import record_system
 from pdm_tf.assemble import OpenedModel, derive, open_model
+from pdm_tf.assemble.lineage import is_derived
 from pdm_tf.config.distillation import GuidanceLoraConfig
-from pdm_tf.data.images import to_uint8
-from pdm_tf.denoisers.guidance import for_sampling
-from pdm_tf.evaluation import metrics
-from pdm_tf.samplers import DDIM
 
-ARGUMENTS = ("pretrained:mnist", "runs/mnist-distilled")
-STEPS, WEIGHT = 50, 1.5
+ARGUMENTS = ("pretrained:mnist", "runs/mnist-distilled", "--guidance", "1.5", "3")
+WEIGHT = 1.5  # that the bars are for
+RANGE = (1.0, 4.0)
+ONE, INPUT = "distilled", "w as an input"  # names of rows
 PARTS = (64, 8)  # pictures of a training step computed at once
 BARS = {"sqnr": 15.0, "accuracy": -0.02, "distance": 1.10, "time": 0.6, "memory": 0.6}
 COMMAND = (
     "python -m pdm_tf.distillation guidance_lora --base=pretrained:mnist "
     "--out=runs/mnist-distilled"
 )
-
-Draw = Callable[[int], np.ndarray]  # first seed -> float32 [BATCH, H, W, C]
-
-
-def drawing(model: OpenedModel, weight: float) -> Draw:
-    """Samples batches as a run does, weights constant as in an export."""
-    labels = tf.range(BATCH) % CLASSES
-    denoise = for_sampling(model.denoiser, labels, weight, model.settings.sampling)
-    denoise, grid = denoise.with_constant_weights(), denoise.schedule.grid(STEPS)
-
-    def draw(first: int) -> np.ndarray:
-        seeds = tf.range(first, first + BATCH)
-        return pdm.sample(denoise, DDIM(), grid, seeds, SHAPE).numpy()
-
-    return draw
-
-
-def sample_in_turn(
-    draws: dict[str, Draw], count: int
-) -> tuple[dict[str, np.ndarray], dict[str, list[float]]]:
-    """Pictures of the same seeds of each model, and the seconds of every batch."""
-    for draw in draws.values():
-        draw(0)  # traced, and warm
-    pictures: dict[str, list] = {name: [] for name in draws}
-    seconds: dict[str, list] = {name: [] for name in draws}
-    for first in range(0, count, BATCH):
-        for name, draw in draws.items():
-            begun = time.perf_counter()
-            pictures[name].append(np.clip(draw(first), -1.0, 1.0))
-            seconds[name].append(time.perf_counter() - begun)
-    return {name: np.concatenate(parts) for name, parts in pictures.items()}, seconds
-
-
-def measure_sampling(base: OpenedModel, out: str, count: int) -> list[dict[str, Any]]:
-    """Rows: the guided base, the base without guidance, the distilled model."""
-    draws = {
-        "guided": drawing(base, WEIGHT),
-        "not guided": drawing(base, 1.0),
-        "distilled": drawing(open_model(out), WEIGHT),
-    }
-    pictures, seconds = sample_in_turn(draws, count)
-    real, labels = TrainingDigits(), np.arange(count) % CLASSES
-    rows, guided = [], pictures["guided"]
-    for name, x in pictures.items():
-        pairs = zip(seconds[name], seconds["guided"], strict=True)
-        found = real.compare(np.asarray(to_uint8(x)), labels)
-        alike = name == "guided"
-        each = [metrics.sqnr(guided[i : i + 1], x[i : i + 1]) for i in range(count)]
-        row = {
-            "model": name,
-            "evaluations": 2 if alike else 1,
-            "sqnr": None if alike else metrics.sqnr(guided, x),
-            "sqnr_of_a_picture": None if alike else float(np.mean(each)),
-            "sqnr_centred": None if alike else metrics.sqnr(guided, x, centred=True),
-            "accuracy": found.accuracy,
-            "distance": found.distance,
-            "seconds": float(np.median(seconds[name])) / BATCH,
-            "time": float(np.median([own / whole for own, whole in pairs])),
-        }
-        rows.append(row)
-        print(row, flush=True)
-    return rows
 
 
 def measure_memory(model: str, batch: int) -> list[dict[str, Any]]:
@@ -136,8 +72,12 @@ def process_ratio(rows: Sequence[dict[str, Any]]) -> float:
 
 def compared(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
     """What the bars are for, of the distilled model."""
-    named = {row["model"]: row for row in rows if "model" in row}
-    guided, own = named["guided"], named["distilled"]
+    mine = [row for row in rows if row.get("w") == WEIGHT]
+    most = max(row["pictures"] for row in mine if row["model"] == ONE)
+    guided, own = (
+        next(r for r in mine if r["model"] == name and r["pictures"] == most)
+        for name in ("guided", ONE)
+    )
     return {
         "sqnr": own["sqnr"],
         "accuracy": own["accuracy"] - guided["accuracy"],
@@ -158,11 +98,21 @@ def holds(found: dict[str, float]) -> bool:
 
 def text_of(rows: Sequence[dict[str, Any]]) -> str:
     """Both tables of the page."""
-    header = ("model", "evaluations a step", "SQNR [dB]", "of a picture", "centred")
+    header = ("w", "digits", "model", "evaluations a step", "SQNR [dB]")
     models = table(
-        (*header, "read as asked", "FD (digits)", "s a picture", "time"),
+        (
+            *header,
+            "of a picture",
+            "centred",
+            "read as asked",
+            "FD (digits)",
+            "s a picture",
+            "time",
+        ),
         (
             (
+                f"{row['w']:g}",
+                row["pictures"],
                 row["model"],
                 row["evaluations"],
                 *(
@@ -174,8 +124,10 @@ def text_of(rows: Sequence[dict[str, Any]]) -> str:
                 f"{row['seconds']:.3f}",
                 f"{row['time']:.2f}",
             )
-            for row in rows
-            if "model" in row
+            for row in sorted(
+                (row for row in rows if "model" in row),
+                key=lambda row: (row["w"], -row["pictures"]),
+            )
         ),
     )
     ratios = memory_ratios(rows)
@@ -202,6 +154,40 @@ def _decibels(value: float | None) -> str:
     return "–" if value is None else f"{value:.1f}"
 
 
+def _of_input(rows: Sequence[dict[str, Any]]) -> str:
+    """What the model that takes w gives at each w, in words; nothing without one."""
+    whole = {(r["w"], r["pictures"]): r for r in rows if r.get("model") == "guided"}
+    told = [
+        f"w = {row['w']:g} SQNR {row['sqnr']:.1f} dB, accuracy "
+        f"{100 * (row['accuracy'] - guided['accuracy']):+.1f} points, FD ratio "
+        f"{row['distance'] / guided['distance']:.2f}"
+        for row in rows
+        if row.get("model") == INPUT
+        for guided in (whole[row["w"], row["pictures"]],)
+    ]
+    return f"; w as an input: {'; '.join(told)}" if told else ""
+
+
+def trained(base: str, out: Path, config: GuidanceLoraConfig) -> OpenedModel | None:
+    """The model of a directory, trained there first if it must be; None: stopped."""
+    if is_derived(out) or derive("guidance_lora", base, out, config):
+        return open_model(str(out))
+    return None
+
+
+def merged(
+    old: Sequence[dict[str, Any]], new: Sequence[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Rows on record and those measured, which replace theirs."""
+    keys = ("training", "at_once", "w", "pictures", "model")
+
+    def key(row: dict[str, Any]) -> tuple:
+        return tuple(row.get(name) for name in keys)
+
+    measured = {key(row) for row in new}
+    return [*(row for row in old if key(row) not in measured), *new]
+
+
 def record(rows: Sequence[dict[str, Any]], docs: Path) -> None:
     """Writes the verdict into the table of all systems."""
     found, ratios = compared(rows), memory_ratios(rows)
@@ -216,7 +202,7 @@ def record(rows: Sequence[dict[str, Any]], docs: Path) -> None:
             f"times; memory of variables and results {ratios[PARTS[1]]:.2f} times "
             f"with {PARTS[1]} pictures at once (the default), {ratios[PARTS[0]]:.2f} "
             f"with all {PARTS[0]}; of the whole process {process_ratio(rows):.2f} "
-            "(TensorFlow's own outweighs this model)"
+            f"(TensorFlow's own outweighs this model){_of_input(rows)}"
         ),
         holds=holds(found),
     )
@@ -227,17 +213,36 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("base", help="a model of digits")
     parser.add_argument("out", help="directory of the distilled model")
+    parser.add_argument("--guidance", type=float, nargs="+", default=[WEIGHT], help="w")
     parser.add_argument("--count", type=int, default=1000, help="digits of each model")
+    parser.add_argument("--batch", type=int, default=BATCH, help="digits at once")
+    parser.add_argument("--students", nargs="+", default=[ONE, INPUT], help="models")
+    parser.add_argument("--iterations", type=int, help="of a training; none: as usual")
+    parser.add_argument("--no_memory", action="store_true", help="leave it as it is")
     parser.add_argument("--docs", type=Path, default=DOCS, help="folder of pages")
     words = parser.parse_args(argv)
-    config = GuidanceLoraConfig(guidance=WEIGHT)
-    if not derive("guidance_lora", words.base, words.out, config):
-        return
-    rows = measure_memory(words.base, config.batch_size)
-    rows += measure_sampling(open_model(words.base), words.out, words.count)
-    write_record(words.docs / "distillation.json", rows)
-    write_page(words.docs / "distillation.md", "distillation", text_of(rows))
-    record(rows, words.docs)
+    more = {"iterations": words.iterations} if words.iterations else {}
+    usual = GuidanceLoraConfig(guidance=WEIGHT, **more)
+    rows = read_record(words.docs / "distillation.json")
+    if not words.no_memory:
+        rows = merged(rows, measure_memory(words.base, usual.batch_size))
+    base = open_model(words.base)
+    for weight in words.guidance:
+        students = {}
+        for name in words.students:
+            end = "-range" if name == INPUT else f"-{weight:g}" * (weight != WEIGHT)
+            config = replace(usual, guidance=weight)
+            if name == INPUT:
+                config = replace(usual, guidance_range=RANGE)
+            found = trained(words.base, Path(f"{words.out}{end}"), config)
+            if found is None:
+                return
+            students[name] = found
+        sizes = words.count, words.batch
+        rows = merged(rows, measure_sampling(base, students, weight, *sizes))
+        write_record(words.docs / "distillation.json", rows)
+        write_page(words.docs / "distillation.md", "distillation", text_of(rows))
+        record(rows, words.docs)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ import pdm_tf
 from pdm_tf.acceleration.deepcache import DeepCached
 from pdm_tf.acceleration.encoder_propagation import EncoderPropagated
 from pdm_tf.acceleration.key_steps import EveryNth
+from pdm_tf.adapters.lora import lora_plan
 from pdm_tf.denoisers import (
     StatefulDenoiser,
     Wrapper,
@@ -277,3 +278,18 @@ def test_a_wrapper_that_says_nothing_is_the_denoiser(base):
     told, z = base.conditioned(LABELS), noisy()
     np.testing.assert_array_equal(predicted(Silent(told), z), predicted(told, z))
     assert dict(Silent(told).variables) == dict(told.variables)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("names", ALONE.values(), ids=str)
+def test_a_weight_of_guidance_that_is_an_input_reaches_the_network(names):
+    inner = small_denoiser()
+    plan = lora_plan(inner.network, rank=1, guidance=1.0)
+    for change in plan.values():
+        change.b.assign_add(0.1 * tf.ones_like(change.b))
+    denoise = wrapped(inner.with_plan(plan), names)
+    first, again, other = (
+        predicted(denoise.at_guidance(w), noisy()) for w in (1.0, 1.0, 3.0)
+    )
+    np.testing.assert_array_equal(first, again)
+    assert np.abs(first - other).max() > 1e-3
