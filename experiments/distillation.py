@@ -98,7 +98,7 @@ def holds(found: dict[str, float]) -> bool:
 
 def text_of(rows: Sequence[dict[str, Any]]) -> str:
     """Both tables of the page."""
-    header = ("w", "digits", "model", "evaluations a step", "SQNR [dB]")
+    header = ("w", "digits", "model", "trained", "evaluations a step", "SQNR [dB]")
     models = table(
         (
             *header,
@@ -114,6 +114,7 @@ def text_of(rows: Sequence[dict[str, Any]]) -> str:
                 f"{row['w']:g}",
                 row["pictures"],
                 row["model"],
+                row["trained"] or "–",
                 row["evaluations"],
                 *(
                     _decibels(row[f"sqnr{of}"])

@@ -50,6 +50,10 @@ def sample_in_turn(
     return {name: np.concatenate(parts) for name, parts in pictures.items()}, seconds
 
 
+def _steps_of(student: OpenedModel) -> int:
+    return student.lineage[-1]["settings"]["iterations"]
+
+
 def measure_sampling(
     base: OpenedModel,
     students: dict[str, OpenedModel],
@@ -83,6 +87,7 @@ def measure_sampling(
             "w": weight,
             "pictures": count,
             "model": name,
+            "trained": _steps_of(students[name]) if name in students else None,
             "evaluations": 2 if alike else 1,
             "sqnr": None if alike else metrics.sqnr(guided, x),
             "sqnr_of_a_picture": None if alike else float(np.mean(each)),
