@@ -40,5 +40,6 @@ def check_guidance(taken: Sequence[float] | None, weight: float) -> None:
     """
     if taken is None or weight == 1.0 or taken[0] <= weight <= taken[1]:
         return
-    remedy = f"the model takes 1 and from {taken[0]:g} to {taken[1]:g}"
+    besides = "1 and " * (taken[0] > 1.0)
+    remedy = f"the model takes {besides}from {taken[0]:g} to {taken[1]:g}"
     raise SettingError("guidance", weight, remedy)
