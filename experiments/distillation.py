@@ -155,18 +155,18 @@ def _decibels(value: float | None) -> str:
     return "–" if value is None else f"{value:.1f}"
 
 
-def _of_input(rows: Sequence[dict[str, Any]]) -> str:
-    """What the model that takes w gives at each w, in words; nothing without one."""
+def _of_others(rows: Sequence[dict[str, Any]]) -> str:
+    """What other w give, and the model that takes w, in words; nothing without."""
     whole = {(r["w"], r["pictures"]): r for r in rows if r.get("model") == "guided"}
     told = [
-        f"w = {row['w']:g} SQNR {row['sqnr']:.1f} dB, accuracy "
+        f"{row['model']}, w = {row['w']:g}, {row['pictures']} digits: SQNR {row['sqnr']:.1f} dB, accuracy "
         f"{100 * (row['accuracy'] - guided['accuracy']):+.1f} points, FD ratio "
         f"{row['distance'] / guided['distance']:.2f}"
         for row in rows
-        if row.get("model") == INPUT
+        if row.get("model") == INPUT or row.get("model") == ONE and row["w"] != WEIGHT
         for guided in (whole[row["w"], row["pictures"]],)
     ]
-    return f"; w as an input: {'; '.join(told)}" if told else ""
+    return "".join(f"; {words}" for words in told)
 
 
 def trained(base: str, out: Path, config: GuidanceLoraConfig) -> OpenedModel | None:
@@ -203,7 +203,7 @@ def record(rows: Sequence[dict[str, Any]], docs: Path) -> None:
             f"times; memory of variables and results {ratios[PARTS[1]]:.2f} times "
             f"with {PARTS[1]} pictures at once (the default), {ratios[PARTS[0]]:.2f} "
             f"with all {PARTS[0]}; of the whole process {process_ratio(rows):.2f} "
-            f"(TensorFlow's own outweighs this model){_of_input(rows)}"
+            f"(TensorFlow's own outweighs this model){_of_others(rows)}"
         ),
         holds=holds(found),
     )
