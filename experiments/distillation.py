@@ -159,11 +159,12 @@ def _of_others(rows: Sequence[dict[str, Any]]) -> str:
     """What other w give, and the model that takes w, in words; nothing without."""
     whole = {(r["w"], r["pictures"]): r for r in rows if r.get("model") == "guided"}
     told = [
-        f"{row['model']}, w = {row['w']:g}, {row['pictures']} digits: SQNR {row['sqnr']:.1f} dB, accuracy "
+        f"{row['model']}, w = {row['w']:g}, {row['pictures']} digits: "
+        f"SQNR {row['sqnr']:.1f} dB, accuracy "
         f"{100 * (row['accuracy'] - guided['accuracy']):+.1f} points, FD ratio "
         f"{row['distance'] / guided['distance']:.2f}"
         for row in rows
-        if row.get("model") == INPUT or row.get("model") == ONE and row["w"] != WEIGHT
+        if row.get("model") == INPUT or (row.get("model") == ONE and row["w"] != WEIGHT)
         for guided in (whole[row["w"], row["pictures"]],)
     ]
     return "".join(f"; {words}" for words in told)
