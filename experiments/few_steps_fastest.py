@@ -186,7 +186,7 @@ def _spread(values: Sequence[float], how: str) -> str:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Takes the turns that are missing, and puts the race on record."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("base", help="a model of digits")
     parser.add_argument("out", type=Path, help="directory of what is trained")
     parser.add_argument("--docs", type=Path, default=DOCS, help="folder of pages")

@@ -138,7 +138,7 @@ def _cell(distance: Sequence[float]) -> str:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Measures what is not on record, and draws the sheet."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("base", help="a model of photographs")
     parser.add_argument("out", type=Path, help="directory of what is trained")
     parser.add_argument("--docs", type=Path, default=DOCS, help="folder of pages")

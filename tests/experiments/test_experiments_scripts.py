@@ -14,7 +14,9 @@ from experiments.__main__ import main, scripts
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 SCRIPTS = scripts()
-ELSEWHERE = {  # scripts that write something else than a table between markers
+ELSEWHERE = {  # scripts that write something else than a page of their own
+    "few_steps_fastest": "docs/few_steps.md",
+    "few_steps_photos": "docs/images/few_steps_photos.png",
     "rooms": "docs/images/rooms.png",
     "make_pretrained": "pdm_tf/pretrained/mnist/card.md",
 }
