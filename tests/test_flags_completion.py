@@ -58,7 +58,7 @@ def test_bash_completes_commands_methods_flags_and_files(scripts, tmp_path):
     assert completed(script, "") == list(commands())
     assert completed(script, "guidance", "a") == ["apg", "autoguidance"]
     assert completed(script, "guidance", "apg", "--nor") == ["--norm="]
-    assert completed(script, "sample", "--guid") == ["--guidance="]
+    assert completed(script, "sample", "--guidance_") == ["--guidance_each="]
     (tmp_path / "mine.flags").touch()
     given = f"--flagfile={tmp_path}/mi"
     assert completed(script, "train", given) == [f"{tmp_path}/mine.flags"]
