@@ -41,9 +41,7 @@ CONFIG = TFMQConfig(
 
 @pytest.fixture(scope="module")
 def base():
-    # One network of random weights: of others the error of temporal features falls to
-    # 0.54 to 0.70 of nearest's, and not below the half that is asked of this one.
-    tf.keras.utils.set_random_seed(3)
+    tf.keras.utils.set_random_seed(0)  # whatever was drawn before
     return small_denoiser()
 
 
@@ -62,7 +60,7 @@ def learned(base, rows):
     temporal, _ = split_plan(fitting.plan)
     nearest = errors_of(base, weights_only(temporal))
     recipe = tfmq_dm.recipe_of(CONFIG)
-    recipe = recipe._replace(iterations=100, batch_size=64, rate=5e-2)
+    recipe = recipe._replace(iterations=300, batch_size=64, rate=5e-2)
     reconstruct_temporal(fitting, temporal, recipe)
     return fitting, before, nearest
 
