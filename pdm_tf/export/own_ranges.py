@@ -20,7 +20,12 @@ from pdm_tf.config import Quantisation
 from pdm_tf.denoisers.denoiser import Denoiser
 from pdm_tf.denoisers.network import NetworkDenoiser
 from pdm_tf.errors import SettingError
-from pdm_tf.export.quantising import Example, check_installed, read_ranges
+from pdm_tf.export.quantising import (
+    Example,
+    check_installed,
+    operations_of,
+    read_ranges,
+)
 from pdm_tf.networks.layers import UpsamplingConv
 from pdm_tf.networks.transforms import LayerTransform, layers_of
 from pdm_tf.quantization.cost import networks_of
@@ -180,20 +185,13 @@ def _places(path: Path, held: Mapping[str, Held]) -> list[_Place]:
         made = tensors[operation["outputs"][0]]["name"]
         # Of attention's last projection the weights alone are named after the layer.
         names = f"{made};{weights['name']}"
-        fits = [layer for at, layer in held.items() if re.search(_pattern(at), names)]
+        fits = [
+            layer for at, layer in held.items() if re.search(operations_of([at]), names)
+        ]
         for layer in fits[-1:]:
             pair = ((t["name"], len(t["shape"])) for t in (read, weights))
             found.append(_Place(layer, made, *pair))
     return found
-
-
-def _pattern(path: str) -> str:
-    """Of the names of a layer's operations: the converter numbers what is in them.
-
-    Only the network's own name comes before: the time layer of a block is not `time_1`.
-    """
-    numbered = "(_[0-9]+)?/".join(path.split("/"))
-    return rf"(^|;)[^/;]*/{numbered}(_[0-9]+)?([/;]|$)"
 
 
 def _recipe(places: Iterable[_Place]) -> Any:

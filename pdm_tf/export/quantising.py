@@ -17,14 +17,15 @@ from pdm_tf.serving.litert_network import INSTALL
 Example = dict[str, np.ndarray]  # inputs of one call, by name
 
 
-def _operations(layers: Iterable[str]) -> str:
+def operations_of(layers: Iterable[str]) -> str:
     """Layers by patterns of their paths -> the pattern of their operations' names.
 
     The converter keeps paths within names and numbers what is called more than once:
-    up_0_1/skip becomes unet_1/up_0_1_1/skip_1/Conv2D.
+    up_0_1/skip becomes unet_1/up_0_1_1/skip_1/Conv2D. Only the network's own name comes
+    before: the time layer of a block is not `time_1`.
     """
     paths = (r"(_\d+)?/".join(path.split("/")) for path in layers)
-    return rf"(.*/)?({'|'.join(paths)})(_\d+)?(/.*)?"
+    return rf"(^|;)[^/;]*/({'|'.join(paths)})(_\d+)?([/;]|$)"
 
 
 def quantise(
@@ -48,7 +49,7 @@ def quantise(
     check_installed()
     from ai_edge_quantizer.quantizer import Quantizer
 
-    recipe = _recipe(how, _operations(float_layers))
+    recipe = _recipe(how, operations_of(float_layers))
     with redirect_stderr(StringIO()):  # bars and warnings about its own workings
         ranges = (
             read_ranges(path, recipe, examples) if recipe.need_calibration() else None

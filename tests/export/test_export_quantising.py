@@ -9,7 +9,7 @@ from test_export_litert import STATIC, denoised, inputs, small
 from pdm_tf.config import ExportConfig, InputError
 from pdm_tf.export import litert
 from pdm_tf.export.calibration import examples_of, rows_for_export
-from pdm_tf.export.quantising import quantise
+from pdm_tf.export.quantising import operations_of, quantise
 from pdm_tf.networks.sensitivity import SENSITIVE_LAYERS
 from pdm_tf.networks.transforms import layers_of
 from pdm_tf.serving import LitertNetwork
@@ -130,3 +130,10 @@ def test_what_stays_float32_is_named_by_layers_that_exist(denoiser):
     for pattern in SENSITIVE_LAYERS:
         assert any(re.fullmatch(pattern, path) for path in paths), pattern
     assert not any(re.fullmatch(p, "up_1_0/skip") for p in SENSITIVE_LAYERS)
+
+
+@pytest.mark.parametrize("name", ["time_1", "patches_in", "up_0_1/skip"])
+def test_a_layer_is_found_by_its_whole_path(name, path):
+    """And no other: the time layer of a block, numbered, is not `time_1`."""
+    (found,) = [n for n in weights(path) if re.search(operations_of([name]), f"{n};")]
+    assert "down" not in found and name.rpartition("/")[2] in found
