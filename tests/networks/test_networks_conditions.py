@@ -14,21 +14,11 @@ T = tf.constant([700, 100, 400])
 Z = tf.random.stateless_normal([3, *SHAPE], (1, 2))
 
 
-def jit(**settings):
-    network = JiT(
-        JiTConfig(
-            image_shape=SHAPE,
-            patch_size=2,
-            num_classes=3,
-            hidden_size=16,
-            depth=2,
-            num_heads=2,
-            bottleneck=4,
-            context_tokens=2,
-            context_start=1,
-            **settings,
-        )
-    )
+def jit(**own):
+    settings = {"patch_size": 2, "num_classes": 3, "hidden_size": 16, "depth": 2}
+    settings |= {"num_heads": 2, "bottleneck": 4, "context_tokens": 2}
+    settings |= {"context_start": 1}
+    network = JiT(JiTConfig(image_shape=SHAPE, **(settings | own)))
     rng = np.random.default_rng(0)
     for variable in network.variables:
         noise = rng.standard_normal(variable.shape, np.float32)
@@ -131,20 +121,7 @@ def test_an_attribute_is_taken_on_the_scale_of_its_range():
 
 
 def test_without_classes_attributes_are_the_whole_row():
-    keras.utils.set_random_seed(0)
-    network = JiT(
-        JiTConfig(
-            image_shape=SHAPE,
-            patch_size=2,
-            num_classes=0,
-            hidden_size=16,
-            depth=1,
-            num_heads=2,
-            bottleneck=4,
-            context_start=0,
-            attributes=("age",),
-        )
-    )
+    network = jit(num_classes=0, attributes=("age",))
     assert network.classes is None and network.conditions.size == 1
     rows = tf.constant([[0.5], [NAN], [1.0]])
     assert network(Z, time(network), rows)[0].shape == Z.shape
