@@ -106,7 +106,7 @@ def store(run_dir: Path, name: str) -> tuple[int, float]:
     whole = generated(str(run_dir), COMPARED)
     folder = HOME / name
     arrays = {n: v.numpy() for n, v in named_variables(opened.denoiser.network).items()}
-    write_arrays(folder / WEIGHTS, arrays, half=True)
+    write_arrays(folder / WEIGHTS, arrays, half=True, packed=True)
     training = replace(opened.settings.training, run_dir=f"runs/{name}")
     record = replace(opened.settings, training=training)
     command = f"python train.py --flagfile=configs/{name}.flags"

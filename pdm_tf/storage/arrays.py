@@ -6,7 +6,9 @@ a pickle. https://github.com/huggingface/safetensors
 
 import hashlib
 import json
+import math
 import struct
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -21,6 +23,8 @@ from pdm_tf.storage.reading import open_regular
 
 _DIGEST = "pdm_tf.sha256"  # of names, shapes, types, numbers and metadata
 _TYPES = "pdm_tf.types"  # JSON: the types of arrays that are stored as float16
+_PACKED = "pdm_tf.packed"  # JSON: types and shapes of arrays stored compressed
+_DENSEST = 64  # times smaller at most: what says more is a trap for memory
 _LENGTH = struct.Struct("<Q")  # of the header, in front of it
 _KINDS: dict[str, np.dtype[Any]] = {
     "F64": np.dtype("<f8"),
@@ -45,6 +49,7 @@ def write_arrays(
     arrays: Mapping[str, np.ndarray],
     metadata: Mapping[str, str] | None = None,
     half: bool = False,
+    packed: bool = False,
 ) -> str:
     """Writes named arrays, whole or not at all.
 
@@ -54,6 +59,8 @@ def write_arrays(
       metadata: text to keep with them.
       half: store float32 and float64 as float16, in half or a quarter of the bytes;
         they are read back in their own type, rounded.
+      packed: compress the bytes of each array where that makes it smaller, a sixth
+        of float16; read back here to the bit, by other programs as bytes.
 
     Returns:
       SHA-256 of the file.
@@ -72,7 +79,15 @@ def write_arrays(
         }
         whole |= {name: _halved(path, name, whole[name]) for name in wide}
         said[_TYPES] = json.dumps(wide, sort_keys=True)
-    said[_DIGEST] = _digest({name: _sum(array) for name, array in whole.items()}, said)
+    sums = {name: _sum(array) for name, array in whole.items()}
+    if packed:
+        dense = {name: _packed(array) for name, array in whole.items()}
+        dense = {n: a for n, a in dense.items() if _is_worth(a, whole[n])}
+        said[_PACKED] = json.dumps(
+            {n: [whole[n].dtype.name, whole[n].shape] for n in dense}, sort_keys=True
+        )
+        whole |= dense
+    said[_DIGEST] = _digest(sums, said)
     with appearing(path) as new:
         new.write_bytes(save(whole, said))  # its save_file shuts others out
         return checksum(new)
@@ -100,7 +115,7 @@ def read_metadata(path: Path | str) -> dict[str, str]:
     file = ArrayFile(path)
     file.check()
     said = file.metadata.items()
-    return {k: v for k, v in said if k not in (_DIGEST, _TYPES)}
+    return {k: v for k, v in said if k not in (_DIGEST, _TYPES, _PACKED)}
 
 
 class ArrayFile:
@@ -111,6 +126,7 @@ class ArrayFile:
 
     Attributes:
       shapes: of all arrays, by name.
+      stored: the types that they are stored in, by name.
       metadata: text kept with them.
 
     Args:
@@ -132,7 +148,9 @@ class ArrayFile:
             header.pop("__metadata__", None)
             self._begin = _LENGTH.size + length
             self._entries: dict[str, Any] = header
-            self._stored = {n: _KINDS[said["dtype"]] for n, said in header.items()}
+            self.stored = {n: _KINDS[said["dtype"]] for n, said in header.items()}
+            self.shapes = {n: tuple(said["shape"]) for n, said in header.items()}
+            self._bytes = self._unpack()
             types = json.loads(self.metadata.get(_TYPES, "{}"))
             self._types = {name: np.dtype(_WIDE[kind]) for name, kind in types.items()}
         except (
@@ -145,7 +163,6 @@ class ArrayFile:
             KeyError,
         ) as error:
             raise self._damaged(error) from None
-        self.shapes = {name: tuple(said["shape"]) for name, said in header.items()}
 
     def check(self) -> None:
         """Raises InputError unless all is as it was written, where the file says so."""
@@ -160,8 +177,37 @@ class ArrayFile:
         array = self._raw(name)
         return array.astype(self._types.get(name, array.dtype), copy=False)
 
+    def _unpack(self) -> dict[str, int]:
+        """Gives packed arrays their own types and shapes; bytes that they take here.
+
+        Raises:
+          ValueError: more than could have come from so few bytes.
+        """
+        taken = {}
+        known = {kind.name: kind for kind in _KINDS.values()}
+        packed = json.loads(self.metadata.get(_PACKED, "{}"))
+        for name, (kind, shape) in packed.items():
+            (taken[name],) = self.shapes[name]
+            if not all(isinstance(n, int) and n > 0 for n in shape):
+                raise ValueError(f"{name} has the shape {shape}")
+            self.stored[name], self.shapes[name] = known[kind], tuple(shape)
+            if math.prod(shape) * known[kind].itemsize > _DENSEST * taken[name]:
+                raise ValueError(f"{name} is larger than its {taken[name]} bytes")
+        return taken
+
     def _raw(self, name: str) -> np.ndarray:
-        array = np.empty(self.shapes[name], self._stored[name])
+        if name in self._bytes:
+            dense = self._stored_in(name, (self._bytes[name],), np.dtype(np.uint8))
+            try:
+                return _unpacked(dense, self.shapes[name], self.stored[name])
+            except (ValueError, zlib.error) as error:
+                raise self._damaged(error) from None
+        return self._stored_in(name, self.shapes[name], self.stored[name])
+
+    def _stored_in(
+        self, name: str, shape: tuple[int, ...], kind: np.dtype[Any]
+    ) -> np.ndarray:
+        array = np.empty(shape, kind)
         try:
             with Path(self._path).open("rb", buffering=0) as file:
                 file.seek(self._begin + self._entries[name]["data_offsets"][0])
@@ -173,6 +219,28 @@ class ArrayFile:
     def _damaged(self, error: Exception) -> InputError:
         reason = " ".join(str(error).split())[:120]
         return InputError(f"{self._path}: damaged or cut short ({reason}); {_REMEDY}")
+
+
+def _packed(array: np.ndarray) -> np.ndarray:
+    """Bytes compressed, those of like significance beside each other: uint8 [n]."""
+    whole = array.reshape(-1).view(np.uint8).reshape(array.size, array.itemsize)
+    return np.frombuffer(zlib.compress(whole.T.tobytes(), 9), np.uint8)
+
+
+def _is_worth(packed: np.ndarray, array: np.ndarray) -> bool:
+    return packed.nbytes < array.nbytes <= _DENSEST * packed.nbytes
+
+
+def _unpacked(
+    packed: np.ndarray, shape: tuple[int, ...], kind: np.dtype[Any]
+) -> np.ndarray:
+    """The array that `_packed` was given; never more memory than its shape takes."""
+    size, stream = math.prod(shape) * kind.itemsize, zlib.decompressobj()
+    found = stream.decompress(packed.data, size + 1)
+    if len(found) != size or not stream.eof or stream.unused_data:
+        raise ValueError(f"{len(found)} bytes for an array of {size}")
+    whole = np.frombuffer(found, np.uint8).reshape(kind.itemsize, -1)
+    return np.ascontiguousarray(whole.T).reshape(-1).view(kind).reshape(shape)
 
 
 def _fill(file: IO[bytes], memory: memoryview) -> None:

@@ -1,11 +1,13 @@
 """Named arrays: the same bits back, and no damage unnoticed."""
 
+import json
+
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
 from pdm_tf.errors import InputError
-from pdm_tf.storage.arrays import read_arrays, read_metadata, write_arrays
+from pdm_tf.storage.arrays import ArrayFile, read_arrays, read_metadata, write_arrays
 from pdm_tf.storage.files import checksum
 
 rng = np.random.default_rng(0)
@@ -17,6 +19,12 @@ ARRAYS = {
     "step": np.array([7], np.int64),
     "mask": np.array([[True], [False]]),
     "half": np.array([1, 2], np.float16),
+}
+LARGE = {  # what packing makes smaller, and zeros that it leaves
+    "a": (rng.standard_normal((3, 50, 20)) / 50).astype(np.float32),
+    "counted": np.arange(3000, dtype=np.int64).reshape(30, 100),
+    "zeros": np.zeros(10**5, np.float32),
+    **ARRAYS,
 }
 
 
@@ -70,6 +78,43 @@ def test_float16_halves_the_file_and_reads_back_in_its_own_type(path):
     same(read_arrays(path), rounded)
 
 
+def test_packed_arrays_come_back_bit_by_bit_and_are_smaller(path):
+    write_arrays(path, LARGE, {"b": "c"})
+    whole = path.stat().st_size
+    write_arrays(path, LARGE, {"b": "c"}, packed=True)
+    assert path.stat().st_size < whole - 20_000
+    same(read_arrays(path), LARGE)
+    assert read_metadata(path) == {"b": "c"}
+    assert load_file(path)["a"].dtype == np.uint8
+    half = {n: LARGE[n].astype(np.float16).astype(np.float32) for n in ("a", "zeros")}
+    write_arrays(path, half, half=True, packed=True)
+    same(read_arrays(path), half)
+    assert set(ArrayFile(path).stored.values()) == {np.dtype(np.float16)}
+
+
+def test_a_packed_array_that_claims_to_be_what_it_is_not_is_refused(path):
+    content = np.frombuffer(b"x" * 1000, np.uint8)
+    shapes = [10**9], [2**40, 2**40], [16_001 * 4], [-1, -4], [0, 2**70], [1.5], [250]
+    for said in [["float32", shape] for shape in shapes] + ["float32", 3, ["text", []]]:
+        save_file({"a": content}, path, {"pdm_tf.packed": json.dumps({"a": said})})
+        refused(path)
+    for said in ("[]", '{"b": ["int8", [4]]}', '{"a": ["int8", [1e999]]}', "[[["):
+        save_file({"a": content}, path, {"pdm_tf.packed": said})
+        refused(path)
+
+
+def test_packed_bytes_that_unpack_to_more_or_less_are_refused(path):
+    write_arrays(path, {"a": LARGE["a"]}, packed=True)
+    dense = load_file(path)["a"]
+    for shape in ([3000], [1, 2999], [3001], [60_000]):
+        said = json.dumps({"a": ["float32", shape]})
+        save_file({"a": dense}, path, {"pdm_tf.packed": said})
+        if shape == [3000]:
+            same(read_arrays(path), {"a": LARGE["a"].reshape(-1)})
+        else:
+            refused(path)
+
+
 def test_a_number_too_large_for_float16_is_refused(path):
     arrays = {"a": np.array([1.0, 7e4], np.float32)}
     with pytest.raises(InputError, match="a is too large for float16; store it whole"):
@@ -106,8 +151,10 @@ def test_every_cut_is_noticed(path):
     refused(path)
 
 
-def test_every_changed_bit_of_what_is_stored_is_noticed(path):
-    write_arrays(path, ARRAYS, {"method": "lora"})
+@pytest.mark.parametrize("packed", [False, True])
+def test_every_changed_bit_of_what_is_stored_is_noticed(path, packed):
+    arrays = ARRAYS | ({"a": LARGE["a"]} if packed else {})
+    write_arrays(path, arrays, {"method": "lora"}, packed=packed)
     content = path.read_bytes()
     positions = np.random.default_rng(1).integers(0, len(content), 300)
     for position in map(int, positions):
@@ -119,7 +166,7 @@ def test_every_changed_bit_of_what_is_stored_is_noticed(path):
         except InputError as error:
             assert str(error).startswith(f"{path}: ")
         else:  # such as a blank that became a tab
-            same(found, ARRAYS)
+            same(found, arrays)
             assert read_metadata(path)["method"] == "lora"
 
 
