@@ -32,11 +32,6 @@ class Recipe(NamedTuple):
 CHAIN = (8, 4, 2, 1)  # steps of the models of progressive distillation
 RECIPES = {
     "lcm": Recipe("lcm_lora", "base", LcmLoraConfig(guidance=WEIGHT)),
-    "lcm-photos": Recipe(  # of photographs, at which it is less steady
-        "lcm_lora",
-        "base",
-        LcmLoraConfig(iterations=700, save_every=100, keep=12, validation_images=200),
-    ),
     "guided": Recipe("guidance_lora", "base", GuidanceLoraConfig(guidance=WEIGHT)),
     "mmd-5": Recipe("mmd", "guided", MMDConfig()),
     "mmd-lcm-2": Recipe("mmd", "lcm", MMDConfig(steps=2)),
@@ -59,6 +54,29 @@ for _kind, _annealed in (("annealed", 0.5), ("naive", 0.0)):
     RECIPES[f"slimflow-{_kind}"] = Recipe(
         "slimflow", f"straight-{_kind}", replace(_flow, pair_sampler="ddim")
     )
+
+
+PHOTOS = {"validation_images": 200}  # the base of these recipes is of photographs
+RECIPES["lcm-photos"] = Recipe(  # at which it is less steady
+    "lcm_lora", "base", LcmLoraConfig(iterations=700, save_every=100, keep=12, **PHOTOS)
+)
+RECIPES |= {
+    f"progressive-photos-{steps}": Recipe(
+        "progressive",
+        f"progressive-photos-{2 * steps}" if 2 * steps in CHAIN else "base",
+        ProgressiveConfig(steps=steps, **PHOTOS),
+    )
+    for steps in CHAIN
+}
+_UNROLLED = MMDConfig(sampler="dpm_solver", steps=4, batch_size=48, **PHOTOS)
+RECIPES["mmd-photos-4"] = Recipe("mmd", "base", _UNROLLED)
+_LONGER = {"iterations": 3000, "save_every": 500}  # of a small network, from scratch
+RECIPES["spectral-photos"] = Recipe("spectral", "base", SpectralConfig(**_LONGER))
+_FLOW = SlimFlowConfig(pairs=2000, **_LONGER, **PHOTOS)
+RECIPES["straight-photos"] = Recipe("slimflow", "base", _FLOW)
+RECIPES["slimflow-photos"] = Recipe(
+    "slimflow", "straight-photos", replace(_FLOW, pair_sampler="ddim")
+)
 
 
 def make_models(

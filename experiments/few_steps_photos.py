@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from experiments.few_steps_models import make_models
+from experiments.few_steps_models import CHAIN, make_models
 from experiments.pages import DOCS, read_record, table, write_record
 from experiments.samplers import BATCH, COUNTS, GUIDANCE, Bench
 from pdm_tf.assemble import OpenedModel
@@ -41,7 +41,6 @@ class Way(NamedTuple):
     spacing: Spacing
 
 
-STUDENT = Way("LCM-LoRA", "lcm-photos", "lcm", SPACINGS["lcm"])
 WAYS = (
     Way("DDIM", "base", "ddim", "uniform"),
     Way("DDIM, trailing", "base", "ddim_trailing", "trailing"),
@@ -49,8 +48,22 @@ WAYS = (
     Way("DPM-Solver++ with noise", "base", "dpm_solver_sde", "uniform"),
     Way("DPM-Solver++, Karras' levels", "base", "dpm_solver", "karras"),
     Way("the same with noise", "base", "dpm_solver_sde", "karras"),
-    STUDENT,
+    Way("LCM-LoRA", "lcm-photos", "lcm", SPACINGS["lcm"]),
+    *(
+        Way(
+            f"progressive, made for {steps}",
+            f"progressive-photos-{steps}",
+            "ddim_trailing",
+            "trailing",
+        )
+        for steps in CHAIN
+    ),
+    Way("MMD-DDM, made for 4", "mmd-photos-4", "dpm_solver", "uniform"),
+    Way("spectral", "spectral-photos", "dpm_solver", "uniform"),
+    Way("annealed reflow", "straight-photos", "ddim", "uniform"),
+    Way("SlimFlow, one step", "slimflow-photos", "ddim", "uniform"),
 )
+MODELS = tuple(dict.fromkeys(way.model for way in WAYS if way.model != "base"))
 
 
 def draw_all(models: dict[str, OpenedModel], out: Path) -> None:
@@ -142,7 +155,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("base", help="a model of photographs")
     parser.add_argument("out", type=Path, help="directory of what is trained")
     parser.add_argument("--docs", type=Path, default=DOCS, help="folder of pages")
-    parser.add_argument("--models", default=STUDENT.model, help="empty: the base alone")
+    parser.add_argument(
+        "--models", default=",".join(MODELS), help="empty: the base alone"
+    )
     words = parser.parse_args(argv)
     names = [name for name in words.models.split(",") if name]
     models = make_models(words.base, words.out, names)

@@ -11,6 +11,7 @@ from pdm_tf.assemble.runs import write_settings
 from pdm_tf.assemble.state import build_state
 from pdm_tf.config import (
     Config,
+    DataConfig,
     DiffusionConfig,
     SamplingConfig,
     TrainingConfig,
@@ -50,6 +51,7 @@ def make_run(
     transformer: dict | None = None,
     diffusion: dict | None = None,
     sampling: dict | None = None,
+    data: dict | None = None,
     **training,
 ) -> Path:
     """A run directory with a checkpoint of random weights.
@@ -58,10 +60,11 @@ def make_run(
       directory: where it is made.
       seed: of the weights, whose standard deviation is `scale`.
       network: settings that differ from SMALL.
-      diffusion: settings that differ from the defaults, as those of `sampling` and
-        `training` do.
+      diffusion: settings that differ from the defaults, as those of `sampling`,
+        `data` and `training` do.
     """
     config = Config(
+        data=DataConfig(**data or {}),
         diffusion=DiffusionConfig(**diffusion or {}),
         network=replace(SMALL, **network or {}),
         transformer=TransformerConfig(**transformer or {}),

@@ -61,13 +61,16 @@ def each_guided(denoise: Denoiser, given: tuple[str, ...]) -> Denoiser:
       given: weights as NAME=WEIGHT, the names those of its conditions.
 
     Raises:
-      SettingError: it has no such condition, or a weight is no number.
+      SettingError: it has no such condition or guides by itself; a weight is no number.
     """
     if not given:
         return denoise
     setting, conditions = "guidance_each", denoise.conditions
     if conditions is None:
         remedy = "the model has no attributes and no several labels; leave it out"
+        raise SettingError(setting, ",".join(given), remedy)
+    if denoise.distilled_guidance is not None:
+        remedy = "the model guides by itself already; leave it out"
         raise SettingError(setting, ",".join(given), remedy)
     weights = {
         name: values[0]

@@ -1,11 +1,12 @@
 """A base and the same with adapters: teacher and student that share their weights."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 from pdm_tf.adapters import lora_plan
+from pdm_tf.config.sampling import SamplerDefault
 from pdm_tf.denoisers import NetworkDenoiser
 from pdm_tf.denoisers.denoiser import Denoiser
 from pdm_tf.denoisers.distilled import refuse_distilled
@@ -59,6 +60,25 @@ def adapt(
         student.map_innermost(inlined),
         {n: v for n, v in student.variables.items() if id(v) not in held},
     )
+
+
+def once_guided(
+    base: Denoiser, sampler: SamplerDefault | None = None, guidance: float = 1.0
+) -> dict[str, Any]:
+    """What a student that guides by itself changes of how its run samples.
+
+    Args:
+      base: that it is made of. Weights of its conditions by themselves are left out:
+        they would guide a second time.
+      sampler: that the student is made for; None: that of the run stays.
+      guidance: w by default, where the student takes it.
+    """
+    changes: dict[str, Any] = {"sample_guidance": guidance, "guidance_interval": ()}
+    if base.conditions is not None:
+        changes["guidance_each"] = ()
+    if sampler is not None:
+        changes |= {"sample_sampler": sampler.sampler, "sample_steps": sampler.steps}
+    return changes
 
 
 def _network_of(denoise: Denoiser) -> NetworkDenoiser:

@@ -11,7 +11,7 @@ from pdm_tf.config.distillation import GuidanceLoraConfig as Config
 from pdm_tf.denoisers import Derivation
 from pdm_tf.denoisers.denoiser import Denoiser
 from pdm_tf.denoisers.distilled import distilled
-from pdm_tf.distillation.adapting import adapt
+from pdm_tf.distillation.adapting import adapt, once_guided
 from pdm_tf.errors import InputError, SettingError
 from pdm_tf.objectives.guidance_distillation import GuidanceDistillation
 
@@ -32,12 +32,12 @@ def derive(base: Denoiser, config: Config, context: Any) -> Derivation:
     """The base with new adapters, and what trains them to guide.
 
     Args:
-      base: has classes; may have a plan of its own, or be a split.
+      base: is conditioned on something; may have a plan of its own, or be a split.
       config: settings of the method.
       context: settings of the base's run.
 
     Raises:
-      InputError: no classes, a base that guides already, or one without networks.
+      InputError: no labels, a base that guides already, or one without networks.
       SettingError: a rank or layers that do not exist, or a negative number of steps.
     """
     _check(base, config)
@@ -59,7 +59,7 @@ def derive(base: Denoiser, config: Config, context: Any) -> Derivation:
         at_once=config.microbatch,
     )
     asked = config.guidance if ends else 1.0
-    changes = {"sample_guidance": asked, "guidance_interval": ()}
+    changes = once_guided(base, guidance=asked)
     facts: dict[str, Any] = {"guidance": config.guidance}
     if ends:
         facts["guidance_range"] = list(ends)
@@ -82,8 +82,10 @@ def _range(config: Config) -> tuple[float, float] | None:
 
 
 def _check(base: Denoiser, config: Config) -> None:
-    if not base.num_classes:
-        raise InputError("guidance needs labels, but the base has no classes")
+    if not base.takes_conditions:
+        raise InputError(
+            "guidance needs labels, but the base has no classes or attributes"
+        )
     if config.trajectory_steps < 0:
         steps = config.trajectory_steps
         raise SettingError("trajectory_steps", steps, "give 0 or more")

@@ -13,7 +13,7 @@ from pdm_tf.denoisers import Derivation
 from pdm_tf.denoisers.denoiser import Denoiser
 from pdm_tf.denoisers.derivation import Validation
 from pdm_tf.denoisers.distilled import Consistent, distilled
-from pdm_tf.distillation.adapting import adapt
+from pdm_tf.distillation.adapting import adapt, once_guided
 from pdm_tf.errors import SettingError
 from pdm_tf.objectives.consistency import ConsistencyDistillation
 
@@ -43,7 +43,7 @@ def derive(base: Denoiser, config: Config, context: Any) -> Derivation:
     """
     _check(base, config)
     adapted = adapt(base, config.rank, config.seed, config.layers)
-    guidance = config.guidance if base.num_classes else 1.0
+    guidance = config.guidance if base.takes_conditions else 1.0
     objective = ConsistencyDistillation(
         teacher=adapted.base,
         student=Consistent(adapted.learner),
@@ -60,12 +60,7 @@ def derive(base: Denoiser, config: Config, context: Any) -> Derivation:
         "consistent": True,
     }
     student = distilled(adapted.student, **facts)
-    changes = {
-        "sample_guidance": 1.0,
-        "guidance_interval": (),
-        "sample_sampler": FEW.sampler,
-        "sample_steps": FEW.steps,
-    }
+    changes = once_guided(base, FEW)
     validation = Validation(*FEW, config.validation_images)
     known = {"distilled": facts}
     return Derivation(student, objective, changes, known, validation)

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from pdm_tf.config.distillation import MMDConfig as Config
-from pdm_tf.config.sampling import HALVED
+from pdm_tf.config.sampling import HALVED, SamplerDefault
 from pdm_tf.data.images import to_float
 from pdm_tf.denoisers import Derivation
 from pdm_tf.denoisers.denoiser import Denoiser
 from pdm_tf.denoisers.derivation import Validation
 from pdm_tf.denoisers.distilled import distilled
-from pdm_tf.distillation.adapting import adapt
-from pdm_tf.errors import SettingError
+from pdm_tf.distillation.adapting import adapt, once_guided
+from pdm_tf.errors import InputError, SettingError
 from pdm_tf.objectives.classifier import train_classifier
 from pdm_tf.objectives.mean_discrepancy import (
     KERNELS,
@@ -60,10 +60,15 @@ def derive(base: Denoiser, config: Config, context: Any) -> Derivation:
       context: settings of the base's run, and its pictures.
 
     Raises:
-      InputError: a base without networks.
+      InputError: a base without networks, or with more conditions than one class.
       SettingError: a rank, layers or a sampler that do not exist, or steps that do not
         fit.
     """
+    if base.conditions is not None:
+        raise InputError(
+            "mmd compares pictures of classes, and the base has attributes or several "
+            "labels a picture; distil it by lcm_lora or progressive"
+        )
     name = config.sampler or (base.own_sampler.sampler if base.own_sampler else HALVED)
     sampler = open_sampler(name)
     grid = base.schedule.grid(config.steps, SPACINGS[name])
@@ -71,12 +76,7 @@ def derive(base: Denoiser, config: Config, context: Any) -> Derivation:
     guidance = 1.0 if base.distilled_guidance is None else base.distilled_guidance
     facts: dict[str, Any] = {"guidance": guidance, "sampler": [name, config.steps]}
     student = distilled(adapted.student, **facts)
-    changes = {
-        "sample_guidance": 1.0,
-        "guidance_interval": (),
-        "sample_sampler": name,
-        "sample_steps": config.steps,
-    }
+    changes = once_guided(base, SamplerDefault(name, config.steps))
     known = {"distilled": facts}
     if context.restoring:
         return Derivation(student, None, changes, known)

@@ -7,12 +7,12 @@ them comes from many steps to one: 2N steps of the base teach N steps of the stu
 from typing import Any
 
 from pdm_tf.config.distillation import ProgressiveConfig as Config
-from pdm_tf.config.sampling import HALVED
+from pdm_tf.config.sampling import HALVED, SamplerDefault
 from pdm_tf.denoisers import Derivation
 from pdm_tf.denoisers.denoiser import Denoiser
 from pdm_tf.denoisers.derivation import Validation
 from pdm_tf.denoisers.distilled import distilled
-from pdm_tf.distillation.adapting import adapt
+from pdm_tf.distillation.adapting import adapt, once_guided
 from pdm_tf.errors import InputError, SettingError
 from pdm_tf.objectives.progressive import ProgressiveDistillation
 
@@ -47,7 +47,7 @@ def derive(base: Denoiser, config: Config, context: Any) -> Derivation:
     guidance = base.distilled_guidance  # as the first of a chain was guided
     first = guidance is None
     if guidance is None:
-        guidance = config.guidance if base.num_classes else 1.0
+        guidance = config.guidance if base.takes_conditions else 1.0
     objective = ProgressiveDistillation(
         teacher=adapted.base,
         student=adapted.learner,
@@ -58,12 +58,7 @@ def derive(base: Denoiser, config: Config, context: Any) -> Derivation:
         steps=config.steps,
     )
     facts: dict[str, Any] = {"guidance": guidance, "sampler": [HALVED, config.steps]}
-    changes = {
-        "sample_guidance": 1.0,
-        "guidance_interval": (),
-        "sample_sampler": HALVED,
-        "sample_steps": config.steps,
-    }
+    changes = once_guided(base, SamplerDefault(HALVED, config.steps))
     student = distilled(adapted.student, **facts)
     validation = Validation(HALVED, config.steps, config.validation_images)
     return Derivation(student, objective, changes, {"distilled": facts}, validation)

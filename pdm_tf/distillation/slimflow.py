@@ -11,15 +11,17 @@ import numpy as np
 import tensorflow as tf
 
 from pdm_tf.config.distillation import SlimFlowConfig as Config
+from pdm_tf.config.sampling import SamplerDefault
 from pdm_tf.denoisers import Derivation, NetworkDenoiser
 from pdm_tf.denoisers.denoiser import Denoiser
 from pdm_tf.denoisers.derivation import Validation
 from pdm_tf.denoisers.distilled import Distilled, distilled, refuse_distilled
 from pdm_tf.denoisers.guidance import for_sampling
 from pdm_tf.diffusion.flow import LinearFlow
-from pdm_tf.distillation.adapting import inlined
+from pdm_tf.distillation.adapting import inlined, once_guided
 from pdm_tf.distillation.spectral import only_network, slim
 from pdm_tf.errors import SettingError
+from pdm_tf.objectives.draws import kept_labels
 from pdm_tf.objectives.reflow import FlowDistillation, Pairs, Reflow
 from pdm_tf.progress import progress
 from pdm_tf.samplers import SPACINGS, open_sampler, sample_from, start
@@ -63,7 +65,7 @@ def derive(base: Denoiser, config: Config, context: Any) -> Derivation:
     made = slim(teacher, width, config.seed, gated=False)
     flow = LinearFlow.of(base.schedule.timesteps)
     student = NetworkDenoiser(made.network, flow)
-    guidance = config.guidance if base.num_classes else 1.0
+    guidance = config.guidance if base.takes_conditions else 1.0
     return _derivation(
         base,
         student,
@@ -121,12 +123,7 @@ def _derivation(
 ) -> Derivation:
     """The student as it is used; unless it is opened, with what trains it."""
     facts: dict[str, Any] = {"guidance": guidance, "sampler": [_SAMPLER, steps]}
-    changes = {
-        "sample_guidance": 1.0,
-        "guidance_interval": (),
-        "sample_sampler": _SAMPLER,
-        "sample_steps": steps,
-    }
+    changes = once_guided(base, SamplerDefault(_SAMPLER, steps))
     made, known = distilled(student, **facts), {"distilled": facts}
     if context.restoring:
         return Derivation(made, None, changes, known)
@@ -147,7 +144,7 @@ def draw_pairs(base: Denoiser, config: Config, guidance: float, context: Any) ->
     sampler = open_sampler(config.pair_sampler, setting="pair_sampler")
     grid = base.schedule.grid(config.pair_steps, SPACINGS[config.pair_sampler])
     seeds = _FIRST_SEED + np.arange(config.pairs, dtype=np.int32)
-    labels = _labels(base.num_classes, config)
+    labels = _labels(base, config, context)
     x0 = start(seeds, base.image_shape).numpy()
     made = []
     with progress(None, "pairs", "pictures", total=config.pairs) as bar:
@@ -165,10 +162,19 @@ def draw_pairs(base: Denoiser, config: Config, guidance: float, context: Any) ->
     return Pairs(x0, np.concatenate(made).astype(np.float32), labels)
 
 
-def _labels(classes: int, config: Config) -> np.ndarray:
-    """Classes in turn, some of them the null label, int32 [pairs]."""
-    if not classes:
+def _labels(base: Denoiser, config: Config, context: Any) -> np.ndarray:
+    """Classes in turn, or the conditions of pictures that teach; some are null.
+
+    Returns:
+      int32 [pairs], or rows of conditions, float32 [pairs, n].
+    """
+    if not base.takes_conditions:
         return np.zeros(config.pairs, np.int32)
+    labels = np.arange(config.pairs, dtype=np.int32) % max(1, base.num_classes)
+    if base.conditions is not None:
+        source = context.open_source()
+        chosen = np.linspace(0, len(source) - 1, min(len(source), config.pairs))
+        rows = source.read(chosen.astype(int))[1]
+        labels = rows[np.arange(config.pairs) % len(rows)]
     drop = np.random.default_rng(config.seed).random(config.pairs)
-    labels = np.arange(config.pairs, dtype=np.int32) % classes
-    return np.where(drop < config.label_dropout, classes, labels).astype(np.int32)
+    return kept_labels(base, labels, drop, config.label_dropout).numpy()

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from pdm_tf.config.distillation import SpectralConfig as Config
 from pdm_tf.denoisers import Derivation, NetworkDenoiser
+from pdm_tf.denoisers.conditioning import null_labels
 from pdm_tf.denoisers.denoiser import Denoiser
 from pdm_tf.denoisers.distilled import refuse_distilled
 from pdm_tf.distillation.adapting import inlined
@@ -60,7 +61,7 @@ def derive(base: Denoiser, config: Config, context: Any) -> Derivation:
         frequency=config.frequency,
         power=config.power,
         weighting=context.settings.diffusion.weighting,
-        label_dropout=config.label_dropout if base.num_classes else 0.0,
+        label_dropout=config.label_dropout,
         t_range=(0, base.schedule.timesteps - 1),
     )
     return Derivation(student, objective)
@@ -106,7 +107,7 @@ def _aligners(teacher: Denoiser, student: Denoiser, seed: int) -> list[tf.Variab
     @tf.function(autograph=False)
     def channels() -> tf.Tensor:  # traced, not run: shapes are all that is asked for
         z, t = tf.zeros([1, *teacher.image_shape]), tf.constant([0])
-        given = z, teacher.schedule.level(t), tf.constant([teacher.num_classes])
+        given = z, teacher.schedule.level(t), null_labels(teacher, tf.constant(1))
         for denoise in (student, teacher):
             _, maps = features_of(denoise, *given)
             found.append([feature.shape[-1] for feature in at_scales(maps)])

@@ -279,9 +279,9 @@ class PatchedUNet(KerasFile, keras.Model):
         """What every block is conditioned on."""
         with conditions(t, labels):
             alone = apply_transform(TIME, t, lambda t, _: self._embed_time(t))
-        if self.augmentation is not None and augmentation is not None:
-            alone = alone + self.augmentation(augmentation)
-        classes, attributes = embed_conditions(self, labels)
+            if self.augmentation is not None and augmentation is not None:
+                alone = alone + self.augmentation(augmentation)
+            classes, attributes = embed_conditions(self, labels)
         alone = alone if attributes is None else alone + attributes
         if classes is not None and not self._gated:
             return Embedding(alone + classes, None, alone)

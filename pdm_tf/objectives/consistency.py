@@ -12,7 +12,7 @@ from pdm_tf.denoisers.denoiser import Denoiser, Prediction
 from pdm_tf.denoisers.objective import Loss
 from pdm_tf.diffusion import NoiseLevel
 from pdm_tf.diffusion.gaussian import eps_from_x, noised
-from pdm_tf.objectives.draws import Draws, draw, drop_labels
+from pdm_tf.objectives.draws import Draws, draw, kept_labels
 from pdm_tf.objectives.guided_target import (
     clipped,
     guided_target,
@@ -68,9 +68,8 @@ class ConsistencyDistillation:
         level, to = schedule.level(t), schedule.level(self.later(t))
         z = noised(x, seeds.normal(draws.keys, tuple(x.shape[1:])), level.per_pixel())
         student = self.student
-        if student.num_classes:
-            null = student.num_classes
-            labels = drop_labels(labels, draws.drop, self.label_dropout, null)
+        labels = kept_labels(student, labels, draws.drop, self.label_dropout)
+        if student.takes_conditions:
             student = student.conditioned(labels)
         reached, taught = self.solve(z, labels, level, to)
         target = tf.stop_gradient(student(reached, to).x)

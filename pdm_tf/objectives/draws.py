@@ -6,6 +6,8 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from pdm_tf import seeds
+from pdm_tf.denoisers.conditioning import as_labels
+from pdm_tf.denoisers.denoiser import Denoiser
 
 _UNKNOWN = float("nan")
 _EACH = 0x65616368  # "each", apart from the streams of noise and order
@@ -58,6 +60,19 @@ def drop_labels(
     if labels.shape.rank == 2:
         return tf.where(drop[:, None] < share, _UNKNOWN, labels)
     return tf.where(drop < share, null, labels)
+
+
+def kept_labels(
+    denoise: Denoiser, labels: tf.Tensor, drop: tf.Tensor, share: float
+) -> tf.Tensor:
+    """Labels as a denoiser takes them, see `as_labels`, a share of them null.
+
+    They stay as they are where it takes none.
+    """
+    if not denoise.takes_conditions:
+        return labels
+    given = as_labels(denoise, labels)
+    return drop_labels(given, drop, share, denoise.num_classes)
 
 
 def drop_each(

@@ -18,7 +18,7 @@ from pdm_tf.diffusion import NoiseLevel
 from pdm_tf.diffusion.gaussian import noised
 from pdm_tf.diffusion.losses import simple_loss
 from pdm_tf.networks.watching import watching_blocks
-from pdm_tf.objectives.draws import Draws, draw, drop_labels
+from pdm_tf.objectives.draws import Draws, draw, kept_labels
 
 
 class StepDraws(NamedTuple):
@@ -71,8 +71,7 @@ class FeatureDistillation:
         schedule, drawn = self.teacher.schedule, draws.draws
         level = schedule.spread(drawn.u, *self.t_range)
         z = noised(x, seeds.normal(drawn.keys, tuple(x.shape[1:])), level.per_pixel())
-        null = self.teacher.num_classes
-        labels = drop_labels(labels, drawn.drop, self.label_dropout, null)
+        labels = kept_labels(self.teacher, labels, drawn.drop, self.label_dropout)
         student = self.student(draws.done[0])
         prediction, own = features_of(student, z, level, labels)
         scale = schedule.noise_scale
@@ -95,14 +94,14 @@ def features_of(
       denoise: whose network is no function of its own.
       z: [B, H, W, C].
       level: of each picture, [B].
-      labels: int32 [B]; not looked at without classes.
+      labels: int32 [B], or rows of conditions; not looked at without any.
     """
     found: list[tf.Tensor] = []
 
     def keep(layer: Any, inputs: Any, output: tf.Tensor) -> None:
         found.append(output)
 
-    if denoise.num_classes:
+    if denoise.takes_conditions:
         denoise = denoise.conditioned(labels)
     with watching_blocks(keep):
         prediction = denoise(z, level)

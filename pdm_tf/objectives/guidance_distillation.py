@@ -13,7 +13,7 @@ from pdm_tf.denoisers.objective import Loss
 from pdm_tf.diffusion import NoiseLevel
 from pdm_tf.diffusion.gaussian import eps_from_x, noised
 from pdm_tf.diffusion.losses import weight
-from pdm_tf.objectives.draws import Draws, draw, drop_labels
+from pdm_tf.objectives.draws import Draws, draw, kept_labels
 from pdm_tf.objectives.guided_target import (
     clipped,
     guided_target,
@@ -96,8 +96,7 @@ class GuidanceDistillation:
             return self.at_guidance(draws.guidance[0])(x, labels, draws)
         schedule = self.student.schedule
         level = schedule.spread(draws.u, *self.t_range)
-        null = self.student.num_classes
-        labels = drop_labels(labels, draws.drop, self.label_dropout, null)
+        labels = kept_labels(self.student, labels, draws.drop, self.label_dropout)
         z = self.noisy(x, labels, level, draws)
         target = self.target(z, labels, level)
         own = self.student.conditioned(labels)(z, level)

@@ -5,6 +5,7 @@ import math
 import tensorflow as tf
 
 from pdm_tf.config import SamplingConfig
+from pdm_tf.denoisers.conditioning import null_labels
 from pdm_tf.denoisers.denoiser import Denoiser, Prediction
 from pdm_tf.denoisers.guidance import check_interval
 from pdm_tf.denoisers.threshold import clip_dynamically, clip_statically
@@ -25,9 +26,9 @@ def guided_target(
     are judged each for itself. Static clipping is not: see `visible_error`.
 
     Args:
-      teacher: D, unconditional; has classes unless w is 1.
+      teacher: D, unconditional; takes labels unless w is 1.
       z: float32 [B, H, W, C].
-      labels: int32 [B]; the null label makes it D(z, t, null).
+      labels: as the teacher takes them; the null label makes it D(z, t, null).
       level: levels [B].
       guidance: w; 1 is no guidance. A tensor [] is a w that the graph does not know.
       sampling: of the run.
@@ -36,10 +37,10 @@ def guided_target(
       The guided estimate, and the variance of D(z, t, y).
     """
     unguided = not tf.is_tensor(guidance) and guidance == 1.0
-    if not teacher.num_classes or unguided:
-        plain = teacher.conditioned(labels) if teacher.num_classes else teacher
+    if not teacher.takes_conditions or unguided:
+        plain = teacher.conditioned(labels) if teacher.takes_conditions else teacher
         return Prediction(*map(tf.stop_gradient, plain(z, level)))
-    null = tf.fill(tf.shape(labels), teacher.num_classes)
+    null = null_labels(teacher, tf.shape(labels)[0])
     both = teacher.conditioned(tf.concat([labels, null], 0))
     twice = NoiseLevel(*(tf.concat([value, value], 0) for value in level))
     prediction = both(tf.concat([z, z], 0), twice)

@@ -13,7 +13,7 @@ from pdm_tf.denoisers.objective import Loss
 from pdm_tf.diffusion import NoiseLevel
 from pdm_tf.diffusion.gaussian import eps_from_x, noised
 from pdm_tf.diffusion.losses import weight
-from pdm_tf.objectives.draws import Draws, draw, drop_labels
+from pdm_tf.objectives.draws import Draws, draw, kept_labels
 from pdm_tf.objectives.guided_target import (
     clipped,
     guided_target,
@@ -68,9 +68,8 @@ class ProgressiveDistillation:
         i = tf.minimum(i, self.steps - 1)  # u close to 1 may be rounded up
         level, middle, to = self.levels(i)
         z = noised(x, seeds.normal(draws.keys, tuple(x.shape[1:])), level.per_pixel())
-        if student.num_classes:
-            null = student.num_classes
-            labels = drop_labels(labels, draws.drop, self.label_dropout, null)
+        labels = kept_labels(student, labels, draws.drop, self.label_dropout)
+        if student.takes_conditions:
             student = student.conditioned(labels)
         target, variance = self.target(z, labels, level, middle, to)
         own = student(z, level)

@@ -29,7 +29,7 @@ class Pairs(NamedTuple):
 
     x0: np.ndarray  # float32 [N, H, W, C], the noise
     x1: np.ndarray  # float32 [N, H, W, C], the picture
-    labels: np.ndarray  # int32 [N]
+    labels: np.ndarray  # int32 [N], or rows of conditions, float32 [N, n]
 
 
 class FlowDraws(NamedTuple):
@@ -172,7 +172,7 @@ class FlowDistillation:
         target = tf.stop_gradient(conditioned(self.teacher, labels)(z, level).x)
         guided = mean_square(jumped - target)
         terms = {"paired": paired, "guided": guided}
-        return Loss(paired + guided, terms, tf.zeros_like(labels))
+        return Loss(paired + guided, terms, tf.zeros_like(paired, tf.int32))
 
     def _jump(self, x0: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         """The student's picture of noise, in one step."""
@@ -189,4 +189,4 @@ def flow_of(denoise: Denoiser) -> LinearFlow:
 
 def conditioned(denoise: Denoiser, labels: tf.Tensor) -> Denoiser:
     """The denoiser of these labels, where it knows any."""
-    return denoise.conditioned(labels) if denoise.num_classes else denoise
+    return denoise.conditioned(labels) if denoise.takes_conditions else denoise

@@ -44,4 +44,4 @@ class Restoration:
         absolute = tf.reduce_mean(tf.abs(error), axes)
         square = tf.reduce_mean(tf.square(error), axes)
         terms = {"absolute": absolute, "square": square}
-        return Loss(absolute, terms, tf.zeros_like(labels))
+        return Loss(absolute, terms, tf.zeros_like(absolute, tf.int32))

@@ -17,7 +17,7 @@ from pdm_tf.denoisers.objective import Loss
 from pdm_tf.diffusion import NoiseLevel
 from pdm_tf.diffusion.gaussian import noised
 from pdm_tf.diffusion.losses import simple_loss, vlb_loss
-from pdm_tf.objectives.draws import Draws, draw, drop_labels
+from pdm_tf.objectives.draws import Draws, draw, kept_labels
 from pdm_tf.objectives.feature_distillation import features_of
 
 _FLOOR = 1e-2  # of a spectrum's maximum: where a picture has nothing, 1 / it explodes
@@ -65,10 +65,10 @@ class SpectralDistillation:
 
     def __call__(self, x: tf.Tensor, labels: tf.Tensor, draws: Draws) -> Loss:
         """Losses of pictures x [B, H, W, C] in [-1, 1] with labels int32 [B]."""
-        schedule, null = self.student.schedule, self.student.num_classes
+        schedule = self.student.schedule
         level = schedule.spread(draws.u, *self.t_range)
         z = noised(x, seeds.normal(draws.keys, tuple(x.shape[1:])), level.per_pixel())
-        labels = drop_labels(labels, draws.drop, self.label_dropout, null)
+        labels = kept_labels(self.student, labels, draws.drop, self.label_dropout)
         (denoised, variance), own = features_of(self.student, z, level, labels)
         scale = schedule.noise_scale
         simple = simple_loss(x, denoised, level, self.weighting, scale)
