@@ -1,7 +1,8 @@
 """Adapters as vectors: their sum, at any scales, on another base (arXiv 2311.05556).
 
 What an adapter changes of a kernel is a product A·B, so a sum of adapters is one too:
-sum of s·A·B = [A1 A2 …]·[s1·B1; s2·B2; …]. An acceleration vector and a style vector
+sum of s·A·B = [A1 A2 …]·[s1·B1; s2·B2; …]. What takes a weight of guidance, see
+`lora.GuidedLora`, is summed apart. An acceleration vector and a style vector
 make a fast model of that style without training (section 3.2 there); scale -1 takes an
 adapter out again.
 """
@@ -15,7 +16,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from pdm_tf.adapters.lora import Lora
+from pdm_tf.adapters.lora import GuidedLora, Lora
 from pdm_tf.config.adapters import AddConfig as Config
 from pdm_tf.denoisers import Derivation, NetworkDenoiser
 from pdm_tf.denoisers.denoiser import Denoiser
@@ -32,8 +33,9 @@ PAPER = (
 )
 REPORTED = "one acceleration vector serves Stable Diffusion and models tuned from it"
 
-Factors = dict[str, tuple[np.ndarray, np.ndarray]]  # A and B by path of the layer
-_NAME = re.compile(r"plan\.(?P<layer>.+?)(?P<place>(\.\d+)*)\.(?P<factor>a|b)")
+# A, B and, of what takes w, c: by path of the layer.
+Factors = dict[str, tuple[np.ndarray, ...]]
+_NAME = re.compile(r"plan\.(?P<layer>.+?)(?P<place>(\.\d+)*)\.(?P<factor>a|b|c)")
 
 
 def derive(base: Denoiser, config: Config, context: Any) -> Derivation:
@@ -49,7 +51,9 @@ def derive(base: Denoiser, config: Config, context: Any) -> Derivation:
     """
     if context.restoring:
         facts = context.facts
-        return Derivation(_used(_adapted(base, facts["ranks"], {}), facts["distilled"]))
+        means, taking = facts["distilled"], facts.get("ranks_taking_w", {})
+        made = _adapted(_adapted(base, facts["ranks"], {}), taking, {}, _weight(means))
+        return Derivation(_used(made, means))
     scales = _scales(config)
     entries, found = [], list[Mapping[str, np.ndarray]]()
     for place in config.adapter:
@@ -63,38 +67,43 @@ def derive(base: Denoiser, config: Config, context: Any) -> Derivation:
     means = _distilled_by(base, config.adapter, entries)
     networks: list[keras.Model] = []
     base.map_innermost(lambda part: _noted(part, networks))
-    each = [
-        read_factors(networks[0], place, arrays)
-        for place, arrays in zip(config.adapter, found, strict=True)
-    ]
-    factors = summed(each, scales)
-    ranks = {path: a.shape[1] for path, (a, _) in factors.items()}
-    student = _used(_adapted(base, ranks, factors), means)
+    given = list(zip(config.adapter, found, strict=True))
+    plain, taking = (
+        summed([read_factors(networks[0], *one, taking_w) for one in given], scales)
+        for taking_w in (False, True)
+    )
+    ranks, ranks_taking = map(_ranks, (plain, taking))
+    adapted = _adapted(base, ranks, plain)
+    student = _used(_adapted(adapted, ranks_taking, taking, _weight(means)), means)
     changes: dict[str, Any] = {}
     for entry in entries:
         changes |= entry.get("sampling", {})
-    return Derivation(
-        student, sampling=changes, facts={"ranks": ranks, "distilled": means}
-    )
+    known: dict[str, Any] = {"ranks": ranks, "distilled": means}
+    if ranks_taking:
+        known["ranks_taking_w"] = ranks_taking
+    return Derivation(student, sampling=changes, facts=known)
 
 
 def summed(each: Sequence[Factors], scales: Sequence[float]) -> Factors:
     """Factors of the sum of adapters at their scales."""
     members = defaultdict(list)
     for factors, scale in zip(each, scales, strict=True):
-        for path, (a, b) in factors.items():
-            members[path].append((a, np.float32(scale) * b))
+        for path, (a, b, *c) in factors.items():
+            members[path].append((a, np.float32(scale) * b, *c))
     return {
-        path: (
-            np.concatenate([a for a, _ in parts], axis=1),
-            np.concatenate([b for _, b in parts], axis=0),
+        path: tuple(
+            np.concatenate(factor, axis=0 if i else 1)
+            for i, factor in enumerate(zip(*parts, strict=True))
         )
         for path, parts in members.items()
     }
 
 
 def read_factors(
-    network: keras.Model, place: str, arrays: Mapping[str, np.ndarray]
+    network: keras.Model,
+    place: str,
+    arrays: Mapping[str, np.ndarray],
+    taking_w: bool = False,
 ) -> Factors:
     """Factors by path of the layer, several of one layer put together.
 
@@ -102,6 +111,7 @@ def read_factors(
       network: that they are to be added to.
       place: where they lie, for messages.
       arrays: by names such as plan.down_0_0.conv_in.a, see `transforms.plan_variables`.
+      taking_w: whether those are read that take a weight of guidance, or the others.
 
     Raises:
       SettingError: what is no adapter, or fits no layer of the network.
@@ -121,7 +131,8 @@ def read_factors(
             raise SettingError("adapter", place, remedy)
         path = layers[layer]
         _check_shapes(place, path, pair, tuple(layers_of(network)[path].kernel.shape))
-        each.append({path: (pair["a"], pair["b"])})
+        if ("c" in pair) == taking_w:
+            each.append({path: tuple(pair[name] for name in sorted(pair))})
     return summed(each, [1.0] * len(each))
 
 
@@ -131,7 +142,8 @@ def _check_shapes(
     rows, columns = math.prod(kernel[:-1]), kernel[-1]
     shapes = {name: array.shape for name, array in pair.items()}
     rank = shapes.get("a", (0, 0))[-1]
-    if shapes != {"a": (rows, rank), "b": (rank, columns)}:
+    wanted = {"a": (rows, rank), "b": (rank, columns), "c": (rank,)}
+    if shapes != {name: wanted[name] for name in {"a", "b", *shapes}}:
         raise SettingError(
             "adapter",
             place,
@@ -140,8 +152,27 @@ def _check_shapes(
         )
 
 
-def _adapted(base: Denoiser, ranks: Mapping[str, int], factors: Factors) -> Denoiser:
-    """The base with an adapter of each rank: these factors, or zeros to be restored."""
+def _ranks(factors: Factors) -> dict[str, int]:
+    return {path: a.shape[1] for path, (a, *_) in factors.items()}
+
+
+def _weight(means: Mapping[str, Any] | None) -> float:
+    """The w of which none is asked, of what distils."""
+    return (means or {}).get("guidance") or 1.0
+
+
+def _adapted(
+    base: Denoiser,
+    ranks: Mapping[str, int],
+    factors: Factors,
+    weight: float | None = None,
+) -> Denoiser:
+    """The base with an adapter of each rank: these factors, or zeros to be restored.
+
+    Adapters that take w are at this weight; None is for those that take none.
+    """
+    if not ranks:
+        return base
 
     def adapted(denoise: Denoiser) -> Denoiser:
         network = _network_of(denoise)
@@ -151,7 +182,11 @@ def _adapted(base: Denoiser, ranks: Mapping[str, int], factors: Factors) -> Deno
             shape = tuple(layers[path].kernel.shape)
             rows = math.prod(shape[:-1])
             zeros = (np.zeros([rows, rank]), np.zeros([rank, shape[-1]]))
-            plan[path] = Lora.of(shape, *factors.get(path, zeros))
+            found = factors.get(path, zeros)
+            if weight is None:
+                plan[path] = Lora.of(shape, *found)
+            else:
+                plan[path] = GuidedLora.of(shape, *found).at_guidance(weight)
         return network.with_plan(plan)
 
     return base.map_innermost(adapted)

@@ -93,6 +93,21 @@ class GuidedLora(Lora):
         self.c = tf.Variable(tf.zeros([self.b.shape[0]]), name="c")
         self.guidance = guidance
 
+    @classmethod
+    def of(
+        cls,
+        shape: Sequence[int],
+        a: np.ndarray,
+        b: np.ndarray,
+        c: np.ndarray | None = None,
+    ) -> Self:
+        """The adapter of given factors, c [rank] among them, at w = 1; None: zeros."""
+        made = super().of(shape, a, b)
+        given = np.zeros(len(b)) if c is None else c
+        made.c = tf.Variable(given, dtype=tf.float32, name="c")
+        made.guidance = 1.0
+        return made
+
     def change(self) -> tf.Tensor:
         u = tf.cast(self.guidance, tf.float32) - 1.0
         gain = self.scale * u * (1.0 + self.c * u)

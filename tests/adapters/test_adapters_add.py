@@ -1,5 +1,6 @@
 """Adapters as vectors: sums at scales, put onto another base and taken out again."""
 
+import json
 from types import SimpleNamespace
 
 import numpy as np
@@ -115,3 +116,33 @@ def test_what_cannot_be_added_is_refused_in_one_line(network):
     with pytest.raises(InputError, match="guides already"):
         added(fast, [plan], means={"0": LCM})
     assert added(fast, [plan]).denoiser.own_sampler == ("lcm", 4)
+
+
+def test_an_adapter_that_takes_w_is_added_with_a_style_and_takes_it_still(network):
+    base, style = small_denoiser(network), plan_of(network, 0, 2, "conv_in")
+    guide = lora_plan(network, 2, 1, "conv_in|skip", guidance=1.5)
+    rng = np.random.default_rng(3)
+    for change in guide.values():
+        for factor in (change.b, change.c):
+            factor.assign(0.1 * rng.normal(size=factor.shape))
+    means = {"guidance": 1.5, "guidance_range": [1.0, 4.0]}
+    made = added(base, [style, guide], (0.5, 2.0), {"1": means})
+    assert made.denoiser.guidance_range == (1.0, 4.0)
+    parts = [
+        {path: change.rescaled(scale) for path, change in plan.items()}
+        for plan, scale in ((style, 0.5), (guide, 2.0))
+    ]
+    wanted = small_denoiser(network, stacked(*parts))
+    for w in (1.0, 3.0):
+        found, want = (predicted(d.at_guidance(w)) for d in (made.denoiser, wanted))
+        np.testing.assert_allclose(found, want, atol=2e-5)
+    facts = json.loads(json.dumps(made.facts))
+    opened = derive(base, Config(), SimpleNamespace(restoring=True, facts=facts))
+    shapes, again = (
+        {n: tuple(v.shape) for n, v in d.variables.items()}
+        for d in (made.denoiser, opened.denoiser)
+    )
+    assert again == shapes and opened.denoiser.guidance_range == (1.0, 4.0)
+    kept = {n: v.numpy() for n, v in made.denoiser.variables.items() if "plan." in n}
+    for taking_w, plan in ((False, style), (True, guide)):  # it can be added again
+        assert read_factors(network, "x", kept, taking_w).keys() == plan.keys()
