@@ -25,11 +25,11 @@ from experiments.few_steps_models import (
     top_octave_error,
 )
 from experiments.few_steps_page import (
-    text_of,
     verdict,
     verdict_of_mmd,
     verdict_of_slimflow,
     verdict_of_spectral,
+    write,
 )
 from experiments.few_steps_ways import (
     ASKED,
@@ -53,7 +53,6 @@ from experiments.few_steps_ways import (
 from experiments.pages import (
     DOCS,
     read_record,
-    write_page,
     write_record,
 )
 from experiments.systems import record_system
@@ -256,7 +255,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     shown = [way for way in SHOWN_WAYS if way.model in models]
     shown = [way for way in shown if (out / "pictures" / first_of(way)).is_file()]
     draw_sheet(models, shown, out, words.docs / "images" / "few_steps.png")
-    write_page(words.docs / "few_steps.md", "few_steps", text_of(rows))
+    write(words.docs)
     if words.docs == DOCS:
         record_all(rows)
 

@@ -1,8 +1,8 @@
 """Races few steps against 250 of DDPM: pictures a second at equal distance.
 
 A part of docs/few_steps.md: needs what `experiments.few_steps` trained in OUT, and
-writes its rows into docs/few_steps.json; `experiments.few_steps` writes the page. All
-take turns in one process; stopped, it goes on with the turns that are missing.
+writes its rows into docs/few_steps.json, and the page. All take turns in one process;
+stopped, it goes on with the turns that are missing.
 
 Example: python -m experiments.few_steps_fastest pretrained:mnist runs/few-steps
 """
@@ -16,10 +16,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from experiments import few_steps_page
 from experiments.digits import CLASSES, SHAPE
 from experiments.few_steps_models import WEIGHT
 from experiments.int8_pictures import ratio_with_interval
-from experiments.pages import DOCS, read_record, table, write_record
+from experiments.pages import DOCS, read_record, write_record
 from pdm_tf.assemble import derive, export_network
 from pdm_tf.assemble.generators import open_generator
 from pdm_tf.config import ExportConfig
@@ -158,32 +159,6 @@ def _middle(values: np.ndarray) -> list[float]:
     return [float(np.median(values)), float(values.min()), float(values.max())]
 
 
-def text_of(row: dict[str, Any]) -> str:
-    """The table of the race."""
-    header = ["what", "steps", "runtime", "ms a picture", "times as fast"]
-    header += ["by the clock", "Fréchet distance", "over DDPM's", "read as asked"]
-    lines = [
-        (
-            each["name"],
-            each["steps"],
-            each["runtime"],
-            f"{1e3 * each['seconds']:.2f}",
-            _spread(each["faster"], ".0f"),
-            f"{each['by_clock'][0]:.0f}",
-            _spread(each["distance"], ".1f"),
-            _spread(each["ratio"], ".2f"),
-            f"{each['accuracy']:.1%}",
-        )
-        for each in row["race"]
-    ]
-    return table(header, lines)
-
-
-def _spread(values: Sequence[float], how: str) -> str:
-    value, low, high = (format(v, how) for v in values)
-    return value if low == high else f"{value} ({low} to {high})"
-
-
 def main(argv: Sequence[str] | None = None) -> None:
     """Takes the turns that are missing, and puts the race on record."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -195,6 +170,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     record = words.docs / "few_steps.json"
     rows = [row for row in read_record(record) if "race" not in row]
     write_record(record, [*rows, judge(words.out)])
+    few_steps_page.write(words.docs)
 
 
 if __name__ == "__main__":

@@ -56,9 +56,8 @@ for _kind, _annealed in (("annealed", 0.5), ("naive", 0.0)):
     )
 
 
-PHOTOS: dict[str, Any] = {
-    "validation_images": 200
-}  # the base of these recipes is of photographs
+# Of photographs.
+PHOTOS: dict[str, Any] = {"validation_images": 200}
 RECIPES["lcm-photos"] = Recipe(  # at which it is less steady
     "lcm_lora", "base", LcmLoraConfig(iterations=700, save_every=100, keep=12, **PHOTOS)
 )
@@ -72,12 +71,8 @@ RECIPES |= {
 }
 _UNROLLED = MMDConfig(sampler="dpm_solver", steps=4, batch_size=48, **PHOTOS)
 RECIPES["mmd-photos-4"] = Recipe("mmd", "base", _UNROLLED)
-_LONGER: dict[str, Any] = {
-    "iterations": 3000,
-    "save_every": 500,
-}  # of a small network, from scratch
-RECIPES["spectral-photos"] = Recipe("spectral", "base", SpectralConfig(**_LONGER))
-_FLOW = SlimFlowConfig(pairs=2000, **_LONGER, **PHOTOS)
+RECIPES["spectral-photos"] = RECIPES["spectral"]
+_FLOW = SlimFlowConfig(**PHOTOS)
 RECIPES["straight-photos"] = Recipe("slimflow", "base", _FLOW)
 RECIPES["slimflow-photos"] = Recipe(
     "slimflow", "straight-photos", replace(_FLOW, pair_sampler="ddim")

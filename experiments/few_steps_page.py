@@ -1,11 +1,11 @@
 """What docs/few_steps.md says of its record: tables, and whether bars hold."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from experiments import few_steps_fastest, few_steps_photos
 from experiments.few_steps_models import RECIPES
 from experiments.few_steps_ways import (
     FEW,
@@ -14,11 +14,20 @@ from experiments.few_steps_ways import (
     MMD,
     ONE,
     SETS,
+    SHEET,
     SLIM,
     SLIM_STEPS,
 )
-from experiments.pages import table
+from experiments.pages import DOCS, read_record, table, write_page
 from experiments.systems import Verdict
+
+PHOTOS_BAR = 1.3  # times the distance of 250 steps of DDPM, in 4 evaluations
+
+
+def write(docs: Path) -> None:
+    """Writes the page of a folder from its record."""
+    rows = read_record(docs / "few_steps.json")
+    write_page(docs / "few_steps.md", "few_steps", text_of(rows))
 
 
 def found(rows: Sequence[dict[str, Any]], way: str, steps: int) -> float:
@@ -66,8 +75,8 @@ def text_of(rows: Sequence[dict[str, Any]]) -> str:
             parts.append(_style(row))
         if "share" in row:
             parts.append(f"The adapter has {row['share']:.1%} of the parameters.")
-    parts += [few_steps_fastest.text_of(row) for row in rows if "race" in row]
-    parts.append(few_steps_photos.text_of(rows))
+    parts += [race_text(row) for row in rows if "race" in row]
+    parts.append(photos_text(rows))
     return "\n\n".join(filter(None, parts))
 
 
@@ -171,3 +180,69 @@ def verdict(rows: Sequence[dict[str, Any]]) -> tuple[str, bool]:
     )
     holds = to_many <= 1.3 and to_few <= 0.5 and share <= 0.2 and abs(thick) <= 0.1
     return said, holds
+
+
+def race_text(row: dict[str, Any]) -> str:
+    """The table of the race."""
+    header = ["what", "steps", "runtime", "ms a picture", "times as fast"]
+    header += ["by the clock", "Fréchet distance", "over DDPM's", "read as asked"]
+    lines = [
+        (
+            each["name"],
+            each["steps"],
+            each["runtime"],
+            f"{1e3 * each['seconds']:.2f}",
+            _spread(each["faster"], ".0f"),
+            f"{each['by_clock'][0]:.0f}",
+            _spread(each["distance"], ".1f"),
+            _spread(each["ratio"], ".2f"),
+            f"{each['accuracy']:.1%}",
+        )
+        for each in row["race"]
+    ]
+    return table(header, lines)
+
+
+def _spread(values: Sequence[float], how: str) -> str:
+    value, low, high = (format(v, how) for v in values)
+    return value if low == high else f"{value} ({low} to {high})"
+
+
+def slowest() -> dict[str, Any]:
+    """250 steps of DDPM, as docs/samplers.json has it, of as many pictures."""
+    rows = read_record(DOCS / "samplers.json")
+    wanted = ("photos", "ddpm", "uniform", 250)
+    keys = ("data", "sampler", "spacing", "steps")
+    return next(row for row in rows if tuple(row[key] for key in keys) == wanted)
+
+
+def photos_text(rows: Sequence[dict[str, Any]]) -> str:
+    """The table of photographs, and what is said of the bar."""
+    cells = {(r["photos"], r["steps"]): r["distance"] for r in rows if "photos" in r}
+    if not cells:
+        return ""
+    header = ["photographs, Fréchet distance (95 %)"]
+    header += [f"{n} evaluation{'s' * (n > 1)}" for n in SHEET]
+    lines = [
+        [
+            name,
+            *(_interval(cells[name, n]) if (name, n) in cells else "–" for n in SHEET),
+        ]
+        for name in dict.fromkeys(name for name, _ in cells)
+    ]
+    slow = slowest()
+    best = min(
+        (name for name, n in cells if n == 4), key=lambda name: cells[name, 4][0]
+    )
+    ratio = cells[best, 4][0] / slow["distance"]
+    whole = _interval([slow["distance"], slow["low"], slow["high"]])
+    said = (
+        f"DDPM in 250 steps: {whole}. In 4 evaluations {best} is best, at {ratio:.2f} "
+        f"times that; the bar is {PHOTOS_BAR}."
+    )
+    return "\n\n".join([table(header, lines), said])
+
+
+def _interval(distance: Sequence[float]) -> str:
+    value, low, high = distance
+    return f"{value:.2f} ({low:.2f} to {high:.2f})"

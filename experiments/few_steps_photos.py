@@ -1,8 +1,7 @@
 """Measures photographs in 1 to 8 evaluations: a part of docs/few_steps.md.
 
-Needs what `experiments.few_steps_models` calls lcm-photos in OUT, or trains it; writes
-rows into docs/few_steps.json and a sheet, and `experiments.few_steps` writes the page.
-What was measured is kept.
+Trains its models in OUT, or goes on with them; writes rows into docs/few_steps.json, a
+sheet, and the page. What was measured is kept.
 
 Example: python -m experiments.few_steps_photos pretrained:photos runs/few-steps
 """
@@ -10,12 +9,13 @@ Example: python -m experiments.few_steps_photos pretrained:photos runs/few-steps
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from experiments import few_steps_page
 from experiments.few_steps_models import CHAIN, make_models
-from experiments.pages import DOCS, read_record, table, write_record
+from experiments.pages import DOCS, read_record, write_record
 from experiments.samplers import BATCH, COUNTS, GUIDANCE, Bench
 from pdm_tf.assemble import OpenedModel
 from pdm_tf.config import Spacing
@@ -29,7 +29,6 @@ from pdm_tf.storage.arrays import read_arrays, write_arrays
 ARGUMENTS = ("pretrained:photos", "runs/few-steps")
 FEW = (1, 2, 4, 8)  # evaluations, one a step
 SHOWN = 5  # pictures of a method at each number of steps
-BAR = 1.3  # times the distance of 250 steps of DDPM, in 4
 
 
 class Way(NamedTuple):
@@ -112,43 +111,6 @@ def draw_sheet(ways: Sequence[Way], out: Path, file: Path) -> None:
     save_png(file, named_rows(rows))
 
 
-def many() -> dict[str, Any]:
-    """250 steps of DDPM, as docs/samplers.json has it, of as many pictures."""
-    rows = read_record(DOCS / "samplers.json")
-    wanted = ("photos", "ddpm", "uniform", 250)
-    keys = ("data", "sampler", "spacing", "steps")
-    return next(row for row in rows if tuple(row[key] for key in keys) == wanted)
-
-
-def text_of(rows: Sequence[dict[str, Any]]) -> str:
-    """The table of photographs, and what is said of the bar."""
-    cells = {(r["photos"], r["steps"]): r["distance"] for r in rows if "photos" in r}
-    if not cells:
-        return ""
-    header = ["photographs, Fréchet distance (95 %)"]
-    header += [f"{n} evaluation{'s' * (n > 1)}" for n in FEW]
-    lines = [
-        [name, *(_cell(cells[name, n]) if (name, n) in cells else "–" for n in FEW)]
-        for name in dict.fromkeys(name for name, _ in cells)
-    ]
-    slow = many()
-    best = min(
-        (name for name, n in cells if n == 4), key=lambda name: cells[name, 4][0]
-    )
-    ratio = cells[best, 4][0] / slow["distance"]
-    whole = _cell([slow["distance"], slow["low"], slow["high"]])
-    said = (
-        f"DDPM in 250 steps: {whole}. In 4 evaluations {best} is best, at {ratio:.2f} "
-        f"times that; the bar is {BAR}."
-    )
-    return "\n\n".join([table(header, lines), said])
-
-
-def _cell(distance: Sequence[float]) -> str:
-    value, low, high = distance
-    return f"{value:.2f} ({low:.2f} to {high:.2f})"
-
-
 def main(argv: Sequence[str] | None = None) -> None:
     """Measures what is not on record, and draws the sheet."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -167,6 +129,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     draw_all(models, words.out)
     draw_sheet(ways, words.out, words.docs / "images" / "few_steps_photos.png")
     measure(ways, words.base, words.out, words.docs / "few_steps.json")
+    few_steps_page.write(words.docs)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments import digits, pages, rooms, samplers_page, scaling, systems
+from experiments import (
+    digits,
+    few_steps_fastest,
+    pages,
+    rooms,
+    samplers_page,
+    scaling,
+    systems,
+)
 from experiments.__main__ import main, scripts
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,6 +61,17 @@ def test_every_script_explains_itself_and_has_its_page(name, capsys):
     assert (DOCS / f"{name}.json").is_file()
     text = (DOCS / f"{name}.md").read_text()
     assert text.count(pages.marker(name)) == text.count(pages.END) == 1
+
+
+def test_a_race_that_comes_after_its_page_is_on_the_page(docs, monkeypatch):
+    assert SCRIPTS.index("few_steps") < SCRIPTS.index("few_steps_fastest")
+    rows = pages.read_record(docs / "few_steps.json")
+    race = next(row for row in rows if "race" in row)
+    race["race"][0]["name"] = "the slowest of all"
+    monkeypatch.setattr(few_steps_fastest, "take_turns", lambda base, out: None)
+    monkeypatch.setattr(few_steps_fastest, "judge", lambda out: race)
+    few_steps_fastest.main(["pretrained:mnist", "runs/few-steps", f"--docs={docs}"])
+    assert "| the slowest of all |" in (docs / "few_steps.md").read_text()
 
 
 def test_make_runs_the_scripts_that_are_named_and_nothing_else(monkeypatch):
