@@ -15,6 +15,7 @@ import numpy as np
 
 from experiments import few_steps_page
 from experiments.few_steps_models import CHAIN, make_models
+from experiments.int8_pictures import ratio_with_interval
 from experiments.pages import DOCS, read_record, write_record
 from experiments.samplers import BATCH, COUNTS, GUIDANCE, Bench
 from pdm_tf.assemble import OpenedModel
@@ -62,22 +63,25 @@ WAYS = (
     Way("annealed reflow", "straight-photos", "ddim", "uniform"),
     Way("SlimFlow, one step", "slimflow-photos", "ddim", "uniform"),
 )
+SLOW = (Way("DDPM", "base", "ddpm", "uniform"), 250)  # what the bar is of
 MODELS = tuple(dict.fromkeys(way.model for way in WAYS if way.model != "base"))
 
 
 def draw_all(models: dict[str, OpenedModel], out: Path) -> None:
     """Pictures of all cells that are not kept in a file yet."""
-    for way in (way for way in WAYS if way.model in models):
+    cells = [*((way, steps) for way in WAYS for steps in FEW), SLOW]
+    for way, steps in (cell for cell in cells if cell[0].model in models):
+        if file_of(out, way, steps).is_file():
+            continue
         denoise = models[way.model].denoiser.with_constant_weights()
         sampling = models[way.model].settings.sampling
         denoise = for_sampling(denoise, np.zeros(BATCH, np.int32), GUIDANCE, sampling)
-        for steps in (n for n in FEW if not file_of(out, way, n).is_file()):
-            grid, made = denoise.schedule.grid(steps, way.spacing), []
-            for first in range(0, COUNTS["photos"], BATCH):
-                seeds, shape = range(first, first + BATCH), denoise.image_shape
-                x = sample(denoise, SAMPLERS[way.sampler](), grid, seeds, shape)
-                made.append(to_uint8(x).numpy())
-            write_arrays(file_of(out, way, steps), {"x": np.concatenate(made)})
+        grid, made = denoise.schedule.grid(steps, way.spacing), []
+        for first in range(0, COUNTS["photos"], BATCH):
+            seeds, shape = range(first, first + BATCH), denoise.image_shape
+            x = sample(denoise, SAMPLERS[way.sampler](), grid, seeds, shape)
+            made.append(to_uint8(x).numpy())
+        write_arrays(file_of(out, way, steps), {"x": np.concatenate(made)})
 
 
 def file_of(out: Path, way: Way, steps: int) -> Path:
@@ -100,6 +104,23 @@ def measure(ways: Sequence[Way], base: str, out: Path, record: Path) -> None:
         row = {"photos": way.name, "steps": steps, "distance": distance}
         write_record(record, [*rows, row])
         print(row, flush=True)
+
+
+def compare(ways: Sequence[Way], base: str, out: Path, record: Path) -> None:
+    """A row on each way in 4 evaluations over 250 steps of DDPM, the same seeds."""
+    rows = read_record(record)
+    known = [row["photos_ratios"] for row in rows if "photos_ratios" in row]
+    if known and known[0].keys() == {way.name for way in ways}:
+        return
+    rows = [row for row in rows if "photos_ratios" not in row]
+    bench, slow = Bench(base), read_arrays(file_of(out, *SLOW))["x"]
+    ratios = {}
+    for way in ways:
+        pictures = read_arrays(file_of(out, way, 4))["x"]
+        found = ratio_with_interval(slow, pictures, bench.real, bench.extract)
+        ratios[way.name] = list(found)
+        print(way.name, found, flush=True)
+    write_record(record, [*rows, {"photos_ratios": ratios}])
 
 
 def draw_sheet(ways: Sequence[Way], out: Path, file: Path) -> None:
@@ -129,6 +150,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     draw_all(models, words.out)
     draw_sheet(ways, words.out, words.docs / "images" / "few_steps_photos.png")
     measure(ways, words.base, words.out, words.docs / "few_steps.json")
+    if ways == list(WAYS):
+        compare(ways, words.base, words.out, words.docs / "few_steps.json")
     few_steps_page.write(words.docs)
 
 
