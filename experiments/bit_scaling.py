@@ -141,6 +141,7 @@ def draw(rows: Sequence[Row], path: Path) -> None:
         for row, a, b in zip(own, x, y, strict=True):
             axes.annotate(str(row["bits"]), (a, b), (3, 3), textcoords="offset points")
     axes.set(xscale="log", yscale="log")
+    axes.margins(0.1)
     axes.set(xlabel="bits of the model [10⁶]", ylabel="Fréchet distance")
     axes.legend()
     figure.tight_layout()

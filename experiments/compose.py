@@ -29,7 +29,9 @@ from pdm_tf.evaluation.metrics import accuracy
 from pdm_tf.samplers import DDIM, DDPM, encode, invertible, sample_from
 
 ARGUMENTS = ("pretrained:mnist", "pretrained:photos")
-COMMAND = "python -m pdm_tf.editing compose --model=MODEL --image=FILE --mask=FILE"
+COMMAND = (
+    "python -m pdm_tf.editing compose --model=MODEL --image=FILE --mask=FILE --out=DIR"
+)
 STEPS, SHOWN, WEIGHT = 50, 10, 3.0
 
 

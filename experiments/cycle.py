@@ -39,7 +39,9 @@ from pdm_tf.evaluation.metrics import accuracy
 from pdm_tf.samplers import DDPM
 
 ARGUMENTS = ("pretrained:mnist",)
-COMMAND = "python -m pdm_tf.editing cycle --model=MODEL --image=FILE --labels=CLASS"
+COMMAND = (
+    "python -m pdm_tf.editing cycle --model=MODEL --image=FILE --labels=CLASS --out=DIR"
+)
 SHEETS = ("cycle", "cycle_energy")
 SHOWN, STEPS, SLOPE = 10, 100, 0.25
 # Strength, eta, share refined.

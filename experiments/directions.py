@@ -30,7 +30,10 @@ from pdm_tf.editing.singular import Derivative
 from pdm_tf.samplers import encode
 
 ARGUMENTS = ("pretrained:mnist",)
-COMMAND = "python -m pdm_tf.editing directions --model=MODEL --image=FILE --mask=FILE"
+COMMAND = (
+    "python -m pdm_tf.editing directions --model=MODEL --image=FILE --mask=FILE "
+    "--out=DIR"
+)
 OWN = DirectionsConfig()
 STEPS, DIRECTIONS, SHOWN = 50, 2, 4
 SHARES = np.linspace(-1.0, 1.0, 7)  # of the strength

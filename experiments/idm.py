@@ -177,7 +177,9 @@ def restored(path: str, base: str, count: int, docs: Path) -> list[dict[str, Any
         cost = own.steps if own else EVALUATIONS
         found.append(_row(name, rows[name], plain, cost, spent, settings))
         print({k: v for k, v in found[-1].items() if k != "each"}, flush=True)
-    shown = {name: row[:SHOWN] for name, row in rows.items()}
+    # The picture's letters have no raised T.
+    names = {"Aᵀy": "adjoint"}
+    shown = {names.get(name, name): row[:SHOWN] for name, row in rows.items()}
     save_png(docs / "images" / "idm.png", named_rows(shown))
     return found
 

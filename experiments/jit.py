@@ -8,12 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from experiments.digits import TrainingDigits, sample_digits
 from experiments.pages import DOCS, table, write_page, write_record
 from pdm_tf.assemble import open_model
-from pdm_tf.data.images import contact_sheet, save_png
+from pdm_tf.data.images import save_png
+from pdm_tf.data.labelled_sheet import named_rows
 from pdm_tf.profiling.flops import count_denoise_flops
 from pdm_tf.profiling.parameters import count_parameters
 from pdm_tf.samplers import open_sampler
@@ -33,7 +32,8 @@ def way(text: str) -> tuple[str, int]:
 
 def measure(words: argparse.Namespace) -> list[dict[str, Any]]:
     """Rows: every model in every way; the sheet shows them in this order."""
-    real, rows, shown = TrainingDigits(), [], []
+    real, rows = TrainingDigits(), []
+    shown: dict[str, Any] = {}
     for path in words.models:
         opened = open_model(path)
         network = opened.denoiser.map_innermost(lambda d: d).network
@@ -55,12 +55,10 @@ def measure(words: argparse.Namespace) -> list[dict[str, Any]]:
                 sampler=open_sampler(name),
             )
             found = real.compare(pictures, labels)._asdict()
-            shown.append(pictures[:SHOWN])
+            shown[f"{said['model']}, {name}"] = pictures[:SHOWN]
             rows.append({**said, "sampler": name, "steps": steps, **found})
             print(rows[-1], flush=True)
-    save_png(
-        words.docs / "images" / "jit.png", contact_sheet(np.concatenate(shown), SHOWN)
-    )
+    save_png(words.docs / "images" / "jit.png", named_rows(shown))
     return rows
 
 

@@ -14,21 +14,27 @@ from experiments.pages import IMAGES
 
 ARGUMENTS: tuple[str, ...] = ()
 PACKAGE = Path(__file__).resolve().parents[1] / "pdm_tf"
-# Rows from the ground up: a picture passes them from the left to the right, and what a
-# row needs stands below it.
-ROWS = (
-    ("config", "errors", "storage", "seeds", "version"),
-    ("data", "diffusion", "networks", "profiling"),
-    ("denoisers",),
-    ("samplers",),
-    ("acceleration", "adapters", "quantization", "objectives", "editing", "inverse"),
-    ("distillation", "guidance", "training"),
-    ("serving", "pretrained", "convert"),
-    ("export", "evaluation"),
-    ("assemble",),
-    ("doctor", "web", "analysis"),
-    ("commands",),
+# Rows from the ground up, and where in its row a room stands: what a room needs stands
+# below it, and no arrow passes behind a room.
+ROWS: tuple[dict[str, float], ...] = (
+    {"config": 0.8, "errors": 2.1, "storage": 3.5, "seeds": 4.9, "version": 6.2},
+    {"diffusion": 1.6, "networks": 3.0, "data": 4.4, "profiling": 5.8},
+    {"denoisers": 2.4},
+    {"adapters": 1.0, "samplers": 2.4, "training": 6.2},
+    {
+        "acceleration": 0.45,
+        "objectives": 2.3,
+        "serving": 4.1,
+        "inverse": 5.0,
+        "convert": 6.6,
+    },
+    {"quantization": 1.0, "distillation": 1.95, "guidance": 3.32, "editing": 4.3},
+    {"export": 1.15, "evaluation": 3.3, "pretrained": 5.3},
+    {"assemble": 3.5},
+    {"doctor": 1.5, "web": 3.5, "analysis": 5.5},
+    {"commands": 3.5},
 )
+WIDTH = 7.0  # of a row
 COLOURS = {
     "denoisers": "#ffd8a8",
     "samplers": "#ffd8a8",
@@ -77,13 +83,15 @@ def reduced(known: Mapping[str, set[str]]) -> dict[str, set[str]]:
 
 def placed(known: Sequence[str]) -> dict[str, tuple[float, float]]:
     """The middle of each room's box; a room that no row names stands on top."""
-    rows = [[room for room in row if room in known] for row in ROWS]
-    named = {room for row in ROWS for room in row}
-    rows.append([room for room in known if room not in named | {"flags"}])
-    found = {}
-    for y, row in enumerate(row for row in rows if row):
-        for i, room in enumerate(row):
-            found[room] = ((i + 0.5) / len(row), float(y))
+    found = {
+        room: (x, float(y))
+        for y, row in enumerate(ROWS)
+        for room, x in row.items()
+        if room in known
+    }
+    others = [room for room in known if room not in found and room != "flags"]
+    for i, room in enumerate(others):
+        found[room] = WIDTH * (i + 0.5) / len(others), float(len(ROWS))
     return found
 
 
@@ -92,18 +100,26 @@ def draw(known: Mapping[str, set[str]], out: Path) -> None:
     from matplotlib.figure import Figure
 
     places = placed(list(known))
-    figure = Figure(figsize=(9, 8), layout="constrained")
+    figure = Figure(figsize=(9, 8.5), layout="constrained")
     axes = figure.subplots()
-    for room, below in reduced(known).items():
-        for other in sorted(below):
-            if room in places and other in places:
-                arrow = {"arrowstyle": "-|>", "color": "#868e96", "shrinkB": 16}
-                axes.annotate("", places[other], places[room], arrowprops=arrow)
+    boxes = {}
     for room, (x, y) in places.items():
         colour = COLOURS.get(room, "#e7f5ff" if room not in GROUND else "#f1f3f5")
-        box = {"boxstyle": "round,pad=0.5", "facecolor": colour, "edgecolor": "#495057"}
-        axes.text(x, y, room, ha="center", va="center", bbox=box, fontsize=11)
-    axes.set_xlim(0, 1)
+        look = {"boxstyle": "round,pad=0.5", "facecolor": colour}
+        look["edgecolor"] = "#495057"
+        name = axes.text(x, y, room, ha="center", va="center", fontsize=11, bbox=look)
+        boxes[room] = name.get_bbox_patch()
+    for room, below in reduced(known).items():
+        for other in sorted(below & set(places)):
+            arrow = {
+                "arrowstyle": "-|>",
+                "color": "#868e96",
+                "shrinkB": 1,
+                "patchA": boxes[room],
+                "patchB": boxes[other],
+            }
+            axes.annotate("", places[other], places[room], arrowprops=arrow)
+    axes.set_xlim(0, WIDTH)
     axes.set_ylim(-0.6, max(y for _, y in places.values()) + 0.6)
     axes.axis("off")
     figure.savefig(out, dpi=110)

@@ -42,7 +42,7 @@ from pdm_tf.samplers import DDIM, sample
 ARGUMENTS: tuple[str, ...] = ()
 COMMAND = (
     "python -m pdm_tf.inverse tiramisu --model=MODEL --circuit=DIR --operator=box:0.5 "
-    "--out=DIR"
+    "--image=FILE --out=DIR"
 )
 NOT_REPRODUCED = (
     "VQ-GAN, large circuits, CoPaint; steering while t > 0.9 N alone, which changes "

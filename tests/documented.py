@@ -43,13 +43,16 @@ REPLACED = {
     r"--image=tiny.flags": "--image=picture.png",
     r"--mask=tiny.flags": "--mask=mask.png",
     r"^(python -m pdm_tf\.\w+ )(\w+)(.*=)DIR\b": r"\1\2\3out/\2",
+    r"--circuit=DIR\b": "--circuit=runs/circuit",
     r"\bDIR\b": "out",
     r"\bCLASS\b": "3",
     r"\bNAME\b": "ddim",
     r"\bN\b": "2",
     r"\b(METHOD|TASK|COMMAND)\b.*": "--help",
+    r"^(python -m pdm_tf.export) --guidance_each=….*": r"\1 --help",
     r"=…|=ddim,…": "=ddim",
     r" ….*": "",
+    r" \| source": "",
     r"^(python -m experiments.samplers) .*": r"\1",  # the page, from its record
     r" \[(--\S+)\]": r" \1",  # what may be left out
     r"\$SLURM_ARRAY_TASK_ID": "2",
@@ -65,7 +68,12 @@ REPLACED = {
     r"^(pip install)": r"\1 --dry-run --no-deps --no-build-isolation --quiet",
     r"^pdm-tf web$": "pdm-tf web --model=tiny/mnist",
     r"^(pdm-tf \w+|python -m (pdm_tf|experiments$)[\w.]*|python \w+.py)$": r"\1 --help",
-    r"^(python -m pdm_tf.adapters add)$": r"\1 --help",
+    r"^(python -m pdm_tf.(adapters add|evaluation audit|guidance minority))$": (
+        r"\1 --help"
+    ),
+    r"^(python -m pdm_tf.guidance classifier --noconditional.*)$": (
+        r"\1 --base=tiny/mnist --out=out"
+    ),
     r"^(pdm-tf export --format.*|python -m pdm_tf.export --sampler=\w+)$": (
         r"\1 --model=tiny/mnist"
     ),
@@ -81,7 +89,10 @@ SMALLER = {
     "--sample_every=0 --noexport",
     "train": "--iterations=2 --batch_size=2 --sample_every=0 --noexport",
     "sample": "--steps=2 --num_images=4 --batch_size=2",
+    "editing compose": "--steps=8 --count=2",
+    "editing directions": "--steps=4 --count=2 --outside=4",
     "editing": "--steps=2 --count=2",
+    "inverse learn_circuit": "--pictures=200 --codes=8 --states=4 --iterations=2",
     "inverse red_diff": "--steps=2",
     "inverse dps": "--steps=2",
     "inverse tiramisu": "--steps=2",
@@ -183,9 +194,10 @@ def small(line: str) -> list[str]:
 
 def _fewer(words: list[str]) -> list[str]:
     """Flags that make a method small, of those that it has."""
-    if len(words) < 2 or words[1] not in method_paths():
+    room, method = [*words, "", ""][:2]
+    if not method_paths().get(method, "").startswith(f"pdm_tf.{room}."):
         return []
-    fields = {field.name for field in dataclasses.fields(open_method(words[1]).Config)}
+    fields = {field.name for field in dataclasses.fields(open_method(method).Config)}
     known = {name: value for name, value in FEWER.items() if name in fields}
     return ["--report_images=0", *(f"--{name}={v}" for name, v in known.items())]
 

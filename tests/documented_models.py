@@ -22,7 +22,7 @@ PARTS = {"low": {"snr_low": 0.25}, "high": {"snr_high": 0.25}}
 # Flags that name something to read -> what a name that is not there stands for.
 READ = re.compile(
     r"(?:--(?:model|base|guide|reference|samples|parts|run_dir|adapter|savedmodel|"
-    r"beside|target_model|energy|float_layers|image|mask|second_image|shards)=)?([^-].*)"
+    r"beside|target_model|energy|float_layers|circuit|image|mask|second_image|shards)=)?([^-].*)"
 )
 STANDS_IN = {  # a path that looks like this is made by such a command, or is a model
     r".*\.png": "",
@@ -32,6 +32,7 @@ STANDS_IN = {  # a path that looks like this is made by such a command, or is a 
     "--quantize=dynamic_int8 --min_sqnr=-99 --max_distance_change=1e9",
     r"runs/[ab]|runs/mnist-lcm": "python -m pdm_tf.distillation lcm_lora "
     "--base=tiny/mnist --out={}",
+    r"runs/circuit": "python -m pdm_tf.inverse learn_circuit --out={}",
     r"parts": "python sample.py --model=tiny/mnist --num_images=50000 --shard=2/8 "
     "--out_dir=parts/2",
 }
@@ -43,10 +44,13 @@ def make_home(home: Path) -> None:
     make_run(home / "tiny" / "photos", 2, ema_every=1, scale=0.1, network=PHOTOS)
     for name in ("one", "two"):
         (home / "PATH" / name).mkdir(parents=True)
-    rng = np.random.default_rng(0)
+    rng, rows = np.random.default_rng(0), ["file_name,age,smiling,labels"]
     for number in range(16):
         picture = Image.fromarray(rng.integers(0, 256, (16, 16, 3), np.uint8))
-        picture.save(home / "PATH" / ("one", "two")[number % 2] / f"{number}.png")
+        name = f"{('one', 'two')[number % 2]}/{number}.png"
+        picture.save(home / "PATH" / name)
+        rows.append(f"{name},{5 * number},{number % 2},cat;indoors")
+    (home / "PATH" / "metadata.csv").write_text("\n".join(rows))
     (home / "tiny.flags").write_text(SMALLEST)
     shutil.copytree(ROOT / "docs", home / "docs")
     for name in ("configs", "examples"):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from drawn import circuit_of, every_picture, write_drawn
+from drawn_circuits import circuit_of, every_picture, write_drawn
 
 from pdm_tf.config.inverse import LearnCircuitConfig
 from pdm_tf.data.images import save_png

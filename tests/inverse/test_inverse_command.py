@@ -5,7 +5,7 @@ import sys
 
 import numpy as np
 import pytest
-from drawn import write_drawn
+from drawn_circuits import write_drawn
 from PIL import Image
 from toys import MixtureToy
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from drawn import write_drawn
+from drawn_circuits import write_drawn
 from toys import GaussianToy, MixtureToy
 
 from pdm_tf.config.inverse import RePaintConfig, TiramisuConfig
