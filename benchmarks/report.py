@@ -103,8 +103,13 @@ def first_table(results: list[Result]) -> str:
 
 
 def write_page(results: list[Result], page: Path) -> None:
-    """Puts both tables between the two lines of a page that are there for them."""
+    """Puts the tables between the two lines of a page that are there for them.
+
+    Who is first in calls, who is first in training steps, and all there is of both.
+    """
     before, rest = page.read_text().split(BEGIN)
     after = rest.split(END)[1]
-    tables = f"{first_table(results)}\n\n{table(results)}"
-    page.write_text(f"{before}{BEGIN}\n{tables}\n{END}{after}")
+    works = ("call", "train")
+    parts = [[r for r in results if r.case.startswith(f"{w}:")] for w in works]
+    tables = [first_table(part) for part in parts if part] + [table(results)]
+    page.write_text("\n\n".join([before + BEGIN, *tables, END + after]))

@@ -10,6 +10,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 
 def serve(
@@ -36,6 +37,16 @@ def serve(
             for _ in range(order["times"]):
                 run()
         seconds = time.perf_counter() - begun
-        most = peak() or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        most = peak() or _peak_mib()
         print(json.dumps({"seconds": seconds, "peak_mib": most}), file=answers)
         answers.flush()
+
+
+def _peak_mib() -> float:
+    """Most memory of this process; where Linux says so, its parent's is not in it."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        for line in status.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

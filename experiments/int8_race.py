@@ -4,6 +4,9 @@ A part of `experiments.int8`. The network is that of the paper for LSUN with P =
 weights drawn at random, which costs the same time: nobody trains it on a processor.
 """
 
+import json
+import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -22,6 +25,9 @@ from pdm_tf.serving.openvino_network import MODEL, load_runtime
 
 CASE = "call:lsun_church_p4:1"
 PYTORCH, NNCF = "PyTorch float32", "openvino NNCF's defaults"
+# The strongest that a user of PyTorch has: NNCF on the network that OpenVINO reads from
+# PyTorch's ONNX file, and bfloat16 for what is not in 8 bits.
+OF_PYTORCH = "openvino NNCF's, of PyTorch's network, bfloat16"
 REST = 0.15  # seconds before a turn
 # Name -> folder that is computed with, and precision; int8 files are of both kinds.
 OPENVINO = {
@@ -30,9 +36,10 @@ OPENVINO = {
     "openvino int8": ("int8", "int8"),
     "openvino int8_bfloat16": ("int8", "int8_bfloat16"),
     NNCF: ("nncf", "float32"),
+    f"{NNCF}, bfloat16": ("nncf", "int8_bfloat16"),
 }
 LITERT = {"litert dynamic_int8": "dynamic_int8", "litert static_int8": "static_int8"}
-NAMES = (*OPENVINO, *LITERT)
+NAMES = (*OPENVINO, OF_PYTORCH, *LITERT)
 Turn = Callable[[], float]
 
 
@@ -51,6 +58,8 @@ def race(
     case = next(case for case in CASES if case.name == CASE)
     given = inputs_of(case)
     candidates, estimates = _candidates(work, case, given, names)
+    if peer and OF_PYTORCH in names:
+        candidates[OF_PYTORCH] = _of_pytorch(work, case, given, peer)
     peers = {PYTORCH: Candidate("pytorch", peer, case.order())} if peer else {}
     for name, process in peers.items():
         process.times = 1
@@ -127,6 +136,40 @@ def _write(
     from exported import write
 
     write(case.order(), form, how, place)
+
+
+def _of_pytorch(
+    work: Path, case: Case, given: Mapping[str, np.ndarray], peer: str
+) -> Turn:
+    """The network of PyTorch in 8 bits; its weights are others, at the same time."""
+    runtime, place = load_runtime(), work / "nncf_pytorch"
+    z, t = np.ascontiguousarray(given["z"].transpose(0, 3, 1, 2)), np.array([500])
+    if not (place / MODEL).is_file():
+        file = work / "pytorch.onnx"
+        subprocess.run(
+            [peer, str(HERE / "candidates" / "openvino_pytorch.py"), str(file)],
+            input=json.dumps(case.order()),
+            text=True,
+            check=True,
+            stdout=sys.stderr,
+            env={**os.environ, "PYTHONPATH": f"{HERE / 'candidates'}:{HERE}"},
+        )
+        model = runtime.Core().read_model(str(file))
+        names = [put.any_name for put in model.inputs]
+        example = dict(zip(names, (z, t), strict=True))
+        made = quantize(model, [example], fast_bias_correction=True)
+        place.mkdir()
+        runtime.save_model(made, str(place / MODEL), compress_to_fp16=False)
+    settings = {"INFERENCE_PRECISION_HINT": "bf16", "PERFORMANCE_HINT": "LATENCY"}
+    compiled = runtime.Core().compile_model(str(place / MODEL), "CPU", settings)
+    request = compiled.create_infer_request()
+
+    def turn() -> float:
+        begun = time.perf_counter()
+        request.infer([z, t])
+        return time.perf_counter() - begun
+
+    return turn
 
 
 def _timed(network: Callable, given: Mapping[str, np.ndarray]) -> Turn:

@@ -20,7 +20,7 @@ from pdm_tf.storage.reading import read_json
 MODEL, WEIGHTS = "model.xml", "model.bin"
 REMEDY = "write it with python -m pdm_tf.export --format=openvino"
 INSTALL = "run pip install openvino, or pdm_tf[openvino] with it"
-AT_ONCE = (64, 16)  # pictures that are computed at once
+AT_ONCE = (64, 16, 4)  # pictures that are computed at once
 PIXELS = 2**16  # of these, at most
 HINTS = {"float32": "f32", "bfloat16": "bf16", "int8": "f32", "int8_bfloat16": "bf16"}
 
@@ -46,11 +46,12 @@ def checksums(directory: str | Path) -> dict[str, str]:
 
 
 class OpenvinoNetwork(OneByOneNetwork):
-    """What a network estimates; all processors work on each picture.
+    """What a network estimates; all processors work on a picture that is alone.
 
-    Of many small pictures 64 or 16 are computed at once, in half the time, where that
-    gives them the same bits: the first of them are computed both ways, and on a
-    processor where they differ all are computed one by one.
+    Of many small pictures 64, 16 or 4 are computed at once, each processor its share,
+    in half the time or less, where that gives them the same bits: the first of them
+    are computed both ways, and on a processor where they differ all are computed one
+    by one.
 
     Attributes:
       precision: what layers are computed in that are not int8: bfloat16 where it is
@@ -87,53 +88,75 @@ class OpenvinoNetwork(OneByOneNetwork):
         settings = {"INFERENCE_PRECISION_HINT": hint, "PERFORMANCE_HINT": "LATENCY"}
         if threads:
             settings["INFERENCE_NUM_THREADS"] = str(threads)
-        self._open = partial(_compiled, core, str(Path(directory) / MODEL), settings)
-        self._requests: dict[int, Any] = {1: self._open(1)}
-        puts = self._requests[1].get_compiled_model().inputs
-        self._inputs = {name for put in puts for name in put.names}
+        model = core.read_model(str(Path(directory) / MODEL))
+        self._open = partial(_requests, core, model, settings)
+        self._processors = threads or core.get_property("CPU", "RANGE_FOR_STREAMS")[1]
+        (alone,) = self._open(1, 1)
+        # By the number of pictures: requests that compute a share of them each.
+        self._requests: dict[int, list[Any]] = {1: [alone]}
+        self._inputs = {name for put in model.inputs for name in put.names}
+        self._outputs = {name for put in model.outputs for name in put.names}
 
     def evaluate(self, rows: Mapping[str, np.ndarray]) -> Mapping[str, Any]:
         given = {
             k: np.ascontiguousarray(v) for k, v in rows.items() if k in self._inputs
         }
-        return self._requests[len(given["z"])].infer(given)
+        count = len(given["z"])
+        requests = self._requests[count]
+        share = count // len(requests)
+        for i, request in enumerate(requests):
+            own = slice(i * share, (i + 1) * share)
+            request.start_async({k: v[own] for k, v in given.items()})
+        for request in requests:
+            request.wait()
+        found = [request.results for request in requests]
+        return {k: np.concatenate([f[k] for f in found]) for k in self._outputs}
 
     def at_once(self, given: Mapping[str, np.ndarray]) -> list[int]:
-        count, height, width, _ = given["z"].shape
-        fitting = (n for n in AT_ONCE if n <= min(count, PIXELS // (height * width)))
-        return [n for n in fitting if self._is_same(n, given)]
+        left, height, width, _ = given["z"].shape
+        most, found = PIXELS // (height * width), []
+        for count in AT_ONCE:  # each size takes a moment to open: only what is used
+            if count <= min(left, most) and self._is_same(count, given):
+                found.append(count)
+                left %= count
+        return found
 
     def _is_same(self, count: int, given: Mapping[str, np.ndarray]) -> bool:
         """Whether so many at once have the bits that each has alone; tried once."""
         if count not in self._requests:
             first = {k: v[:count] for k, v in given.items()}
             self._requests[count] = self._open_group(first)
-        return self._requests[count] is not None
+        return bool(self._requests[count])
 
-    def _open_group(self, first: Mapping[str, np.ndarray]) -> Any:
-        """A request of as many pictures as given; None where it gives other bits."""
+    def _open_group(self, first: Mapping[str, np.ndarray]) -> list[Any]:
+        """Requests for as many pictures as given; none where they give other bits."""
         count = len(first["z"])
+        parts = max(n for n in range(1, self._processors + 1) if count % n == 0)
         try:
-            self._requests[count] = self._open(count)
+            self._requests[count] = self._open(count // parts, parts)
             together = self.evaluate(first)["x"]
         except RuntimeError:  # the graph has the number of pictures in it
-            return None
+            return []
         for i, x in enumerate(together):
             alone = self.evaluate({k: v[i : i + 1] for k, v in first.items()})
             if not np.array_equal(alone["x"][0], x):
-                return None
+                return []
         return self._requests[count]
 
 
-def _compiled(core: Any, file: str, settings: Mapping[str, str], count: int) -> Any:
-    """What computes a model's file for so many pictures at once."""
-    model = core.read_model(file)
+def _requests(
+    core: Any, model: Any, settings: Mapping[str, str], count: int, parts: int
+) -> list[Any]:
+    """What computes a model, `parts` times so many pictures at the same time."""
     if count > 1:
+        model = model.clone()
         shapes = {put: put.partial_shape for put in model.inputs}
         for shape in shapes.values():
             shape[0] = count
         model.reshape(shapes)
-    return core.compile_model(model, "CPU", dict(settings)).create_infer_request()
+    streams = {"NUM_STREAMS": str(parts)} if parts > 1 else {}
+    compiled = core.compile_model(model, "CPU", {**settings, **streams})
+    return [compiled.create_infer_request() for _ in range(parts)]
 
 
 def open_directory(setting: str, path: str) -> tuple[OpenvinoNetwork, dict[str, Any]]:

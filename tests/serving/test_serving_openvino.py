@@ -18,7 +18,7 @@ from pdm_tf.serving.openvino_network import checksums, open_directory, report_of
 
 pytest.importorskip("openvino")
 
-COUNT = sum(served.AT_ONCE) + 3  # in groups of both sizes, and some alone
+COUNT = sum(served.AT_ONCE) + 3  # in groups of all sizes, and some alone
 STATIC = pdm.SamplingConfig(thresholding="static")
 
 
@@ -67,6 +67,21 @@ def test_many_are_computed_at_once_to_the_same_bits(folder):
         for found, at in ((x, 0), (variance, 1)):
             np.testing.assert_array_equal(found, [alone[i][at][0] for i in rows])
     assert network.at_once(given) == list(served.AT_ONCE)
+
+
+def test_only_groups_that_are_used_are_opened(folder, monkeypatch):
+    network, sizes = OpenvinoNetwork(folder), set()
+    evaluate = network.evaluate
+
+    def seen(rows):
+        sizes.add(len(rows["z"]))
+        return evaluate(rows)
+
+    monkeypatch.setattr(network, "evaluate", seen)
+    for count, used in ((5, {1, 4}), (16, {1, 16})):  # the first alone, to compare
+        network(*inputs(count))
+        assert sizes == used
+        sizes.clear()
 
 
 def test_where_many_at_once_give_other_bits_each_is_computed_alone(folder, monkeypatch):
@@ -144,8 +159,9 @@ def test_a_processor_without_bfloat16_computes_in_float32(
 
     class Older(runtime.Core):
         def get_property(self, device, name):
-            assert name == "OPTIMIZATION_CAPABILITIES"
-            return ["FP32"]
+            if name == "OPTIMIZATION_CAPABILITIES":
+                return ["FP32"]
+            return super().get_property(device, name)
 
     monkeypatch.setattr(runtime, "Core", Older)
     z, t, labels = inputs(1)
