@@ -2,16 +2,17 @@
 
 First it makes 500 emoji to train on and keeps the others apart, then settings of six
 runs: three seeds, with augmentation and without. Their trainings are a matter of
-train.py; finished ones are measured, what is on record is not measured again.
+train.py; finished ones are measured, what is on record is not measured again. Pictures
+of 64 pixels want an accelerator, those of 32 train on a processor.
 
-Example: python -m experiments.augmentation pictures runs/augmentation
-         python -m experiments.augmentation measure runs/augmentation
+Example: python -m experiments.augmentation pictures runs/augmentation --side=32
+         python -m experiments.augmentation measure runs/augmentation --side=32
 """
 
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -30,29 +31,48 @@ from pdm_tf.serving.denoiser_generator import DenoiserGenerator
 from pdm_tf.storage.files import write_text
 from pdm_tf.storage.images import write_png
 
-ARGUMENTS = ("measure", "runs/augmentation")
-SHAPE, TRAINED, BATCH, SEEDS = (64, 64, 3), 500, 50, (0, 1, 2)
+ARGUMENTS = ("measure", "runs/augmentation", "--side=32")
+TRAINED, BATCH, SEEDS = 500, 50, (0, 1, 2)
 WAYS = {"without": 0.0, "with": 0.15}
+MEASURED = ("others", "kid", "trained", "copies")
+STUDENT = 4.303  # 97.5 % of the distribution of two degrees of freedom, three seeds
+
+
+class Trial(NamedTuple):
+    """What trainings of a size have in common."""
+
+    width: int  # channels of the network
+    attention: int  # the resolution with attention [patches]
+    batch: int  # pictures a step
+    iterations: int
+
+    @property
+    def seen(self) -> int:
+        """How often a picture is seen."""
+        return round(self.batch * self.iterations / TRAINED)
+
+
+TRIALS = {32: Trial(48, 4, 32, 4400), 64: Trial(64, 8, 64, 6000)}  # by pixels
 FLAGS = """\
-# 500 emoji of 64x64 pixels, {way} augmentation that does not leak, seed {seed}:
-# one of the six runs of docs/augmentation.md (Frechet distance, three seeds).
+# 500 emoji of {side}x{side} pixels, {way} augmentation that does not leak, seed {seed}:
+# one of the runs of docs/augmentation.md (Frechet distance, three seeds).
 # Made by python -m experiments.augmentation pictures
 
 --run_dir={run}
 --dataset=folder:{pictures}
---image_shape=64,64,3
+--image_shape={side},{side},3
 --num_classes=0
 --augment={augment}
 --seed={seed}
 
 --patch_size=4
---width=64
+--width={trial.width}
 --channel_multipliers=1,2
 --blocks_per_level=2
---attention_resolutions=8
+--attention_resolutions={trial.attention}
 
---batch_size=64
---iterations={steps}
+--batch_size={trial.batch}
+--iterations={trial.iterations}
 --learning_rate=5e-4
 --beta_2=0.99
 --warmup=200
@@ -65,9 +85,10 @@ FLAGS = """\
 """
 
 
-def make_pictures(folder: Path, steps: int, runs: Path | None) -> None:
+def make_pictures(folder: Path, side: int, runs: Path | None) -> None:
     """500 emoji in FOLDER/pictures, the others in its test; six flag files."""
-    whole = [open_source("emoji", SHAPE, 0, split) for split in ("train", "test")]
+    shape = (side, side, 3)
+    whole = [open_source("emoji", shape, 0, split) for split in ("train", "test")]
     made = np.concatenate([s.read(np.arange(len(s)))[0] for s in whole])
     pictures = folder / "pictures"
     for number, picture in enumerate(made):
@@ -77,7 +98,8 @@ def make_pictures(folder: Path, steps: int, runs: Path | None) -> None:
         for seed in SEEDS:
             run = (runs or folder) / f"aug-{way}-{seed}"
             given = {"way": way, "seed": seed, "run": run, "augment": augment}
-            text = FLAGS.format(**given, pictures=pictures, steps=steps)
+            given |= {"side": side, "trial": TRIALS[side]}
+            text = FLAGS.format(**given, pictures=pictures)
             write_text(folder / f"aug-{way}-{seed}.flags", text)
 
 
@@ -85,7 +107,8 @@ def measure(words: argparse.Namespace, rows: list[dict[str, Any]]) -> None:
     """Adds the rows of runs that are not on record yet."""
     extract = open_features("random")
     where = f"folder:{words.folder / 'pictures'}"
-    sources = [open_source(where, SHAPE, 0, split) for split in ("train", "test")]
+    shape = (words.side, words.side, 3)
+    sources = [open_source(where, shape, 0, split) for split in ("train", "test")]
     trained, others = (s.read(np.arange(len(s)))[0] for s in sources)
     known = [gaussian_of(pictures, extract) for pictures in (trained, others)]
     points = [pooled_of(pictures, extract) for pictures in (trained, others)]
@@ -93,17 +116,18 @@ def measure(words: argparse.Namespace, rows: list[dict[str, Any]]) -> None:
         for seed in SEEDS:
             run = (words.runs or words.folder) / f"aug-{way}-{seed}"
             there = (run / "checkpoints").is_dir()
-            if not there or any((r["way"], r["seed"]) == (way, seed) for r in rows):
+            key = {"side": words.side, "way": way, "seed": seed}
+            if not there or any(key.items() <= row.items() for row in rows):
                 continue
             pictures = drawn(run, words.count, words.steps)
-            sheet = contact_sheet(pictures[:32], 8)
-            save_png(words.docs / "images" / f"augmentation_{way}_{seed}.png", sheet)
+            name = f"augmentation_{words.side}_{way}_{seed}.png"
+            save_png(words.docs / "images" / name, contact_sheet(pictures[:32], 8))
             found = gaussian_of(pictures, extract)
             own = pooled_of(pictures, extract)
             copies = nearest(
                 *(p.reshape(len(p), -1).astype(np.float32) for p in (pictures, trained))
             )
-            row = {"way": way, "seed": seed, "count": words.count}
+            row: dict[str, Any] = {**key, "count": words.count}
             row["others"] = frechet_distance(found, known[1])
             row["trained"] = frechet_distance(found, known[0])
             row["kid"] = kid(own, points[1])
@@ -125,21 +149,45 @@ def drawn(run: Path, count: int, steps: int) -> np.ndarray:
 
 
 def text_of(rows: Sequence[dict[str, Any]]) -> str:
-    """The table of the page, a row a run and the means."""
+    """The tables of the page, one a size."""
+    parts = []
+    for side, trial in TRIALS.items():
+        own = [row for row in rows if row["side"] == side]
+        if own:
+            said = f"{side}×{side} pixels, each picture seen {trial.seen} times"
+            parts += [f"### {said}", _table_of(own)]
+    return "\n\n".join(parts)
+
+
+def _table_of(rows: Sequence[dict[str, Any]]) -> str:
+    """A row a run; where there are several seeds, the means and what differs."""
     compared = ("FD to other emoji", "KID to them", "FD to the 500")
     header = ("augmentation", "seed", *compared, "copies of the 500")
     lines = []
     for way in WAYS:
         own = [row for row in rows if row["way"] == way]
-        for row in own:
-            lines.append((way, row["seed"], *_cells(row)))
+        lines += [(way, row["seed"], *_cells(row)) for row in own]
         if len(own) > 1:
-            names = ("others", "kid", "trained", "copies")
-            mean = {n: float(np.mean([row[n] for row in own])) for n in names}
-            off = float(np.std([row["others"] for row in own], ddof=1))
-            cells = _cells(mean)
-            lines.append((way, "mean", f"{cells[0]} ± {off:.2g}", *cells[1:]))
+            mean = {n: float(np.mean([row[n] for row in own])) for n in MEASURED}
+            lines.append((way, "mean", *_cells(mean)))
+    pairs = [
+        [row for way in WAYS for row in rows if (row["way"], row["seed"]) == (way, s)]
+        for s in SEEDS
+    ]
+    if all(len(pair) == len(WAYS) for pair in pairs):
+        differ = {n: [b[n] - a[n] for a, b in pairs] for n in MEASURED}
+        cells = (_difference(differ[n], n == "copies") for n in MEASURED)
+        lines.append(("with - without", "95 %", *cells))
     return table(header, lines)
+
+
+def _difference(values: Sequence[float], share: bool) -> str:
+    """The mean of the seeds' differences, and Student's 95 % interval of it."""
+    mean, off = float(np.mean(values)), float(np.std(values, ddof=1))
+    off *= STUDENT / len(values) ** 0.5
+    ends = (mean, mean - off, mean + off)
+    at, low, high = (f"{v:+.1%}" if share else f"{v:+.2g}" for v in ends)
+    return f"{at} ({low} to {high})"
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
@@ -159,7 +207,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("work", choices=["pictures", "measure", "page"])
     parser.add_argument("folder", type=Path, help="where pictures and settings are")
     parser.add_argument("--runs", type=Path, help="where the runs are; else there too")
-    parser.add_argument("--iterations", type=int, default=6000, help="of each run")
+    parser.add_argument(
+        "--side", type=int, choices=TRIALS, default=64, help="of a picture [pixels]"
+    )
     parser.add_argument("--count", type=int, default=500, help="pictures of a run")
     parser.add_argument(
         "--steps", type=int, default=WATCHED.steps, help="of the sampler"
@@ -167,7 +217,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--docs", type=Path, default=DOCS, help="folder of pages")
     words = parser.parse_args(argv)
     if words.work == "pictures":
-        make_pictures(words.folder, words.iterations, words.runs)
+        make_pictures(words.folder, words.side, words.runs)
         return
     rows = read_record(words.docs / "augmentation.json")
     if words.work == "measure":
