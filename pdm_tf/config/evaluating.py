@@ -7,7 +7,7 @@ from pdm_tf.config.options import option
 from pdm_tf.config.sampling import BEST, COMPARED, GRIDS, METRICS
 from pdm_tf.config.trust import trusting
 
-FeatureName = str  # auto, digits, inception, random or keras:FILE
+FeatureName = str  # auto, digits, inception, random, keras:FILE, dinov2:FILE, clip:FILE
 QUICK_IMAGES, PAPER_IMAGES = 1_000, 50_000  # sampled from a model, by protocol
 
 
@@ -41,7 +41,8 @@ class EvaluationConfig:
         "Space in which pictures are compared: digits (a classifier in the package, "
         "for mnist), inception (as published metrics; needs --inception_graph) or "
         "random (fixed random convolutions, any pictures), or keras:FILE, any saved "
-        "Keras model of pictures in 0 … 255, such as a DINOv2. auto: what made the "
+        "Keras model of pictures in 0 … 255, or dinov2:FILE or clip:FILE, the "
+        "model.safetensors of Hugging Face or its folder. auto: what made the "
         "statistics, if any are given; else digits for grey pictures of 32x32 or "
         "28x28, random for others.",
     )
@@ -49,10 +50,12 @@ class EvaluationConfig:
         "classify_image_graph_def.pb",
         "File of the Inception network that ADM's evaluator uses.",
     )
-    resize: Literal["own", "clean"] = option(
+    resize: Literal["own", "clean", "cropped"] = option(
         "own",
         "How pictures get the size of the Inception network: own, its bilinear resize, "
-        "as ADM's evaluator; clean, bicubic with antialiasing, as clean-fid.",
+        "as ADM's evaluator; clean, bicubic with antialiasing, as clean-fid. Keras "
+        "files, DINOv2 and CLIP always get theirs so; cropped: for DINOv2, of pictures "
+        "enlarged to 256 pixels the middle 224, as its processor at Hugging Face.",
     )
     inception_sha256: str = option(
         "", "SHA-256 that --inception_graph must have; empty: the published file."

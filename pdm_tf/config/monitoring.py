@@ -22,7 +22,8 @@ class MonitoringConfig:
     )
     evaluate_features: str = option(
         "auto",
-        "Features for these: auto, digits, random or keras:FILE, as in evaluation.",
+        "Features for these: auto, digits, random, keras:FILE, dinov2:FILE or "
+        "clip:FILE, as in evaluation.",
     )
     best_by: Criterion = option(
         "frechet",

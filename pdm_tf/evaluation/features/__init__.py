@@ -33,6 +33,8 @@ SHELF: dict[str, Callable[[str, str], Extractor]] = {
     "random": _random,
 }
 
+VISION = ("dinov2", "clip")  # networks of Hugging Face's files
+
 
 def open_features(
     name: str, graph: str = "", sha256: str = "", resize: str = "own"
@@ -40,20 +42,26 @@ def open_features(
     """The extractor of that name.
 
     Args:
-      name: "digits", "inception", "random" or "keras:FILE".
+      name: "digits", "inception", "random", "keras:FILE", "dinov2:FILE" or "clip:FILE".
       graph: for inception, the file of its network.
       sha256: for inception, what the file's must be; empty for the published one.
-      resize: for inception, "own" or "clean".
+      resize: for inception, "own" or "clean"; for dinov2:FILE, "cropped" or others.
 
     Raises:
       InputError: no such name; its weights are missing or not the expected ones.
     """
-    if name.startswith("keras:"):
+    kind, given, path = name.partition(":")
+    if given and kind == "keras":
         from pdm_tf.evaluation.features.keras_file import KerasFile
 
-        return KerasFile(name.removeprefix("keras:"))
+        return KerasFile(path)
+    if given and kind in VISION:
+        from pdm_tf.evaluation.features.vision import VisionTransformer
+
+        return VisionTransformer(kind, path, resize)
     if name not in SHELF:
-        remedy = f"choose from {', '.join(SHELF)} and keras:FILE"
+        files = [f"{kind}:FILE" for kind in ("keras", *VISION)]
+        remedy = f"choose from {', '.join((*SHELF, *files))}"
         raise SettingError("features", name, remedy)
     opened = SHELF[name](graph, sha256)
     if name == "inception" and resize == "clean":
