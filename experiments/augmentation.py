@@ -35,7 +35,7 @@ ARGUMENTS = ("measure", "runs/augmentation", "--side=32")
 TRAINED, BATCH, SEEDS = 500, 50, (0, 1, 2)
 WAYS = {"without": 0.0, "with": 0.15}
 MEASURED = ("others", "kid", "trained", "copies")
-STUDENT = 4.303  # 97.5 % of the distribution of two degrees of freedom, three seeds
+STUDENT = {2: 12.706, 3: 4.303}  # 97.5 % of the distribution, by number of seeds
 
 
 class Trial(NamedTuple):
@@ -45,6 +45,7 @@ class Trial(NamedTuple):
     attention: int  # the resolution with attention [patches]
     batch: int  # pictures a step
     iterations: int
+    learning_rate: float
 
     @property
     def seen(self) -> int:
@@ -52,7 +53,10 @@ class Trial(NamedTuple):
         return round(self.batch * self.iterations / TRAINED)
 
 
-TRIALS = {32: Trial(48, 4, 32, 4400), 64: Trial(64, 8, 64, 6000)}  # by pixels
+TRIALS = {  # by pixels
+    32: Trial(32, 4, 64, 1600, 1e-3),
+    64: Trial(64, 8, 64, 6000, 5e-4),
+}
 FLAGS = """\
 # 500 emoji of {side}x{side} pixels, {way} augmentation that does not leak, seed {seed}:
 # one of the runs of docs/augmentation.md (Frechet distance, three seeds).
@@ -73,7 +77,7 @@ FLAGS = """\
 
 --batch_size={trial.batch}
 --iterations={trial.iterations}
---learning_rate=5e-4
+--learning_rate={trial.learning_rate}
 --beta_2=0.99
 --warmup=200
 --ema_every=10
@@ -174,7 +178,8 @@ def _table_of(rows: Sequence[dict[str, Any]]) -> str:
         [row for way in WAYS for row in rows if (row["way"], row["seed"]) == (way, s)]
         for s in SEEDS
     ]
-    if all(len(pair) == len(WAYS) for pair in pairs):
+    pairs = [pair for pair in pairs if len(pair) == len(WAYS)]
+    if len(pairs) in STUDENT:
         differ = {n: [b[n] - a[n] for a, b in pairs] for n in MEASURED}
         cells = (_difference(differ[n], n == "copies") for n in MEASURED)
         lines.append(("with - without", "95 %", *cells))
@@ -184,7 +189,7 @@ def _table_of(rows: Sequence[dict[str, Any]]) -> str:
 def _difference(values: Sequence[float], share: bool) -> str:
     """The mean of the seeds' differences, and Student's 95 % interval of it."""
     mean, off = float(np.mean(values)), float(np.std(values, ddof=1))
-    off *= STUDENT / len(values) ** 0.5
+    off *= STUDENT[len(values)] / len(values) ** 0.5
     ends = (mean, mean - off, mean + off)
     at, low, high = (f"{v:+.1%}" if share else f"{v:+.2g}" for v in ends)
     return f"{at} ({low} to {high})"
