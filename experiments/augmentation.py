@@ -42,6 +42,7 @@ class Trial(NamedTuple):
     """What trainings of a size have in common."""
 
     width: int  # channels of the network
+    blocks: int  # of each level
     attention: int  # the resolution with attention [patches]
     batch: int  # pictures a step
     iterations: int
@@ -54,8 +55,8 @@ class Trial(NamedTuple):
 
 
 TRIALS = {  # by pixels
-    32: Trial(32, 4, 64, 1600, 1e-3),
-    64: Trial(64, 8, 64, 6000, 5e-4),
+    32: Trial(32, 1, 4, 64, 1600, 1e-3),
+    64: Trial(64, 2, 8, 64, 6000, 5e-4),
 }
 FLAGS = """\
 # 500 emoji of {side}x{side} pixels, {way} augmentation that does not leak, seed {seed}:
@@ -72,7 +73,7 @@ FLAGS = """\
 --patch_size=4
 --width={trial.width}
 --channel_multipliers=1,2
---blocks_per_level=2
+--blocks_per_level={trial.blocks}
 --attention_resolutions={trial.attention}
 
 --batch_size={trial.batch}

@@ -5,9 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 from scipy.stats import spearmanr
 from tiny_runs import SMALL, make_run
+from toys import GaussianToy
 
 from pdm_tf import assemble
 from pdm_tf.assemble.generators import open_generator
@@ -23,10 +25,13 @@ from pdm_tf.config import (
     SamplingConfig,
     TrainingConfig,
 )
-from pdm_tf.config.conditioning import Attribute, read_conditions
+from pdm_tf.config.conditioning import Attribute, Conditions, read_conditions
 from pdm_tf.config.sealing import known_by, sealed_settings
+from pdm_tf.denoisers.conditioning import as_labels
 from pdm_tf.errors import SettingError
 from pdm_tf.evaluation.generated_images import GeneratedImages, draw_rows
+from pdm_tf.export import export_saved_model
+from pdm_tf.serving.denoiser_generator import DenoiserGenerator
 
 NAN = float("nan")
 NETWORK = {"num_classes": 2, "several_labels": True, "attributes": ("age:0:100",)}
@@ -46,6 +51,37 @@ def export(run):
     return assemble.export_run(run, samplers=("ddim",), **given)
 
 
+class Rows(GaussianToy):
+    """Data whose mean is the age; 0 where that is not known."""
+
+    def __init__(self, shift=0.0, image_shape=(4, 4, 1)):
+        super().__init__(shift, image_shape)
+        self.conditions = Conditions(2, True, (Attribute("age"),))
+
+    def conditioned(self, labels):
+        return super().conditioned(as_labels(self, labels))
+
+    def shifted(self, z):
+        if self.labels is None:
+            return tf.zeros([], z.dtype)
+        ages = self.labels[:, 2]
+        return tf.where(tf.math.is_nan(ages), 0.0, ages)[:, None, None, None]
+
+
+def test_an_export_of_rows_gives_what_python_gives(tmp_path):
+    sampling = SamplingConfig(thresholding="none")
+    export_saved_model(Rows(), tmp_path / "x", "", sampling, ["ddim"])
+    there = open_generator("model", tmp_path / "x")
+    here = DenoiserGenerator(Rows(), sampling)
+    assert read_conditions(there.description) == Rows().conditions
+    rows = np.float32([[1, 1, 0.5], [0, 1, NAN], [NAN, NAN, -0.5]])
+    asked = np.arange(3, dtype=np.int32), rows, 3, 2.0, "ddim"
+    made = there.generate(*asked)
+    np.testing.assert_array_equal(made, here.generate(*asked))
+    assert np.all(np.diff(made.mean((1, 2, 3), dtype=float)) < 0)
+
+
+@pytest.mark.slow  # the same of a network, by whole commands
 def test_an_export_takes_rows_and_gives_what_python_gives(run, export):
     there = open_generator("model", export)
     here = open_generator("model", run)
@@ -154,9 +190,9 @@ def settings(folder, directory, iterations, **training):
 def test_a_resumed_training_ends_with_the_same_bits(tmp_path):
     folder = squares(tmp_path / "squares")
     fixed = {"learning_rate": 1e-3, "warmup": 1, "ema_every": 1}
-    train(settings(folder, tmp_path / "twice", 2, **fixed))
+    assert train(settings(folder, tmp_path / "twice", 2, **fixed))
     for name in ("twice", "once"):
-        train(settings(folder, tmp_path / name, 6, **fixed))
+        assert train(settings(folder, tmp_path / name, 6, **fixed))
     twice, once = (
         restore_run(tmp_path / name, settings(folder, tmp_path / name, 6, **fixed))
         for name in ("twice", "once")

@@ -95,7 +95,7 @@ def test_what_gives_no_features_is_refused_in_one_line(file, tmp_path):
     for name, reason in {
         "keras:nowhere.keras": "no such file",
         f"keras:{tmp_path / 'text.keras'}": "is no Keras model",
-        "paper": "choose from digits, inception, random, keras:FILE, dinov2:FILE, clip:FILE",
+        "paper": "random, keras:FILE, dinov2:FILE, clip:FILE",
     }.items():
         with pytest.raises(InputError, match=reason) as refused:
             open_features(name)

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from quick import cases
 from tiny_models import SHAPE, small_network
 
 from pdm_tf.config import JiTConfig
@@ -42,7 +43,7 @@ def with_weights_of(network, other):
     return network
 
 
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture(scope="module", params=cases(KINDS, ("gated", "jit")))
 def pair(request):
     """A network of classes, and one of several labels with its weights."""
     make = KINDS[request.param]
@@ -51,7 +52,7 @@ def pair(request):
     return classes, with_weights_of(make(several_labels=True), classes)
 
 
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture(scope="module", params=cases(KINDS, ("gated", "jit")))
 def told(request):
     """A network of classes, and one of attributes beside with its weights."""
     make = KINDS[request.param]

@@ -37,8 +37,8 @@ class Preparation(NamedTuple):
         x = resized(pictures, *size)
         top, left = ((edge - self.side) // 2 for edge in size)
         x = x[:, top : top + self.side, left : left + self.side] / np.float32(255)
-        mean, deviation = np.float32(self.mean), np.float32(self.deviation)
-        return (np.broadcast_to(x, (*x.shape[:3], 3)) - mean) / deviation
+        off, scale = (np.array(c, np.float32) for c in (self.mean, self.deviation))
+        return (np.broadcast_to(x, (*x.shape[:3], 3)) - off) / scale
 
 
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

@@ -192,8 +192,8 @@ def _architecture(
     sizes: Mapping[str, tuple[int, ...]], config: Mapping[str, Any], family: Family
 ) -> Architecture:
     """What the shapes and the config say; InputError where there is no network."""
-    asked = ("patches/kernel", "positions", "0/wide/kernel", "0/narrow/kernel")
-    asked += family.needed
+    always = ("patches/kernel", "positions", "0/wide/kernel", "0/narrow/kernel")
+    asked = (*always, *family.needed)
     missing = [name for name in asked if name not in sizes]
     if missing or len(sizes["patches/kernel"]) != 4:
         raise InputError(
