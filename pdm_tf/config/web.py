@@ -18,6 +18,11 @@ class WebConfig:
     beside: tuple[str, ...] = option(
         (), "Models to compare it with, such as those that were derived from it."
     )
+    circuit: str = option(
+        "",
+        "Directory that `python -m pdm_tf.inverse learn_circuit` made of pictures like "
+        "the model's; with it the page inpaints by tiramisu too.",
+    )
     trust_model: bool = trusting()
     host: str = option(
         "127.0.0.1",

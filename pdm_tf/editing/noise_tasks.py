@@ -1,5 +1,7 @@
 """Tasks that find the noise of a picture, and draw from it again, changed."""
 
+from typing import NamedTuple
+
 import numpy as np
 import tensorflow as tf
 
@@ -15,6 +17,7 @@ from pdm_tf.data.images import to_float
 from pdm_tf.data.labels import find_labels
 from pdm_tf.denoisers import Denoiser
 from pdm_tf.denoisers.label_guidance import LabelGuided
+from pdm_tf.diffusion import Grid
 from pdm_tf.editing.cycle import translate
 from pdm_tf.editing.directions import (
     edit_along,
@@ -139,28 +142,82 @@ def moving(config: EditingConfig, own: DirectionsConfig, model: Model) -> Task:
     shape = model.denoise.image_shape
     picture = read_exactly("image", config.image, shape, config.fit)
     mask = _place(config, own, shape)
-    timesteps = model.denoise.schedule.timesteps
+    denoise, grid = encoded(config, model)
+    label = np.resize(labels_of(config, model), 1).astype(np.int32)
+    mover = mover_of(model.denoise, denoise, grid, label, own)
+    most = 2 * ITERATIONS * (2 if own.mask and own.outside else 1)
+    return Task(
+        picture,
+        2 * int(mover.grid.size) + most,
+        lambda: mover.move(to_float(picture), mask, config.count),
+        rows=own.directions,
+    )
+
+
+class Mover(NamedTuple):
+    """Moves pictures along directions.
+
+    Attributes:
+      plain: what has the directions, as the network gives it: where a threshold clips
+        an estimate, nothing changes it.
+      denoise: what encodes and decodes.
+      grid: the levels of that.
+      own: how many directions, how far.
+    """
+
+    plain: Denoiser
+    denoise: Denoiser
+    grid: Grid
+    own: DirectionsConfig
+
+    def move(self, x: tf.Tensor, mask: np.ndarray, count: int) -> tf.Tensor:
+        """A picture [1, H, W, C] at `count` strengths along each direction.
+
+        Args:
+          x: in [-1, 1].
+          mask: true where it may change, bool [H, W, 1].
+          count: M; from -strength to strength, or the latter alone.
+
+        Returns:
+          float32 [K·M, H, W, C], all strengths of one direction after the other.
+        """
+        own = self.own
+        z = encode(self.denoise, self.grid, [0], x)
+        derivative = Derivative(self.plain, self.grid.level(0))
+        found = local_directions(derivative, z, mask, own.directions, own.outside)
+        ends = own.strength if count == 1 else -own.strength, own.strength
+        far = np.linspace(*ends, count).tolist()
+        return edit_along(self.denoise, self.grid, z, found.vectors, far)
+
+
+def mover_of(
+    network: Denoiser,
+    denoise: Denoiser,
+    grid: Grid,
+    label: np.ndarray,
+    own: DirectionsConfig,
+) -> Mover:
+    """What moves pictures along directions of a model.
+
+    Args:
+      network: the model, neither conditioned nor guided.
+      denoise: the same, as it samples one picture of this label.
+      grid: the levels of sampling.
+      label: int32 [1].
+      own: settings.
+
+    Raises:
+      InputError: a timestep that there is not, or a model without derivatives.
+    """
+    timesteps = denoise.schedule.timesteps
     if own.timestep >= timesteps:
         raise SettingError("timestep", own.timestep, f"choose below {timesteps}")
-    denoise, grid = encoded(config, model)
-    grid = grid_below(denoise.schedule, grid, own.timestep)
-    given = labels_of(config, model)
-    # As the network gives it: where a threshold clips an estimate, nothing changes it.
-    plain = model.denoise
-    if plain.num_classes:
-        plain = plain.conditioned(tf.constant(np.resize(given, 1), tf.int32))
-    check_gradient(plain, "directions", "sdedit or variations")
-
-    def work() -> tf.Tensor:
-        z = encode(denoise, grid, [0], to_float(picture))
-        derivative = Derivative(plain, grid.level(0))
-        found = local_directions(derivative, z, mask, own.directions, own.outside)
-        ends = own.strength if config.count == 1 else -own.strength, own.strength
-        far = np.linspace(*ends, config.count)
-        return edit_along(denoise, grid, z, found.vectors, far.tolist())
-
-    most = 2 * ITERATIONS * (2 if own.mask and own.outside else 1)
-    return Task(picture, 2 * int(grid.size) + most, work, rows=own.directions)
+    if network.num_classes:
+        network = network.conditioned(tf.constant(label))
+    check_gradient(network, "directions", "sdedit or variations")
+    return Mover(
+        network, denoise, grid_below(denoise.schedule, grid, own.timestep), own
+    )
 
 
 def _place(

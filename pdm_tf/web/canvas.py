@@ -48,6 +48,12 @@ def read_canvas(
     return np.asarray(fitted).reshape(1, height, width, channels)
 
 
+def has_strokes(value: dict[str, Any] | None) -> bool:
+    """Whether something was drawn."""
+    layers = (value or {}).get("layers") or ()
+    return any(np.asarray(layer)[..., 3].any() for layer in layers)
+
+
 def read_mask(value: dict[str, Any] | None, shape: tuple[int, ...]) -> np.ndarray:
     """Where strokes lie, bool [1, H, W, 1].
 
@@ -56,7 +62,7 @@ def read_mask(value: dict[str, Any] | None, shape: tuple[int, ...]) -> np.ndarra
     """
     height, width = shape[:2]
     layers = [np.asarray(layer) for layer in (value or {}).get("layers") or ()]
-    if not any(layer[..., 3].any() for layer in layers):
+    if not has_strokes(value):
         raise SettingError(
             "mask", None, "draw on the picture where it is to be painted"
         )

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from pdm_tf.config import DirectionsConfig
+from pdm_tf.config.inverse import TiramisuConfig
 from pdm_tf.config.sampling import EDITS
 from pdm_tf.data.images import contact_sheet, to_float, to_uint8
 from pdm_tf.denoisers.denoiser import Denoiser
@@ -13,15 +15,22 @@ from pdm_tf.denoisers.guidance import for_sampling
 from pdm_tf.diffusion import Grid
 from pdm_tf.editing.inpaint import inpaint
 from pdm_tf.editing.interpolate import Interpolation
+from pdm_tf.editing.noise_tasks import mover_of
 from pdm_tf.editing.sdedit import sdedit
 from pdm_tf.editing.variations import variations
 from pdm_tf.errors import SettingError
+from pdm_tf.inverse import tiramisu
+from pdm_tf.inverse.operators.masks import Mask
+from pdm_tf.inverse.problem import Problem
 from pdm_tf.samplers import open_sampler
-from pdm_tf.web.canvas import read_canvas, read_mask
+from pdm_tf.web.canvas import has_strokes, read_canvas, read_mask
 from pdm_tf.web.drawing import Request, enlarged
 from pdm_tf.web.tried import IN_TURN, NO_CLASS, Limits, Tried
 
 _FRAMES = 17  # of a film between two pictures
+_STOPS = 7  # pictures along a direction
+_DIRECTIONS = 8  # at most
+_OUTSIDE = 32  # directions outside that are left out: in seconds, not a minute
 Canvas = dict[str, Any] | None
 
 
@@ -81,11 +90,69 @@ def varied(
     return _edited(model, request, limits, 1.0, work, alike=True)
 
 
+def steered(
+    model: Tried, canvas: Canvas, request: Request, limits: Limits, strength: float
+) -> np.ndarray:
+    """As `painted`, a circuit of the model's pictures saying what may be hidden."""
+    shape = model.generator.image_shape
+    hidden = read_mask(canvas, shape)[0, ..., 0]
+    x = to_float(read_canvas(canvas, shape, strokes=False))
+    if hidden.all():
+        raise SettingError("mask", None, "leave a part of the picture without strokes")
+    operator = Mask(shape, hidden)
+    problem = Problem(operator, operator.forward(x))
+    own = TiramisuConfig(circuit=model.circuit)
+
+    def work(denoise: Denoiser, grid: Grid, seeds: np.ndarray) -> tf.Tensor:
+        return tiramisu.solve(denoise, problem, grid, seeds, own)
+
+    return _edited(model, request, limits, request.guidance, work)
+
+
+def moved(
+    model: Tried, canvas: Canvas, request: Request, limits: Limits, strength: float
+) -> np.ndarray:
+    """The picture along the directions that change it most: a row for each of them.
+
+    Where there are strokes, it changes under them; arguments and errors as of
+    `redrawn`, but `request.count` is of directions.
+    """
+    shape = model.generator.image_shape
+    picture = read_canvas(canvas, shape, strokes=False)
+    mask = np.ones((1, *shape[:2], 1), bool)
+    if has_strokes(canvas):
+        mask = read_mask(canvas, shape)
+    count, steps, _ = request.check(model, limits)
+    if count > _DIRECTIONS:
+        raise SettingError("pictures", count, f"choose up to {_DIRECTIONS} directions")
+    own = DirectionsConfig()
+    far = 2.0 * own.strength * strength  # in the middle the usual one
+    own = DirectionsConfig(directions=count, strength=far, outside=_OUTSIDE)
+    edits, label = model.editor, model.labels(_class_of(request), 1)
+    denoise = for_sampling(edits.denoise, label, 1.0, edits.sampling)
+    grid = denoise.schedule.grid(steps)
+    mover = mover_of(edits.denoise, denoise, grid, label, own)
+    made = mover.move(to_float(picture), mask[0], _STOPS)
+    return enlarged(contact_sheet(to_uint8(made).numpy(), _STOPS))
+
+
 EDITS_OF_PAGE: dict[str, Callable[..., np.ndarray]] = {
     "inpaint": painted,
     "sdedit": redrawn,
     "variations": varied,
+    "directions": moved,
+    "tiramisu": steered,
 }
+
+
+def edits_of(model: Tried) -> list[str]:
+    """Names of the edits that can be made with a model, and what came with it."""
+    return [name for name in EDITS_OF_PAGE if name != "tiramisu" or model.circuit]
+
+
+def _class_of(request: Request) -> str:
+    """One class for all: several pictures of one edit are to be alternatives."""
+    return NO_CLASS if request.chosen in (None, "", IN_TURN) else str(request.chosen)
 
 
 def _edited(
@@ -97,8 +164,7 @@ def _edited(
     alike: bool = False,
 ) -> np.ndarray:
     count, steps, seeds = request.check(model, limits)
-    # One class for all: several pictures of one edit are to be alternatives.
-    chosen = NO_CLASS if request.chosen in (None, "", IN_TURN) else request.chosen
+    chosen = _class_of(request)
     labels = model.labels(chosen, 1 if alike else count)
     weight = 1.0 if chosen == NO_CLASS else float(guidance)
     edits = model.editor

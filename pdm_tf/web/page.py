@@ -9,12 +9,14 @@ from pdm_tf.web.auditing import audited
 from pdm_tf.web.canvas import for_canvas
 from pdm_tf.web.comparing import as_table, compared
 from pdm_tf.web.drawing import FILMED, Request, denoised, drawn
-from pdm_tf.web.editing import EDITS_OF_PAGE, between
+from pdm_tf.web.editing import EDITS_OF_PAGE, between, edits_of
 from pdm_tf.web.films import as_html, encode_film
 from pdm_tf.web.tried import Limits, Tried
 
 TITLE = "pdm_tf"
-STRENGTH = "strength, from 0, the picture, to 1, drawn freely (sdedit, variations)"
+STRENGTH = (
+    "strength, from 0, the picture, to 1, drawn freely (sdedit, variations, directions)"
+)
 AUDIT = (
     "Upload pictures of a data set: each is noised and denoised by the model, and what "
     "is rare for it comes back the worst. The rarest come first: a class or a style of "
@@ -23,7 +25,13 @@ AUDIT = (
 HOW = (
     "Draw a picture with a seed or upload one. *inpaint* paints anew where your "
     "strokes lie; *sdedit* takes strokes as part of the picture; *variations* are "
-    "pictures near it; *film* leads from it to the picture of the seed."
+    "pictures near it; *directions* moves it along what changes it most, under your "
+    "strokes if there are any, a row for each; *film* leads from it to the picture of "
+    "the seed."
+)
+STEERED = (
+    " *tiramisu* inpaints with a circuit, which says what the hidden pixels may be; it "
+    "takes four times as long."
 )
 
 
@@ -123,7 +131,7 @@ def _add_sampling(gr: Any, model: Tried, limits: Limits) -> None:
 
 
 def _add_editing(gr: Any, model: Tried, limits: Limits) -> None:
-    gr.Markdown(HOW)
+    gr.Markdown(HOW + STEERED * bool(model.circuit))
     fields = _settings(gr, model, limits, 4)
     with gr.Row():
         strength = gr.Slider(0, 1, 0.5, step=0.05, label=STRENGTH)
@@ -143,7 +151,7 @@ def _add_editing(gr: Any, model: Tried, limits: Limits) -> None:
         with gr.Column():
             made, film = _picture(gr, "edited"), gr.HTML(elem_id="between")
     with gr.Row():
-        buttons = {name: gr.Button(name, elem_id=name) for name in EDITS_OF_PAGE}
+        buttons = {name: gr.Button(name, elem_id=name) for name in edits_of(model)}
         lead = gr.Button("film", elem_id="lead")
 
     def on_begin(*given: Any) -> Iterator[Any]:

@@ -32,12 +32,9 @@ def start(config: WebConfig) -> tuple[Any, str]:
       InputError: see `serve`.
     """
     port = find_port(config.host, config.port)
-    named = {"model": [config.model], "beside": config.beside}
-    models = [
-        open_tried(setting, path, config.trust_model)
-        for setting, paths in named.items()
-        for path in paths
-    ]
+    trust = config.trust_model
+    first = open_tried("model", config.model, trust, config.circuit)
+    models = [first, *(open_tried("beside", path, trust) for path in config.beside)]
     page = build_page(models, Limits(config.max_pictures, config.max_steps))
     return page, launch(page, config, port)
 

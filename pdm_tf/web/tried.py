@@ -15,6 +15,7 @@ from pdm_tf.data.labels import name_of
 from pdm_tf.editing.tasks import Model
 from pdm_tf.errors import SettingError
 from pdm_tf.evaluation.model_cost import bytes_of
+from pdm_tf.inverse.circuits.files import read_circuit
 from pdm_tf.serving.generator import ImageGenerator, choose_sampler
 
 IN_TURN = "all in turn"
@@ -51,11 +52,13 @@ class Tried:
       path: as it was named.
       generator: draws with it.
       trust: whether an export may hold any operations.
+      circuit: directory of a circuit of its pictures, for tiramisu; empty: none.
     """
 
     path: str
     generator: ImageGenerator
     trust: bool = False
+    circuit: str = ""
 
     @cached_property
     def editor(self) -> Model:
@@ -118,15 +121,19 @@ class Tried:
         return None if found is None else found / 1e6
 
 
-def open_tried(setting: str, path: str, trust: bool) -> Tried:
+def open_tried(setting: str, path: str, trust: bool, circuit: str = "") -> Tried:
     """Opens a model.
 
     Args:
       setting: the setting that names it, for messages.
       path: see `assemble.open_generator`.
       trust: whether an export may hold any operations.
+      circuit: directory of a circuit of its pictures; empty: none.
 
     Raises:
-      InputError: no model, or a damaged one.
+      InputError: no model or circuit, a damaged one, or of other pictures.
     """
-    return Tried(path, open_generator(setting, path, trust), trust)
+    generator = open_generator(setting, path, trust)
+    if circuit:
+        read_circuit(circuit, generator.image_shape)
+    return Tried(path, generator, trust, circuit)

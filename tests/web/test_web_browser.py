@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from drawn_circuits import write_drawn
 from PIL import Image
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -38,11 +39,13 @@ def beside(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def address(beside):
+def address(beside, tmp_path_factory):
     from pdm_tf.config import WebConfig
     from pdm_tf.web.serve import start
 
-    page, address = start(WebConfig(beside=(beside,), port=0, max_upload=1))
+    _, circuit = write_drawn(tmp_path_factory.mktemp("circuit"), (32, 32, 1), 4)
+    config = WebConfig(beside=(beside,), circuit=circuit, port=0, max_upload=1)
+    page, address = start(config)
     yield address
     page.close(verbose=False)
 
@@ -105,9 +108,11 @@ def test_the_denoising_is_a_film(page):
     assert film.startswith("data:image/gif;base64,R0lGOD")
 
 
-def test_a_mask_drawn_on_the_picture_is_painted(page, shots):
+def begin_with_a_stroke(page):
+    """A picture on the canvas, and a stroke over its lower half."""
     open_tab(page, "edit")
     fill(page, "steps", 10)
+    fill(page, "seed", 4)
     page.locator("#begin").click()
     canvas = page.locator("#canvas canvas").last
     canvas.wait_for(timeout=LONG)
@@ -120,9 +125,21 @@ def test_a_mask_drawn_on_the_picture_is_painted(page, shots):
         page.mouse.move(left + 12 * step, top + (step % 3) * 10)
     page.mouse.up()
     page.wait_for_timeout(1000)
+
+
+def test_a_mask_drawn_on_the_picture_is_painted(page, shots):
+    begin_with_a_stroke(page)
     page.locator("#inpaint").click()
     seen(page, "edited")
     page.screenshot(path=shots / "web_edit.png")
+
+
+@pytest.mark.parametrize("name", ["directions", "tiramisu"])
+def test_a_stroke_is_where_it_moves_and_where_a_circuit_helps(page, name, shots):
+    begin_with_a_stroke(page)
+    page.locator(f"#{name}").click()
+    seen(page, "edited")
+    page.screenshot(path=shots / f"web_{name}.png")
 
 
 def test_without_a_mask_it_is_said_what_to_do(page):

@@ -5,6 +5,7 @@ import socket
 
 import numpy as np
 import pytest
+from drawn_circuits import write_drawn
 from PIL import Image
 from toys import GaussianToy
 
@@ -17,19 +18,19 @@ from pdm_tf.web.auditing import audited
 from pdm_tf.web.canvas import for_canvas, read_canvas, read_mask
 from pdm_tf.web.comparing import as_table, compared
 from pdm_tf.web.drawing import Request, denoised, drawn, enlarged
-from pdm_tf.web.editing import EDITS_OF_PAGE, between
+from pdm_tf.web.editing import EDITS_OF_PAGE, between, edits_of
 from pdm_tf.web.films import as_html, encode_film
 from pdm_tf.web.serve import find_port
-from pdm_tf.web.tried import IN_TURN, NO_CLASS, Limits, Tried
+from pdm_tf.web.tried import IN_TURN, NO_CLASS, Limits, Tried, open_tried
 
 SHAPE, LIMITS = (4, 6, 3), Limits(pictures=20, steps=10)
 ASKED = Request("1", 10, 5, 3, "ddim", 1.5)
 
 
 def make_tried(**settings):
-    toy = GaussianToy(shift=0.2, image_shape=SHAPE, **settings)
+    toy = GaussianToy(shift=0.2, image_shape=SHAPE)
     static = SamplingConfig(thresholding="static", variance="small")
-    model = Tried("toy", DenoiserGenerator(toy, static))
+    model = Tried("toy", DenoiserGenerator(toy, static), **settings)
     vars(model)["editor"] = Model(toy, static)
     return model
 
@@ -123,7 +124,8 @@ def test_a_canvas_gives_back_its_picture_and_where_strokes_lie(canvas):
 @pytest.mark.parametrize("value", [None, {}, {"background": None, "layers": []}])
 def test_an_empty_canvas_says_what_to_do(value, model):
     for name, edit in EDITS_OF_PAGE.items():
-        wanted = "where it is to be" if name == "inpaint" else "draw one with a seed"
+        painting = name in ("inpaint", "tiramisu")
+        wanted = "where it is to be" if painting else "draw one with a seed"
         with pytest.raises(InputError, match=wanted):
             edit(model, value, ASKED, LIMITS, 0.5)
 
@@ -147,6 +149,40 @@ def test_edits_draw_as_many_as_were_asked_for(name, canvas, model):
     assert sheet.size > 0 and not np.array_equal(
         sheet, EDITS_OF_PAGE[name](model, canvas[0], one, LIMITS, 0.5)
     )
+
+
+def test_directions_are_rows_that_change_what_strokes_cover(canvas, model):
+    asked = Request("1", 2, 5, 4, "ddim", 1.5)
+    sheet = EDITS_OF_PAGE["directions"](model, canvas[0], asked, LIMITS, 0.5)
+    still = EDITS_OF_PAGE["directions"](model, canvas[0], asked, LIMITS, 0.0)
+    assert sheet.shape == still.shape and sheet.shape[1] > 2.5 * sheet.shape[0]
+    factor = sheet.shape[0] // 14  # two rows of four pixels, borders of two
+    moved = np.abs(sheet[::factor, ::factor].astype(int) - still[::factor, ::factor])
+    assert moved[4:6].max() > 20 and moved[2:4].max() < 5  # a toy of single pixels
+    everywhere = drawing(canvas[1], range(0))
+    freely = EDITS_OF_PAGE["directions"](model, everywhere, asked, LIMITS, 0.5)
+    assert not np.array_equal(freely, sheet)
+    with pytest.raises(InputError, match="pictures=9: choose up to 8 directions"):
+        many = Request("1", 9, 5, 4, "ddim", 1.5)
+        EDITS_OF_PAGE["directions"](model, canvas[0], many, LIMITS, 0.5)
+
+
+def test_a_circuit_adds_tiramisu_which_keeps_what_no_stroke_covers(canvas, tmp_path):
+    assert "tiramisu" not in edits_of(make_tried())
+    _, circuit = write_drawn(tmp_path, SHAPE, 2)
+    model, asked = make_tried(circuit=circuit), Request("1", 1, 5, 4, "ddim", 1.5)
+    assert "tiramisu" in edits_of(model)
+    sheet = EDITS_OF_PAGE["tiramisu"](model, canvas[0], asked, LIMITS, 0.5)
+    factor = sheet.shape[0] // 8
+    made = sheet[::factor, ::factor][2:6, 2:8]
+    np.testing.assert_array_equal(made[:2], canvas[1][:2])
+    painted = EDITS_OF_PAGE["inpaint"](model, canvas[0], asked, LIMITS, 0.5)
+    assert not np.array_equal(sheet, painted)
+    with pytest.raises(InputError, match="leave a part of the picture"):
+        whole = drawing(canvas[1], range(4))
+        EDITS_OF_PAGE["tiramisu"](model, whole, asked, LIMITS, 0.5)
+    with pytest.raises(InputError, match=r"circuit=.*learn_circuit"):
+        open_tried("model", "pretrained:mnist", False, str(tmp_path / "none"))
 
 
 def test_a_film_between_begins_and_ends_with_the_two_pictures(canvas, model):
