@@ -12,6 +12,7 @@ OUTSIDE = {"README.md": "readme.md", "CONTRIBUTING.md": "contributing.md"}
 _INWARD = re.compile(r"\]\((?!https?:)(?:docs/)?([\w/.-]*)(#[\w-]+)?\)")
 _OUTWARD = re.compile(r"\]\(\.\./(README|CONTRIBUTING)\.md(#[\w-]+)?\)")
 _ELSEWHERE = re.compile(r"(?<!!)\[([^\]]*)\]\((?:\.\./|(?=pdm_tf/|configs/))[^)]*\)")
+_IMAGES = re.compile(r"!\[[^\]]*\]\((pdm_tf/[\w/.-]+)\)")
 
 
 def on_files(files: Files, config: Any) -> Files:
@@ -19,6 +20,9 @@ def on_files(files: Files, config: Any) -> Files:
     for name, page in OUTSIDE.items():
         text = (ROOT / name).read_text("utf-8")
         text = _ELSEWHERE.sub(r"\1", text)  # files that the site does not have
+        for image in set(_IMAGES.findall(text)):
+            there = str(ROOT / image)
+            files.append(File.generated(config, image, abs_src_path=there))
         text = _INWARD.sub(_within, text)
         files.append(File.generated(config, page, content=text))
     files.append(File.generated(config, "reference.md", content=_reference()))
