@@ -90,7 +90,7 @@ def varied(
     return _edited(model, request, limits, 1.0, work, alike=True)
 
 
-def steered(
+def painted_by_circuit(
     model: Tried, canvas: Canvas, request: Request, limits: Limits, strength: float
 ) -> np.ndarray:
     """As `painted`, a circuit of the model's pictures saying what may be hidden."""
@@ -141,7 +141,7 @@ EDITS_OF_PAGE: dict[str, Callable[..., np.ndarray]] = {
     "sdedit": redrawn,
     "variations": varied,
     "directions": moved,
-    "tiramisu": steered,
+    "tiramisu": painted_by_circuit,
 }
 
 

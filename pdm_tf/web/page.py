@@ -29,7 +29,7 @@ HOW = (
     "strokes if there are any, a row for each; *film* leads from it to the picture of "
     "the seed."
 )
-STEERED = (
+BY_CIRCUIT = (
     " *tiramisu* inpaints with a circuit, which says what the hidden pixels may be; it "
     "takes four times as long."
 )
@@ -131,7 +131,7 @@ def _add_sampling(gr: Any, model: Tried, limits: Limits) -> None:
 
 
 def _add_editing(gr: Any, model: Tried, limits: Limits) -> None:
-    gr.Markdown(HOW + STEERED * bool(model.circuit))
+    gr.Markdown(HOW + BY_CIRCUIT * bool(model.circuit))
     fields = _settings(gr, model, limits, 4)
     with gr.Row():
         strength = gr.Slider(0, 1, 0.5, step=0.05, label=STRENGTH)

@@ -1,5 +1,6 @@
 """Serves the page: to this machine alone unless asked, one drawing at a time."""
 
+import errno
 import os
 import socket
 from typing import Any
@@ -75,6 +76,9 @@ def find_port(host: str, port: int) -> int:
         try:
             listener.bind((host, port))
         except OSError as error:
+            if error.errno == errno.EADDRNOTAVAIL:
+                remedy = "no address of this machine; 0.0.0.0 stands for all it has"
+                raise SettingError("host", host, remedy) from None
             remedy = f"cannot be listened on ({error.strerror}); `port=0` takes any"
             raise SettingError("port", port, remedy, host=host) from None
         return listener.getsockname()[1]

@@ -244,5 +244,7 @@ def test_it_listens_on_loopback_unless_asked_and_says_when_it_cannot():
         with pytest.raises(InputError, match=f"port={port}.*port=0"):
             find_port("127.0.0.1", port)
     assert find_port("127.0.0.1", 0) > 0
+    with pytest.raises(InputError, match=r"host=192\.0\.2\.1: no address of this"):
+        find_port("192.0.2.1", 0)
     with pytest.raises(InputError, match=r"host=nobody\.invalid"):
         find_port("nobody.invalid", 0)
