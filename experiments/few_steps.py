@@ -68,6 +68,9 @@ from pdm_tf.samplers import SAMPLERS, SPACINGS
 from pdm_tf.storage.arrays import read_arrays, write_arrays
 
 
+ARGUMENTS = ("pretrained:mnist", "runs/few-steps")
+
+
 def drawing(model: OpenedModel, sampler: str, steps: int) -> Callable[[int], Any]:
     """First seed -> uint8 [BATCH, H, W, C], the classes in turn, as a run samples."""
     labels = tf.range(BATCH) % CLASSES
