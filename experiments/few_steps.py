@@ -67,7 +67,6 @@ from pdm_tf.profiling.parameters import count_parameters
 from pdm_tf.samplers import SAMPLERS, SPACINGS
 from pdm_tf.storage.arrays import read_arrays, write_arrays
 
-
 ARGUMENTS = ("pretrained:mnist", "runs/few-steps")
 
 
