@@ -47,7 +47,7 @@ def main(form: str, how: str, place: str) -> None:
     from pdm_tf.export.openvino import write_openvino
 
     order = json.loads(sys.stdin.read())
-    denoiser = build_denoiser(network_config(order["network"]))
+    denoiser = build_denoiser(network_config(order["network"], order["transformer"]))
     setting = {"openvino": "precision", "litert": "quantize"}[form]
     words = [f"--format={form}", f"--{setting}={how}"]
     words += [f"--{name}={value}" for name, value in FEW.items()]

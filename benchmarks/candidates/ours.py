@@ -9,14 +9,25 @@ import tensorflow as tf
 from serving import serve
 
 from pdm_tf.assemble.training import build_state, build_trainer
-from pdm_tf.config import Config, TrainingConfig, UNetConfig
+from pdm_tf.config import Config, JiTConfig, TrainingConfig, UNetConfig
 from pdm_tf.networks.constant_weights import with_constant_weights
+from pdm_tf.serving.weights import CONSTANT
 
 
-def network_config(settings: dict) -> UNetConfig:
-    """Settings that have been through JSON."""
-    known = {field.name for field in fields(UNetConfig)}
-    return UNetConfig(
+def network_config(
+    settings: dict, transformer: dict | None = None
+) -> UNetConfig | JiTConfig:
+    """Settings that have been through JSON.
+
+    Args:
+      settings: of a run's network.
+      transformer: of its transformer, looked at where the network is one.
+    """
+    kind: type = UNetConfig
+    if transformer and settings["architecture"] == "jit":
+        settings, kind = settings | transformer, JiTConfig
+    known = {field.name for field in fields(kind)}
+    return kind(
         **{
             name: tuple(value) if isinstance(value, list) else value
             for name, value in settings.items()
@@ -25,11 +36,16 @@ def network_config(settings: dict) -> UNetConfig:
     )
 
 
-def make_call(config: UNetConfig, batch: int):
+def make_call(config: UNetConfig | JiTConfig, batch: int):
     """One evaluation of the network, both outputs, as it is served."""
-    call = with_constant_weights(served.build_network(config))
+    network = served.build_network(config)
+    if 4 * network.count_params() <= CONSTANT:
+        call = with_constant_weights(network)
+    else:
+        call = tf.function(network, autograph=False)
     labels = tf.range(batch) % config.num_classes if config.num_classes else None
-    z, t = tf.random.normal([batch, *config.image_shape]), tf.fill([1], 500)
+    z = tf.random.normal([batch, *config.image_shape])
+    t = tf.constant(served.times(network, 1))
     return lambda: [out.numpy() for out in call(z, t, labels)]
 
 
@@ -48,7 +64,8 @@ def make_training(config: UNetConfig, batch: int):
 
 def make(order: dict):
     """The work of a case."""
-    config, batch = network_config(order["network"]), order["batch"]
+    config = network_config(order["network"], order["transformer"])
+    batch = order["batch"]
     makers = {
         "call": partial(make_call, config, batch),
         "train": partial(make_training, config, batch),

@@ -7,26 +7,38 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from pdm_tf.config import UNetConfig
+from pdm_tf.config import JiTConfig, UNetConfig
 from pdm_tf.data.pipeline import training_batches
 from pdm_tf.data.sources import open_source
 from pdm_tf.denoisers import NetworkDenoiser
 from pdm_tf.diffusion import NoiseSchedule
+from pdm_tf.diffusion.flow import LinearFlow
 from pdm_tf.export import export_saved_model
-from pdm_tf.networks import PatchedUNet
+from pdm_tf.networks import JiT, PatchedUNet
 
 
-def build_network(config: UNetConfig) -> PatchedUNet:
+def build_network(config: UNetConfig | JiTConfig) -> PatchedUNet | JiT:
     """With weights at random: zeros, as before a training, would cost less."""
-    network, rng = PatchedUNet(config), np.random.default_rng(0)
+    kind = JiT if isinstance(config, JiTConfig) else PatchedUNet
+    network, rng = kind(config), np.random.default_rng(0)
     for variable in network.variables:
         variable.assign(rng.standard_normal(variable.shape, np.float32) * 0.02)
     return network
 
 
-def build_denoiser(config: UNetConfig) -> NetworkDenoiser:
+def build_denoiser(config: UNetConfig | JiTConfig) -> NetworkDenoiser:
     """Of that network, which predicts x."""
-    return NetworkDenoiser(build_network(config), NoiseSchedule.linear(1000, 0.02), "x")
+    network = build_network(config)
+    if isinstance(network, JiT):
+        return NetworkDenoiser(network, LinearFlow.of(1000), "x")
+    return NetworkDenoiser(network, NoiseSchedule.linear(1000, 0.02), "x")
+
+
+def times(network, count: int) -> np.ndarray:
+    """The middle of the way, as the network counts it."""
+    if getattr(network, "continuous_time", False):
+        return np.full([count], 0.5, np.float32)
+    return np.full([count], 500, np.int32)
 
 
 def make_export(config: UNetConfig):

@@ -15,6 +15,7 @@ from pdm_tf.networks.jit_blocks import (
     Modulation,
     RMSNorm,
     TransformerBlock,
+    rotary_code,
     sine_code,
 )
 from pdm_tf.networks.keras_file import KerasFile
@@ -51,14 +52,22 @@ class JiT(KerasFile, keras.Model):
         self.config, self.conditions = config, conditions_of(config)
         self.grid_height, self.grid_width = _grid_shape(config)
         self._make_embeddings()
-        grid = self.grid_height, self.grid_width
-        self.position = sine_code(*grid, config.hidden_size)
+        self.position = sine_code(self.grid_height, self.grid_width, config.hidden_size)
+        self._columns, self._rows = _sides(self.position, self.grid_width)
+        alone, behind = (
+            rotary_code(
+                self.grid_height,
+                self.grid_width,
+                config.hidden_size // config.num_heads,
+                ahead,
+            )
+            for ahead in (0, config.context_tokens)
+        )
         self.blocks = [
             TransformerBlock(
                 config.hidden_size,
                 config.num_heads,
-                grid,
-                ahead=config.context_tokens if i >= config.context_start else 0,
+                alone if i < config.context_start else behind,
                 name=f"block_{i}",
                 dtype=self.dtype_policy,
             )
@@ -175,7 +184,9 @@ class JiT(KerasFile, keras.Model):
     def _tokens(self, z: tf.Tensor) -> tf.Tensor:
         patches = tf.reshape(patchify(z, self.config.patch_size), [-1, self._pixels])
         x = self.tokens_in(self.patches_in(patches))
-        x = tf.reshape(x, [-1, *self.position.shape]) + self.position
+        grid = self.grid_height, self.grid_width, self.config.hidden_size
+        x = tf.reshape(x, [-1, *grid]) + self._columns + self._rows
+        x = tf.reshape(x, [-1, *self.position.shape])
         return tf.cast(x, self.compute_dtype)
 
     @staticmethod
@@ -201,6 +212,18 @@ class JiT(KerasFile, keras.Model):
         grid = self.grid_height, self.grid_width, self._pixels
         out = tf.reshape(self.patches_out(x), [-1, *grid])
         return unpatchify(out, self.config.patch_size)
+
+
+def _sides(position: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """What a position's code has of its column and of its row; their sum is the code.
+
+    [1, width, D] and [height, 1, D]: a graph holds these instead of the whole grid.
+    """
+    grid = position.reshape(-1, width, position.shape[-1])
+    columns, rows = grid[:1].copy(), grid[:, :1].copy()
+    half = position.shape[-1] // 2
+    columns[..., half:], rows[..., :half] = 0, 0
+    return columns, rows
 
 
 def _timestep(t: tf.Tensor) -> tf.Tensor:

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from pdm_tf.networks.derivatives import silu
 from pdm_tf.networks.layers import dense
+from pdm_tf.networks.shared_constant import SharedConstant
 from pdm_tf.networks.transforms import apply_transform, path_of
 
 _EPSILON = 1e-6  # of RMS normalisation
@@ -24,8 +25,8 @@ class Turns:
       sines: float32 [L, d].
     """
 
-    cosines: np.ndarray
-    sines: np.ndarray
+    cosines: SharedConstant
+    sines: SharedConstant
 
 
 class RMSNorm(keras.layers.Layer):
@@ -164,23 +165,20 @@ class TransformerBlock(keras.layers.Layer):
     Args:
       channels: of a token.
       heads: of attention.
-      grid: height and width of the patch grid.
-      ahead: tokens in front of those of the patches.
+      turns: positions of the tokens.
     """
 
     def __init__(
         self,
         channels: int,
         heads: int,
-        grid: tuple[int, int],
-        ahead: int,
+        turns: Turns,
         **settings: Any,
     ) -> None:
         super().__init__(**settings)
         self.channels, policy = channels, self.dtype_policy
         self.modulation = Modulation(channels, 6, name="modulation", dtype=policy)
         self.norm_1 = RMSNorm(name="norm_1", dtype=policy)
-        turns = rotary_code(*grid, channels // heads, ahead)
         self.attention = Attention(
             channels, heads, turns, name="attention", dtype=policy
         )
@@ -237,11 +235,13 @@ def rotary_code(height: int, width: int, channels: int, ahead: int) -> Turns:
         [rows[:, None] * frequencies, columns[:, None] * frequencies], axis=1
     )
     angle = np.concatenate([np.zeros([ahead, channels]), angle])
-    return Turns(np.cos(angle).astype(np.float32), np.sin(angle).astype(np.float32))
+    cosines, sines = (f(angle).astype(np.float32) for f in (np.cos, np.sin))
+    return Turns(SharedConstant(cosines), SharedConstant(sines))
 
 
 def turned(x: tf.Tensor, turns: Turns) -> tf.Tensor:
     """x [..., L, d], each pair of neighbouring channels turned by its angle."""
     pairs = tf.reshape(x, [-1, *x.shape[1:-1], x.shape[-1] // 2, 2])
     across = tf.reverse(pairs, [-1]) * tf.constant([-1.0, 1.0], x.dtype)
-    return x * turns.cosines + tf.reshape(across, [-1, *x.shape[1:]]) * turns.sines
+    across = tf.reshape(across, [-1, *x.shape[1:]])
+    return x * turns.cosines.tensor() + across * turns.sines.tensor()

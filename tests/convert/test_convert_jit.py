@@ -1,5 +1,11 @@
 """JiT gives what its authors' code gives; other weights are refused with reasons."""
 
+import io
+import pickle
+import sys
+import types
+import zipfile
+
 import keras
 import numpy as np
 import pytest
@@ -138,6 +144,76 @@ def test_a_converted_run_is_the_network_with_its_settings(converted):
     z, t, labels = (tf.constant(golden.given[name]) for name in "zty")
     x, _ = opened.denoiser.network(z, t, tf.cast(labels, tf.int32))
     np.testing.assert_allclose(x, golden.given["x"], atol=1e-5)
+
+
+class Saved(pickle.Pickler):
+    """Writes arrays as torch.save does tensors; PyTorch itself is not here."""
+
+    def __init__(self, file):
+        super().__init__(file)
+        self.members = []
+
+    def persistent_id(self, value):
+        if not isinstance(value, Storage):
+            return None
+        self.members.append((str(len(self.members)), value.numbers.tobytes()))
+        kind = sys.modules["torch"].FloatStorage
+        return "storage", kind, self.members[-1][0], "cpu", value.numbers.size
+
+    def reducer_override(self, value):
+        if not isinstance(value, np.ndarray):
+            return NotImplemented
+        strides = tuple(step // 4 for step in value.strides)
+        said = Storage(value), 0, value.shape, strides, False, {}
+        return sys.modules["torch._utils"]._rebuild_tensor_v2, said
+
+
+class Storage:
+    def __init__(self, numbers):
+        self.numbers = numbers
+
+
+@pytest.fixture
+def names_of_torch(monkeypatch):
+    """Modules with nothing in them but the names that such a pickle has."""
+
+    def _rebuild_tensor_v2(*_):
+        raise AssertionError("called")
+
+    kind = type("FloatStorage", (), {"__module__": "torch"})
+    for name, known in [("torch", kind), ("torch._utils", _rebuild_tensor_v2)]:
+        module = types.ModuleType(name)
+        setattr(module, known.__name__, known)
+        known.__module__, known.__qualname__ = name, known.__name__
+        monkeypatch.setitem(sys.modules, name, module)
+
+
+def test_each_average_of_a_checkpoint_can_be_chosen(tmp_path, names_of_torch):
+    golden, content = load("b"), io.BytesIO()
+    position = np.zeros([1, *golden.network.position.shape], np.float32)
+    names, saved = ("model", "model_ema1", "model_ema2"), Saved(content)
+    saved.dump(
+        {
+            name: {n: v + np.float32(k) for n, v in golden.weights.items()}
+            | {"net.pos_embed": position}
+            for k, name in enumerate(names)
+        }
+    )
+    members = [("it/data.pkl", content.getvalue())]
+    members += [(f"it/data/{key}", numbers) for key, numbers in saved.members]
+    with zipfile.ZipFile(tmp_path / "it.pth", "w") as file:
+        for name, value in members:
+            file.writestr(name, value)
+    start = golden.network.config.context_start
+    common = [f"--checkpoint={tmp_path / 'it.pth'}", f"--context_start={start}"]
+    given = {"": 1, "model_ema2": 2}  # the authors' choice where nothing is said
+    for name, k in given.items():
+        words = [f"--out={tmp_path / (name or 'usual')}"]
+        words += [f"--weights={name}"] * bool(name)
+        assert main(["", "jit", *common, *words]) == 0
+        network = open_model(tmp_path / (name or "usual")).denoiser.network
+        bias = golden.weights["net.final_layer.linear.bias"]
+        np.testing.assert_array_equal(network.patches_out.bias, bias + np.float32(k))
 
 
 def test_a_place_that_is_taken_is_left_alone(converted):

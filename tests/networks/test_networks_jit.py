@@ -81,7 +81,19 @@ def test_products_of_turned_channels_know_the_distance_alone():
         here = products[:-3, :-2, down : down + 3, right : right + 3]
         moved = [[here[i, j, i, j] for j in range(3)] for i in range(3)]
         np.testing.assert_allclose(moved, np.full([3, 3], moved[0][0]), rtol=1e-5)
-    assert (turns.cosines[:2] == 1).all() and not turns.sines[:2].any()
+    assert (turns.cosines.value[:2] == 1).all() and not turns.sines.value[:2].any()
+
+
+def test_a_graph_holds_no_table_twice(network):
+    """Copies of them, a pair a block, were a tenth of a GiB of sampling B/16."""
+    given = inputs(TINY)
+    graph = tf.function(network).get_concrete_function(*given).graph
+    sizes = [
+        op.outputs[0].shape
+        for op in graph.get_operations()
+        if op.type == "Const" and op.outputs[0].shape.num_elements() > 64
+    ]
+    assert len(network.blocks) == 2 and len(sizes) == 4  # two tables, both turns
 
 
 def test_every_projection_takes_a_transform(network):
