@@ -18,7 +18,6 @@ import numpy as np
 
 from experiments.pages import DOCS, read_record, table, write_page, write_record
 from pdm_tf.assemble import open_model
-from pdm_tf.assemble.model_card import NAME as CARD
 from pdm_tf.config.sampling import WATCHED
 from pdm_tf.data.images import contact_sheet, save_png
 from pdm_tf.data.sources import open_source
