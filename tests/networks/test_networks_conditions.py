@@ -116,7 +116,7 @@ def test_one_value_changed_changes_its_picture_and_no_other(told):
 
 def test_an_attribute_is_taken_on_the_scale_of_its_range():
     wide, narrow = (
-        Conditions(3, False, (Attribute("age", 0, high),)) for high in (100, 1)
+        Conditions(3, False, (Attribute("age", 0.0, high),)) for high in (100.0, 1.0)
     )
     rows = np.float32([[1, 0, 0, 25], [0, 1, 0, 80], [0, 0, 1, NAN]])
     scaled = rows / np.float32([1, 1, 1, 100])
