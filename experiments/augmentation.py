@@ -18,6 +18,7 @@ import numpy as np
 
 from experiments.pages import DOCS, read_record, table, write_page, write_record
 from pdm_tf.assemble import open_model
+from pdm_tf.assemble.model_card import NAME as CARD
 from pdm_tf.config.sampling import WATCHED
 from pdm_tf.data.images import contact_sheet, save_png
 from pdm_tf.data.sources import open_source
@@ -120,9 +121,9 @@ def measure(words: argparse.Namespace, rows: list[dict[str, Any]]) -> None:
     for way in WAYS:
         for seed in SEEDS:
             run = (words.runs or words.folder) / f"aug-{way}-{seed}"
-            there = (run / "checkpoints").is_dir()
+            finished = (run / CARD).is_file()  # the last thing that a run writes
             key = {"side": words.side, "way": way, "seed": seed}
-            if not there or any(key.items() <= row.items() for row in rows):
+            if not finished or any(key.items() <= row.items() for row in rows):
                 continue
             pictures = drawn(run, words.count, words.steps)
             name = f"augmentation_{words.side}_{way}_{seed}.png"
