@@ -77,6 +77,7 @@ REPLACED = {
     r"^(pdm-tf export --format.*|python -m pdm_tf.export --sampler=\w+)$": (
         r"\1 --model=tiny/mnist"
     ),
+    r"^(pdm-tf ema) --decay=0.9996$": r"\1 --help",
     r"^(pdm-tf ema --decay.*)$": r"\1 --run_dir=runs/mine --out=runs/decay",
     r"^(python -m pdm_tf.quantization min_max --weight_bits=4)$": (
         r"\1 --base=tiny/mnist --out=out"

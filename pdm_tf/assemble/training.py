@@ -203,7 +203,8 @@ def _train_run(config: Config) -> Ending:
     )
     if skipped := source.skipped:
         first = printable(skipped[0])
-        _tell(f"{len(skipped):,} pictures could not be read (the first: {first})")
+        many = f"{len(skipped):,} picture{'s' * (len(skipped) > 1)}"
+        _tell(f"{many} could not be read (the first: {first})")
     return ending
 
 
