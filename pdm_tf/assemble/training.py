@@ -203,8 +203,7 @@ def _train_run(config: Config) -> Ending:
     )
     if skipped := source.skipped:
         first = printable(skipped[0])
-        many = f"{len(skipped):,} picture{'s' * (len(skipped) > 1)}"
-        _tell(f"{many} could not be read (the first: {first})")
+        _tell(f"pictures that could not be read: {len(skipped):,} (the first: {first})")
     return ending
 
 
