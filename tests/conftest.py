@@ -1,6 +1,7 @@
 """Quiet, quick and repeatable: what every test starts with, and models to share."""
 
 import ctypes
+import gc
 import os
 import tarfile
 from collections.abc import Iterator
@@ -20,10 +21,26 @@ os.environ.setdefault("TF_ONEDNN_USE_SYSTEM_ALLOCATOR", "1")
 DATA = Path(__file__).resolve().parent / "data"
 
 
+def pytest_collection_finish() -> None:
+    """What all tests import is not looked through at each collection of garbage."""
+    gc.freeze()
+
+
+def pytest_sessionfinish() -> None:
+    """The end of the process finds everything as it would have."""
+    gc.unfreeze()
+
+
 @pytest.fixture(scope="module", autouse=True)
 def memory_given_back() -> Iterator[None]:
-    """What the tests of a file no longer hold goes back to the system after them."""
+    """What the tests of a file no longer hold goes back to the system after them.
+
+    What is left is there to stay: looking through it again and again, for garbage, took
+    a quarter of the time of all tests.
+    """
     yield
+    gc.collect()
+    gc.freeze()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of the GNU C library
     if trim is not None:
         trim(0)

@@ -30,6 +30,16 @@ class PrepareConfig:
     shard_pictures: int = option(
         0, "Pictures in a file; 0: as many as are 200 MB when decoded."
     )
+    beam_runner: str = option(
+        "",
+        "Runner of Apache Beam whose workers write the files, such as DirectRunner or "
+        "FlinkRunner; all must see source and out. Empty: this process writes them.",
+    )
+    beam_options: tuple[str, ...] = option(
+        (),
+        "Options of that runner without their dashes, such as direct_num_workers=0 and "
+        "direct_running_mode=multi_processing.",
+    )
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Two ways to hold a source: all pictures in memory, or made when needed."""
 
+import atexit
 import math
 import os
 import sys
@@ -128,7 +129,9 @@ def kept_in_memory(source: OnDemand, memory: int = MEMORY) -> InMemory | OnDeman
 @cache
 def _threads() -> ThreadPool:
     """More than there are cores: some wait for the disk."""
-    return ThreadPool(min(32, (os.cpu_count() or 1) + 4))
+    pool = ThreadPool(min(32, (os.cpu_count() or 1) + 4))
+    atexit.register(pool.close)  # one that is open complains when Python ends
+    return pool
 
 
 def _warn(source: OnDemand) -> None:

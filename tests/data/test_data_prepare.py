@@ -12,6 +12,7 @@ from containers import CLASSES, KINDS, LABELLED, pack, photographs
 
 from pdm_tf.config import InputError, PrepareConfig
 from pdm_tf.data.images import read_picture
+from pdm_tf.data.preparation import one_file
 from pdm_tf.data.preparation import prepare as preparing
 from pdm_tf.data.preparation.prepare import prepare
 from pdm_tf.data.sources import open_source
@@ -82,14 +83,14 @@ def test_a_stopped_run_goes_on_to_the_same_bytes(
 ):
     calls = iter(range(99))
 
-    def interrupted(*arguments, made=preparing._made):
+    def interrupted(*arguments, made=one_file._made):
         if next(calls) == stop:
             raise KeyboardInterrupt
         return made(*arguments)
 
     out = tmp_path / "out"
     with monkeypatch.context() as patch:
-        patch.setattr(preparing, "_made", interrupted)
+        patch.setattr(one_file, "_made", interrupted)
         with pytest.raises(KeyboardInterrupt):
             prepare(settings(folder, out))
     with pytest.raises(InputError, match="same command"):
@@ -104,14 +105,15 @@ def test_a_killed_process_leaves_nothing_wrong(folder, whole, tmp_path):
     program = f"""
 import os, signal, sys
 from pdm_tf.config import PrepareConfig
-from pdm_tf.data.preparation import prepare
+from pdm_tf.data.preparation import one_file
+from pdm_tf.data.preparation.prepare import prepare
 def killed(encode, calls, picture, **how):
     if next(calls) == 15:
         os.kill(os.getpid(), signal.SIGKILL)
     return encode(picture, **how)
 from functools import partial
-prepare.encode_png = partial(killed, prepare.encode_png, iter(range(99)))
-prepare.prepare({settings(folder, tmp_path / "out")!r})
+one_file.encode_png = partial(killed, one_file.encode_png, iter(range(99)))
+prepare({settings(folder, tmp_path / "out")!r})
 """
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(
@@ -129,7 +131,7 @@ prepare.prepare({settings(folder, tmp_path / "out")!r})
 
 
 def test_a_finished_run_does_nothing(folder, whole, monkeypatch):
-    monkeypatch.setattr(preparing, "_made", None)
+    monkeypatch.setattr(one_file, "_made", None)
     before = {path: path.stat().st_mtime_ns for path in whole.iterdir()}
     assert prepare(settings(folder, whole)).pictures == PICTURES
     assert {path: path.stat().st_mtime_ns for path in whole.iterdir()} == before

@@ -1,29 +1,26 @@
 """Pictures in an archive -> a prepared data set; a stopped run goes on."""
 
-import os
 import sys
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from pdm_tf.config import InputError, PrepareConfig
-from pdm_tf.data.images import contact_sheet, read_picture, save_png
+from pdm_tf.data.images import contact_sheet, save_png
 from pdm_tf.data.preparation import writing
-from pdm_tf.data.preparation.archives import Archive, open_archive
+from pdm_tf.data.preparation.archives import open_archive
+from pdm_tf.data.preparation.beam import by_beam
+from pdm_tf.data.preparation.one_file import picture_threads, write_file
 from pdm_tf.data.preparation.plan import Plan, make_plan
-from pdm_tf.data.preparation.record import Record, Shard, resume
+from pdm_tf.data.preparation.record import Record, resume
 from pdm_tf.data.stores import INFO
 from pdm_tf.data.tfds import read_tfds
 from pdm_tf.errors import MissingSetting, SettingError, printable
 from pdm_tf.progress import progress
 from pdm_tf.storage.files import checksum
-from pdm_tf.storage.images import encode_png
 from pdm_tf.storage.locks import locked_place
 from pdm_tf.storage.places import open_place
 from pdm_tf.storage.reading import is_regular
@@ -63,7 +60,7 @@ def _prepare(config: PrepareConfig, out: Path) -> Record:
             if not _is_complete(plan, record):
                 record.complete = False  # where a finished one was damaged
                 record.save()  # from here on the directory is known as begun
-                _write_shards(plan, record)
+                _write_shards(config, plan, record)
                 _finish(out, plan, record, others)
         except OSError as error:
             raise _failed(config, error) from error
@@ -99,25 +96,23 @@ def _is_complete(plan: Plan, record: Record) -> bool:
     return record.complete and described and _finished(record, path) == count
 
 
-def _write_shards(plan: Plan, record: Record) -> None:
+def _write_shards(config: PrepareConfig, plan: Plan, record: Record) -> None:
     shards, out = plan.shards, record.path.parent
     path = partial(writing.shard_path, out, plan.split, count=len(shards))
     del record.shards[_finished(record, path) :]
-    features = writing.make_features(plan.image_shape, record.class_names)
+    if config.beam_runner:
+        record.shards += by_beam(config, plan, record)
+        record.save()
+        _refuse_too_many(plan, record)
+        return
     done = sum(len(shard) for shard in shards[: len(record.shards)])
     title, count = f"preparing {plan.split}", len(plan.order)
     bar = progress(None, title, "pictures", count, done, delay=2)
-    # More threads than cores: some wait for the disk.
-    with bar, ThreadPoolExecutor((os.cpu_count() or 1) + 2) as pool:
+    with bar, picture_threads() as pool:
         for number in range(len(record.shards), len(shards)):
-            broken: dict[str, str] = {}
-            made = pool.map(partial(_made, plan), shards[number].tolist())
-            examples = _sound(made, broken, bar)
-            count = writing.write_shard(path(number=number), features, examples)
-            file = path(number=number)
-            size, digest = file.stat().st_size, checksum(file)
-            shard = Shard(count, size, list(broken), digest, list(broken.values()))
-            record.shards.append(shard)
+            place = path(number=number)
+            names = record.class_names
+            record.shards.append(write_file(plan, names, number, place, pool, bar))
             record.save()
             _refuse_too_many(plan, record)
 
@@ -131,34 +126,6 @@ def _finished(record: Record, path: Any) -> int:
         if shard.sha256 and checksum(file) != shard.sha256:
             return number
     return len(record.shards)
-
-
-def _made(plan: Plan, index: int) -> tuple[str, dict | str]:
-    """Name of a picture and its example; if it is broken, why."""
-    archive: Archive = plan.archive
-    # Names that are no Unicode, which file systems allow, are written with escapes.
-    name = archive.names[index].encode("utf-8", "backslashreplace").decode()
-    try:
-        picture = read_picture(archive.read(index), plan.image_shape, plan.conversions)
-    except SettingError:  # about the archive as a whole
-        raise
-    except InputError as error:
-        return name, getattr(error, "reason", "") or str(error)
-    example = {"image": encode_png(picture, compress_level=1), "file_name": name}
-    if plan.classes:
-        example["label"] = plan.classes[index]
-    return name, example
-
-
-def _sound(
-    made: Iterable[tuple[str, dict | str]], broken: dict[str, str], bar: tqdm
-) -> Iterator[dict]:
-    for name, example in made:
-        bar.update()
-        if isinstance(example, str):
-            broken[name] = example
-        else:
-            yield example
 
 
 def _refuse_too_many(plan: Plan, record: Record) -> None:
