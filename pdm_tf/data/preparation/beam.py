@@ -71,7 +71,9 @@ def _load(config: PrepareConfig) -> tuple[Any, Any]:
         raise InputError(
             "apache_beam is not installed; run pip install 'pdm_tf[beam]'"
         ) from None
-    return beam, PipelineOptions([f"--{option}" for option in config.beam_options])
+    parts = (option.partition("=") for option in config.beam_options)
+    given = {name: value if sign else True for name, sign, value in parts}
+    return beam, PipelineOptions.from_dictionary(given)
 
 
 def _write(config: PrepareConfig, class_names: Sequence[str], number: int) -> None:
