@@ -21,6 +21,7 @@ OPTIONAL = {
     "ai_edge_litert": ("ai-edge-litert", "litert"),
     "ai_edge_quantizer": ("ai-edge-quantizer", "litert"),
     "lmdb": ("lmdb", "lsun"),
+    "apache_beam": ("apache-beam", "beam"),
     "openvino": ("openvino", "openvino"),
     "imageio_ffmpeg": ("imageio-ffmpeg", "films"),
     "wandb": ("wandb", "wandb"),

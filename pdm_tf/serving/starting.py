@@ -4,9 +4,9 @@ import sys
 from types import ModuleType
 from typing import Any
 
-# What Keras and TensorFlow import where it is installed, for wrappers, galleries, fits
-# and downloads that sampling has no use for: half of the time of their own import.
-_ASIDE = ("sklearn", "matplotlib", "pandas", "scipy", "requests")
+# What Keras and TensorFlow import where it is installed, for wrappers, galleries and fits
+# that sampling has no use for: half of the time of importing TensorFlow itself.
+_ASIDE = ("sklearn", "matplotlib", "pandas", "scipy")
 
 
 def start_tensorflow() -> ModuleType:

@@ -1,7 +1,5 @@
 """Preparation by Apache Beam: the same bytes, after a stop too; faults in one line."""
 
-import sys
-
 import pytest
 from containers import pack, photographs
 
@@ -61,9 +59,3 @@ def test_a_pipeline_that_failed_goes_on(folder, whole, tmp_path, monkeypatch):
     prepare(settings(folder, out, **RUNNER))
     assert len(written) == len(set(written)) == 3  # none a second time
     assert content(out) == whole
-
-
-def test_without_the_package_it_says_what_to_install(folder, tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "apache_beam", None)
-    with pytest.raises(InputError, match=r"pip install 'pdm_tf\[beam\]'"):
-        prepare(settings(folder, tmp_path / "out", **RUNNER))

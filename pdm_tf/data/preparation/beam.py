@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pdm_tf.config import InputError, PrepareConfig
+from pdm_tf.config import PrepareConfig
 from pdm_tf.data.preparation import writing
 from pdm_tf.data.preparation.archives import open_archive
 from pdm_tf.data.preparation.one_file import picture_threads, write_file
@@ -34,7 +34,8 @@ def by_beam(config: PrepareConfig, plan: Plan, record: Record) -> list[Shard]:
       record: its first files are done.
 
     Raises:
-      InputError: apache_beam is not installed, no such runner, or the pipeline failed.
+      SettingError: no such runner, or the pipeline failed.
+      ModuleNotFoundError: apache_beam is not installed.
     """
     beam, options = _load(config)
     count, out = len(plan.shards), record.path.parent
@@ -64,13 +65,9 @@ def by_beam(config: PrepareConfig, plan: Plan, record: Record) -> list[Shard]:
 
 def _load(config: PrepareConfig) -> tuple[Any, Any]:
     """The package, and the options of its pipeline."""
-    try:
-        import apache_beam as beam
-        from apache_beam.options.pipeline_options import PipelineOptions
-    except ImportError:
-        raise InputError(
-            "apache_beam is not installed; run pip install 'pdm_tf[beam]'"
-        ) from None
+    import apache_beam as beam
+    from apache_beam.options.pipeline_options import PipelineOptions
+
     parts = (option.partition("=") for option in config.beam_options)
     given = {name: value if sign else True for name, sign, value in parts}
     return beam, PipelineOptions.from_dictionary(given)
