@@ -4,8 +4,8 @@ import sys
 from types import ModuleType
 from typing import Any
 
-# What Keras and TensorFlow import where it is installed, for wrappers, galleries and fits
-# that sampling has no use for: half of the time of importing TensorFlow itself.
+# What Keras and TensorFlow import where it is installed, for wrappers, galleries, fits
+# that sampling has no use for: half as long as importing TensorFlow itself.
 _ASIDE = ("sklearn", "matplotlib", "pandas", "scipy")
 
 
