@@ -40,7 +40,7 @@ def write_file(
       number: of the file.
       place: where it goes.
       pool: makes its pictures.
-      bar: is told of each picture.
+      bar: counts its pictures.
 
     Raises:
       InputError: the archive cannot be read.
