@@ -102,7 +102,7 @@ class ClassifierConfig(TrainedConfig):
         high=100,
     )
     width: int = option(32, "Channels of the classifier's finest level.", low=2)
-    iterations: int = option(1000, "Training steps of the classifier.")
+    iterations: int = option(4000, "Training steps of the classifier.")
     batch_size: int = option(64, "Pictures in each step.")
 
 
