@@ -72,7 +72,7 @@ REPLACED = {
         r"\1 --help"
     ),
     r"^(python -m pdm_tf.guidance classifier --noconditional.*)$": (
-        r"\1 --iterations=3 --base=tiny/mnist --out=out"
+        r"\1 --base=tiny/mnist --out=out"
     ),
     r"^(pdm-tf export --format.*|python -m pdm_tf.export --sampler=\w+)$": (
         r"\1 --model=tiny/mnist"
@@ -80,7 +80,7 @@ REPLACED = {
     r"^(pdm-tf ema) --decay=0.9996$": r"\1 --help",
     r"^(pdm-tf ema --decay.*)$": r"\1 --run_dir=runs/mine --out=runs/decay",
     r"^(python -m pdm_tf.quantization min_max --weight_bits=4)$": (
-        r"\1 --iterations=3 --base=tiny/mnist --out=out"
+        r"\1 --base=tiny/mnist --out=out"
     ),
     r"^(python sample.py --sampler.*)$": r"\1 --model=tiny/mnist",
 }
