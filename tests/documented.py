@@ -72,7 +72,7 @@ REPLACED = {
         r"\1 --help"
     ),
     r"^(python -m pdm_tf.guidance classifier --noconditional.*)$": (
-        r"\1 --base=tiny/mnist --out=out"
+        r"\1 --base=tiny/mnist --out=out/classifier"
     ),
     r"^(pdm-tf export --format.*|python -m pdm_tf.export --sampler=\w+)$": (
         r"\1 --model=tiny/mnist"
