@@ -111,6 +111,7 @@ SMALLER = {
     "-m experiments.editing": "--docs=docs --many=4 --few=2 --steps=2",
     "-m experiments.guidance": "--docs=docs --count=10 --steps=2 --weights 1.5",
     "-m experiments.splitting": "--docs=docs --count=10 --steps=2",
+    "-m experiments.splits": "--docs=docs --count=10 --steps=2 --iterations=2",
     "-m experiments.scaling": "--docs=docs --rounds=1",
     "-m experiments.momentum": "--docs=docs --count=4 --solution=20",
     "-m experiments.predictions": "--docs=docs --cells=0",

@@ -59,7 +59,8 @@ def make_home(home: Path) -> None:
 
 def provide(words: list[str]) -> None:
     """Makes what a command reads and no command before it has made."""
-    if "train" in words or "experiments.splitting" in words:  # these make a run
+    made = {"train", "experiments.splitting", "experiments.splits"}
+    if made & set(words):  # these make a run
         return
     named = [match[1] for match in map(READ.fullmatch, words) if match]
     for name in ",".join(named).split(","):

@@ -33,7 +33,9 @@ RECORDED = [
     "post_hoc_ema",
     "guidance",
     "momentum",
+    "predictions",
     "splitting",
+    "splits",
     "scaling",
     "systems",
 ]
