@@ -103,8 +103,7 @@ SMALLER = {
     "evaluation memorisation": "--num_images=4",
     "doctor": "--minutes=0.01",
     "analysis all": "--iterations=2 --initial_iterations=2 --training_batch=2 "
-    "--judged=4 --pictures=20 --num_images=4 --steps=2 --image_shape=16,16,1 "
-    "--features=random",
+    "--judged=4 --pictures=20 --num_images=4 --steps=2 --image_shape=16,16,1",
     "data measure": "--measure_seconds=0.1",
     "-m experiments.rooms": "--images=docs/images",
     "-m experiments.systems": "--docs=docs",

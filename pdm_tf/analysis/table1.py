@@ -15,6 +15,7 @@ from pdm_tf.config import AnalysisConfig
 from pdm_tf.data.images import contact_sheet, to_uint8
 from pdm_tf.denoisers import Denoiser, thresholded
 from pdm_tf.evaluation.bootstrap import frechet_with_interval
+from pdm_tf.evaluation.choosing_features import features_for
 from pdm_tf.evaluation.features import open_features
 from pdm_tf.evaluation.metrics import gaussian_of, seam_energy
 from pdm_tf.profiling.parameters import count_parameters
@@ -39,8 +40,9 @@ SHOWN = 36  # pictures for each patch size
 def make(config: AnalysisConfig, obtain: Obtain) -> list[Result]:
     """Trains the networks of Figure 2 and measures what they sample."""
     networks = [obtain(plan(config, p)) for p in PATCHES]
-    extractor = open_features("digits" if config.dataset == "mnist" else "random")
     real = read_pictures(config, "train")
+    digits = config.dataset == "mnist"
+    extractor = open_features(features_for(real.shape[1:]) if digits else "random")
     gaussian = gaussian_of(real, extractor)
     rows, sheets = [], {}
     for p, network in zip(PATCHES, networks, strict=True):

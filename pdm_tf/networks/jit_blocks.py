@@ -22,11 +22,14 @@ class Turns:
 
     Attributes:
       cosines: float32 [L, d].
-      sines: float32 [L, d].
+      of_even: -sines of even channels, which the channel after each is taken times,
+        float32 [L, d]; 0 of the others.
+      of_odd: sines of odd channels, for the channel before each; 0 of the others.
     """
 
     cosines: SharedConstant
-    sines: SharedConstant
+    of_even: SharedConstant
+    of_odd: SharedConstant
 
 
 class RMSNorm(keras.layers.Layer):
@@ -236,12 +239,21 @@ def rotary_code(height: int, width: int, channels: int, ahead: int) -> Turns:
     )
     angle = np.concatenate([np.zeros([ahead, channels]), angle])
     cosines, sines = (f(angle).astype(np.float32) for f in (np.cos, np.sin))
-    return Turns(SharedConstant(cosines), SharedConstant(sines))
+    first = np.arange(channels) % 2 == 0  # of its pair
+    factors = (cosines, np.where(first, -sines, 0.0), np.where(first, 0.0, sines))
+    return Turns(*map(SharedConstant, factors))
 
 
 def turned(x: tf.Tensor, turns: Turns) -> tf.Tensor:
-    """x [..., L, d], each pair of neighbouring channels turned by its angle."""
-    pairs = tf.reshape(x, [-1, *x.shape[1:-1], x.shape[-1] // 2, 2])
-    across = tf.reverse(pairs, [-1]) * tf.constant([-1.0, 1.0], x.dtype)
-    across = tf.reshape(across, [-1, *x.shape[1:]])
-    return x * turns.cosines.tensor() + across * turns.sines.tensor()
+    """x [..., L, d], each pair of neighbouring channels turned by its angle.
+
+    Neighbours come by shifting all channels by one, in contiguous pieces: to reverse
+    each pair takes twice the time in TensorFlow and eight times in OpenVINO.
+    """
+    after = tf.concat([x[..., 1:], x[..., :1]], -1)
+    before = tf.concat([x[..., -1:], x[..., :-1]], -1)
+    return (
+        x * turns.cosines.tensor()
+        + after * turns.of_even.tensor()
+        + before * turns.of_odd.tensor()
+    )

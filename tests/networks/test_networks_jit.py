@@ -81,11 +81,21 @@ def test_products_of_turned_channels_know_the_distance_alone():
         here = products[:-3, :-2, down : down + 3, right : right + 3]
         moved = [[here[i, j, i, j] for j in range(3)] for i in range(3)]
         np.testing.assert_allclose(moved, np.full([3, 3], moved[0][0]), rtol=1e-5)
-    assert (turns.cosines.value[:2] == 1).all() and not turns.sines.value[:2].any()
+    assert (turns.cosines.value[:2] == 1).all()
+    assert not turns.of_even.value[:2].any() and not turns.of_odd.value[:2].any()
+
+
+def test_two_channels_turn_as_a_complex_number():
+    turns = rotary_code(3, 4, 8, 2)
+    x = np.random.default_rng(1).normal(size=[2, 14, 8]).astype(np.float32)
+    by = turns.cosines.value[:, 1::2] + 1j * turns.of_odd.value[:, 1::2]
+    want = (x[..., 0::2] + 1j * x[..., 1::2]) * by
+    got = turned(tf.constant(x), turns).numpy()
+    np.testing.assert_allclose(got[..., 0::2] + 1j * got[..., 1::2], want, atol=1e-6)
 
 
 def test_a_graph_holds_no_table_twice(network):
-    """Copies of them, a pair a block, were a tenth of a GiB of sampling B/16."""
+    """Copies of them in every block were a tenth of a GiB of sampling B/16."""
     given = inputs(TINY)
     graph = tf.function(network).get_concrete_function(*given).graph
     sizes = [
@@ -93,7 +103,7 @@ def test_a_graph_holds_no_table_twice(network):
         for op in graph.get_operations()
         if op.type == "Const" and op.outputs[0].shape.num_elements() > 64
     ]
-    assert len(network.blocks) == 2 and len(sizes) == 4  # two tables, both turns
+    assert len(network.blocks) == 2 and len(sizes) == 6  # three tables, both turns
 
 
 def test_every_projection_takes_a_transform(network):
