@@ -239,7 +239,8 @@ def photos_text(rows: Sequence[dict[str, Any]]) -> str:
     whole = _interval([slow["distance"], slow["low"], slow["high"]])
     said = (
         f"DDPM in 250 steps: {whole}. In 4 evaluations {best} is best, at "
-        f"{_spread(found, '.2f')} times that; the bar is {PHOTOS_BAR}."
+        f"{_spread(found, '.2f')} times that of the same seeds; the bar is "
+        f"{PHOTOS_BAR}."
     )
     return "\n\n".join([table(header, lines), said])
 
