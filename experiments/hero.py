@@ -17,7 +17,7 @@ _SHOWN = 32  # pixels of the picture that is cut up
 _MEMORY = re.compile(
     r"^\| (\d) \| [\d.]+ / [\d.]+ \| [\d.]+ / ([\d.]+) \|$", re.MULTILINE
 )
-_SPEED = re.compile(r"\*\*1 : ([\d.]+) : ([\d.]+)\*\*: from each network")
+_SPEED = re.compile(r"\*\*1 : ([\d.]+) : ([\d.]+)\*\*")
 
 
 class Costs(NamedTuple):

@@ -89,8 +89,24 @@ def write_arrays(
         whole |= dense
     said[_DIGEST] = _digest(sums, said)
     with appearing(path) as new:
-        new.write_bytes(save(whole, said))  # its save_file shuts others out
+        _write_ordered(new, save(whole, said))  # its save_file shuts others out
         return checksum(new)
+
+
+def _write_ordered(path: Path, data: bytes) -> None:
+    """Writes the library's bytes with metadata in order, where it lays them by chance.
+
+    So the same content has the same bytes.
+    """
+    end = _LENGTH.size + _LENGTH.unpack_from(data)[0]
+    header = json.loads(data[_LENGTH.size : end])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text = text.ljust(-(-len(text) // 8) * 8)  # the format aligns what follows
+    with path.open("wb") as file:
+        file.write(_LENGTH.pack(len(text)))
+        file.write(text)
+        file.write(memoryview(data)[end:])
 
 
 def read_arrays(path: Path | str, sha256: str = "") -> dict[str, np.ndarray]:

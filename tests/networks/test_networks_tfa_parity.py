@@ -52,7 +52,7 @@ def test_the_arrays_are_the_real_packages():
     for about in (ABOUT_NORMS, ABOUT_BLOCKS):
         assert about["versions"]["tensorflow-addons"] == "0.23.0"
         assert about["versions"]["tensorflow-cpu"] == "2.15.1"
-    assert sum(path.stat().st_size for path in GOLDEN.glob("*.npz")) < 200_000
+    assert sum(path.stat().st_size for path in GOLDEN.glob("tfa_*.npz")) < 200_000
 
 
 @pytest.mark.parametrize("case", NORMS)

@@ -46,6 +46,17 @@ def test_arrays_come_back_bit_by_bit(path):
     assert read_metadata(path) == {"method": "lora"}
 
 
+def test_the_same_content_has_the_same_bytes(path):
+    """The library lays metadata in an order of chance."""
+    said = {name: f"{name} ü \n {{}}" for name in "dacb"}
+    sums = {
+        write_arrays(path, ARRAYS, dict(order))
+        for order in 8 * (list(said.items()), list(reversed(said.items())))
+    }
+    assert len(sums) == 1 and read_metadata(path) == said
+    same(load_file(path), ARRAYS)
+
+
 def test_the_checksum_returned_is_that_of_the_file_and_is_held_to(path):
     found = write_arrays(path, ARRAYS)
     assert found == checksum(path) == write_arrays(path, ARRAYS)
