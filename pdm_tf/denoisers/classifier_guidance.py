@@ -58,8 +58,10 @@ class ClassifierGuided(Wrapper):
         if not self.strength:
             return prediction, carry
         wide = level.per_pixel()
-        by = self.strength * (1.0 - wide.alpha) / wide.signal
-        x = prediction.x + by * self.density.slope(z, level)
+        # Noise alone (alpha = 0, where the linear process begins) is of no class.
+        by = self.strength * tf.math.divide_no_nan(1.0 - wide.alpha, wide.signal)
+        shift = tf.math.multiply_no_nan(self.density.slope(z, level), by)
+        x = prediction.x + shift
         return prediction._replace(x=x), carry
 
     def with_constant_weights(self) -> Self:

@@ -6,6 +6,7 @@ from pdm_tf.config.guidance import ClassifierConfig as Config
 from pdm_tf.denoisers.denoiser import Denoiser
 from pdm_tf.denoisers.derivation import Context, Derivation
 from pdm_tf.denoisers.label_guidance import label_guided
+from pdm_tf.diffusion.flow import LinearFlow
 from pdm_tf.errors import InputError, SettingError
 from pdm_tf.networks.classifier import NoisyClassifier
 from pdm_tf.objectives.noisy_classification import NoisyClassification
@@ -34,12 +35,17 @@ def derive(base: Denoiser, config: Config, context: Context) -> Derivation:
 
     Raises:
       SettingError: the base has no classes.
-      InputError: a base with more conditions than one class.
+      InputError: a base with more conditions than one class, or of the linear process.
     """
     if base.conditions is not None:
         raise InputError(
             "classifier leads to one class, and the base has attributes or several "
             "labels a picture; guide it by guidance_each, apg or autoguidance"
+        )
+    if isinstance(base.schedule, LinearFlow):
+        raise InputError(
+            "classifier learns on the steps of a variance-preserving process, and the "
+            "base's process is linear; guide it by apg or autoguidance"
         )
     if not base.num_classes:
         raise SettingError("base", None, "has no classes; name a model that has")

@@ -71,10 +71,13 @@ def vector(base):
 
 
 def worse(base):
-    """Another run of the base's shape, to guide it."""
+    """Another run of the base's shape and process, to guide it."""
     out = base.parent / "worse"
+    if out.exists():
+        return out
     network = {"num_classes": 10, "channel_multipliers": (1.0, 1.0)}
-    return out if out.exists() else make_run(out, 5, ema_every=1, network=network)
+    process = {"process": assemble.settings_of(base).diffusion.process}
+    return make_run(out, 5, ema_every=1, network=network, diffusion=process)
 
 
 @pytest.fixture(scope="module")
